@@ -1,0 +1,3 @@
+//! Specification and conformance harness for AI coding-agent session managers and their orchestrators.
+//!
+//! The tour, in layer order; a lower layer never imports an upper one.

@@ -1,0 +1,2 @@
+//! The `passmuster` binary: parse, run, exit code.
+fn main() {}
