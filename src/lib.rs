@@ -1,3 +1,7 @@
 //! Specification and conformance harness for AI coding-agent session managers and their orchestrators.
 //!
 //! The tour, in layer order; a lower layer never imports an upper one.
+
+pub mod clock;
+pub mod contract;
+pub mod trace;

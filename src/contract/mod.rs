@@ -1,0 +1,26 @@
+//! The contract: operations, errors, announcements, statuses and ids. No I/O.
+//!
+//! Each concept is one table; drivers, fronts, help and documents iterate it.
+
+mod agent_kind;
+mod announcement;
+mod error;
+mod id;
+mod operation;
+mod status;
+
+pub use agent_kind::AgentKind;
+pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus};
+pub use error::{ContractError, ERRORS, ErrorCode, ErrorSpec};
+pub use id::{AgentRun, SessionId};
+pub use operation::{Args, Field, Kind, OperationSpec, OperationTable, SESSION_OPERATIONS, SUITES, Suite, suite};
+pub use status::Status;
+
+/// The longest text that `get_session_data` may return, in characters (Unicode scalar values); LC-OBS-5.
+pub const TEXT_LIMIT: usize = 48_000;
+
+/// The session timeout that is stated when nobody states another, in seconds (three days).
+pub const DEFAULT_TIMEOUT_S: f64 = 259_200.0;
+
+/// The longest message a manager states it takes when it states nothing else, in characters; LC-CREATE-3b.
+pub const DEFAULT_MESSAGE_CHARS: usize = 20_000;

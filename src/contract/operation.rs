@@ -1,0 +1,271 @@
+use serde_json::{Map, Value};
+
+use super::error::{ContractError, ErrorCode};
+
+/// An operation's arguments, or its result: JSON by field name.
+pub type Args = Map<String, Value>;
+
+/// The JSON type of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A string.
+    Text,
+    /// An integer, of either sign.
+    Integer,
+    /// A number of seconds or the like.
+    Number,
+    /// A boolean.
+    Boolean,
+    /// An object.
+    Object,
+    /// Anything at all: opaque to the caller.
+    Any,
+    /// An array of objects with these fields.
+    Objects(&'static [Field]),
+}
+
+/// One argument or result field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The field's name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+}
+
+/// What the contract says of one operation.
+#[derive(Debug)]
+pub struct OperationSpec {
+    /// The operation's name; also its RPC method and MCP tool, and with `-` for `_` its CLI verb.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: &'static [Field],
+    /// Its result's fields.
+    pub result: &'static [Field],
+    /// The errors it may give, besides `timeout` and `internal`.
+    pub errors: &'static [ErrorCode],
+    /// Whether a manager may leave it out.
+    pub optional: bool,
+    /// What it does, in a few words, as documents and help show it.
+    pub about: &'static str,
+}
+
+/// The operations of one kind of system.
+pub type OperationTable = &'static [OperationSpec];
+
+/// A suite of requirements and the operations it speaks.
+#[derive(Debug)]
+pub struct Suite {
+    /// The suite's name, as in manifests and reports.
+    pub name: &'static str,
+    /// The operations its scenarios call.
+    pub operations: OperationTable,
+}
+
+/// The suites, in the order reports show them.
+pub const SUITES: &[Suite] =
+    &[Suite { name: "lifecycle", operations: SESSION_OPERATIONS }, Suite { name: "codex-observability", operations: SESSION_OPERATIONS }];
+
+/// The suite of that name.
+pub fn suite(name: &str) -> Option<&'static Suite> {
+    SUITES.iter().find(|suite| suite.name == name)
+}
+
+const fn must(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, required: true }
+}
+
+const fn may(name: &'static str, kind: Kind) -> Field {
+    Field { name, kind, required: false }
+}
+
+const SESSION: Field = must("session_id", Kind::Text);
+
+/// The operations of a session manager: suites `lifecycle` and `codex-observability`.
+pub const SESSION_OPERATIONS: OperationTable = &[
+    OperationSpec {
+        name: "start_session",
+        args: &[
+            must("agent", Kind::Text),
+            must("cwd", Kind::Text),
+            may("message", Kind::Text),
+            may("title", Kind::Text),
+            may("timeout_s", Kind::Number),
+            may("request_id", Kind::Text),
+        ],
+        result: &[SESSION, may("timeout_s", Kind::Number)],
+        errors: &[ErrorCode::UnknownAgent, ErrorCode::InvalidArgument, ErrorCode::AgentFailed],
+        optional: false,
+        about: "start an agent in a directory; returns while its first turn is open",
+    },
+    OperationSpec {
+        name: "list_sessions",
+        args: &[],
+        result: &[must(
+            "sessions",
+            Kind::Objects(&[
+                SESSION,
+                may("agent", Kind::Text),
+                may("status", Kind::Text),
+                may("title", Kind::Text),
+                may("request_id", Kind::Text),
+                may("cwd", Kind::Text),
+            ]),
+        )],
+        errors: &[],
+        optional: false,
+        about: "every session the manager knows",
+    },
+    OperationSpec {
+        name: "get_session_data",
+        args: &[SESSION, may("tail_chars", Kind::Integer)],
+        result: &[must("text", Kind::Text), may("truncated", Kind::Boolean), may("pending", Kind::Boolean)],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::SessionPending, ErrorCode::SessionEnded, ErrorCode::InvalidArgument],
+        optional: false,
+        about: "a session's transcript, or its end",
+    },
+    OperationSpec {
+        name: "send_message",
+        args: &[SESSION, must("message", Kind::Text)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::SessionEnded, ErrorCode::InvalidArgument],
+        optional: false,
+        about: "give a session's agent a message",
+    },
+    OperationSpec {
+        name: "end_session",
+        args: &[SESSION],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::SessionEnded],
+        optional: false,
+        about: "end a session: its agent's process and everything under it",
+    },
+    OperationSpec {
+        name: "wait_events",
+        args: &[may("after", Kind::Any), may("timeout_s", Kind::Number)],
+        result: &[must("events", Kind::Objects(&[must("event", Kind::Text), SESSION])), must("cursor", Kind::Any)],
+        errors: &[],
+        optional: true,
+        about: "announcements after a cursor; waits for the first",
+    },
+    OperationSpec {
+        name: "capture_screen",
+        args: &[SESSION],
+        result: &[must("text", Kind::Text)],
+        errors: &[ErrorCode::SessionNotFound],
+        optional: true,
+        about: "what the agent's terminal shows",
+    },
+];
+
+impl OperationSpec {
+    /// The operation of that name in a table.
+    pub fn find(table: OperationTable, name: &str) -> Option<&'static OperationSpec> {
+        table.iter().find(|operation| operation.name == name)
+    }
+
+    /// The CLI verb: the name with `-` for `_`.
+    pub fn verb(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    /// Checks arguments as a manager must: absent equals null, a wrong type is `invalid_argument`, unknown extra
+    /// arguments are ignored. Returns the known, present ones.
+    ///
+    /// # Errors
+    /// `invalid_argument`, naming the argument, the type found and the type wanted.
+    pub fn accept(&self, args: &Args) -> Result<Args, ContractError> {
+        check(self.args, args).map_err(|why| ContractError::new(ErrorCode::InvalidArgument, why))
+    }
+
+    /// Checks a result as the harness must. Unknown extra fields are kept.
+    ///
+    /// # Errors
+    /// Says which field is missing or of the wrong type.
+    pub fn conforms(&self, result: &Args) -> Result<(), String> {
+        check(self.result, result).map(|_| ())
+    }
+}
+
+fn check(fields: &[Field], given: &Args) -> Result<Args, String> {
+    let mut known = Args::new();
+    for field in fields {
+        match given.get(field.name) {
+            None | Some(Value::Null) if field.required => return Err(format!("`{}` is missing", field.name)),
+            None | Some(Value::Null) => {}
+            Some(value) => {
+                fits(field.kind, value).map_err(|why| format!("`{}` {why}", field.name))?;
+                known.insert(field.name.to_owned(), value.clone());
+            }
+        }
+    }
+    Ok(known)
+}
+
+fn fits(kind: Kind, value: &Value) -> Result<(), String> {
+    let (right, wanted) = match kind {
+        Kind::Text => (value.is_string(), "a string"),
+        Kind::Integer => (value.is_i64() || value.is_u64(), "an integer"),
+        Kind::Number => (value.is_number(), "a number"),
+        Kind::Boolean => (value.is_boolean(), "a boolean"),
+        Kind::Object => (value.is_object(), "an object"),
+        Kind::Any => (true, ""),
+        Kind::Objects(fields) => match value {
+            Value::Array(items) => {
+                for (at, item) in items.iter().enumerate() {
+                    let Value::Object(item) = item else {
+                        return Err(format!("[{at}] is {}, wanted an object", type_name(item)));
+                    };
+                    check(fields, item).map_err(|why| format!("[{at}]: {why}"))?;
+                }
+                (true, "")
+            }
+            _ => (false, "an array of objects"),
+        },
+    };
+    if right { Ok(()) } else { Err(format!("is {}, wanted {wanted}", type_name(value))) }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Args {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn absent_and_null_are_the_same_and_extras_are_ignored() {
+        let start = OperationSpec::find(SESSION_OPERATIONS, "start_session").unwrap();
+        let args = start.accept(&object(json!({"agent":"codex","cwd":"/w","message":null,"colour":"red"}))).unwrap();
+        assert_eq!(Value::Object(args), json!({"agent":"codex","cwd":"/w"}));
+    }
+
+    #[test]
+    fn a_wrong_type_is_an_invalid_argument() {
+        let get = OperationSpec::find(SESSION_OPERATIONS, "get_session_data").unwrap();
+        let error = get.accept(&object(json!({"session_id":"s","tail_chars":"9"}))).unwrap_err();
+        assert_eq!(error, ContractError::new(ErrorCode::InvalidArgument, "`tail_chars` is a string, wanted an integer"));
+    }
+
+    #[test]
+    fn a_list_is_checked_item_by_item() {
+        let list = OperationSpec::find(SESSION_OPERATIONS, "list_sessions").unwrap();
+        let why = list.conforms(&object(json!({"sessions":[{"session_id":"a"},{"id":"b"}]}))).unwrap_err();
+        assert_eq!(why, "`sessions` [1]: `session_id` is missing");
+    }
+}
