@@ -4,4 +4,9 @@
 
 pub mod clock;
 pub mod contract;
+pub mod profile;
 pub mod trace;
+
+pub mod agent;
+pub mod driver;
+pub mod reference;

@@ -26,8 +26,8 @@ pub struct Record {
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let mut line = Map::deserialize(input)?;
-        let at_ms = line.remove("at_ms").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
-        let at = line.remove("at").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
+        let at_ms = line.shift_remove("at_ms").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
+        let at = line.shift_remove("at").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
         let entry = Entry::deserialize(Value::Object(line.clone())).map_err(D::Error::custom)?;
         if !entry.is_unknown()
             && let Value::Object(known) = serde_json::to_value(&entry).map_err(D::Error::custom)?

@@ -1,0 +1,4 @@
+//! Stand-in agents: programs named `claude`, `codex` and `gemini` that behave as their profiles say, and the
+//! control channel by which the harness directs them and learns what is true.
+
+pub mod control;

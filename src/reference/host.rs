@@ -1,0 +1,148 @@
+//! Where the reference manager's agents run: the seam between its engine and its runtimes.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use crate::contract::{AgentKind, SessionId};
+
+/// A place where agents run: in memory, on ptys, in tmux.
+///
+/// Implementors carry out and observe; they decide nothing about sessions. A [`Handle`] is plain data that outlives
+/// the manager's process: a manager that comes back adopts its agents by their handles.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Starts an agent. Returns once its process is up.
+    ///
+    /// # Errors
+    /// [`HostError::CannotStart`] where the program is missing or refuses; nothing is left behind.
+    async fn launch(&self, launch: Launch) -> Result<Handle, HostError>;
+
+    /// Types a message into the agent's terminal and submits it, exactly as given, whatever it holds.
+    ///
+    /// # Errors
+    /// [`HostError::Gone`] where the agent no longer takes input.
+    async fn deliver(&self, handle: &Handle, message: &str) -> Result<(), HostError>;
+
+    /// Whether the agent's own process lives.
+    async fn alive(&self, handle: &Handle) -> bool;
+
+    /// Ends the agent and everything under it, whatever ignores what; returns when all of it is gone.
+    ///
+    /// # Errors
+    /// [`HostError::Failed`] where something could not be ended.
+    async fn end(&self, handle: &Handle, how: End) -> Result<(), HostError>;
+
+    /// What the agent's terminal shows.
+    ///
+    /// # Errors
+    /// [`HostError::Gone`] where there is no terminal any more.
+    async fn screen(&self, handle: &Handle) -> Result<String, HostError>;
+
+    /// A native file's bytes; `None` where it is not there.
+    async fn read_file(&self, path: &Path) -> Option<Vec<u8>>;
+
+    /// Every file below a folder, oldest first.
+    async fn files_below(&self, folder: &Path) -> Vec<PathBuf>;
+
+    /// Whether a folder is there.
+    async fn is_folder(&self, path: &Path) -> bool;
+
+    /// The home folder that agents get.
+    fn home(&self) -> PathBuf;
+
+    /// Where turn-end hooks, start hooks and exits are told, from all agents of this host. Taken once, by the engine.
+    fn signals(&self) -> mpsc::UnboundedReceiver<Signal>;
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// For which session; hooks carry it back.
+    pub session: SessionId,
+    /// Which agent.
+    pub agent: AgentKind,
+    /// Where.
+    pub cwd: PathBuf,
+    /// The first message, passed as the last argument.
+    pub message: Option<String>,
+    /// Further environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A started agent, as data: enough to find it again from another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handle {
+    /// For which session.
+    pub session: SessionId,
+    /// The agent's process.
+    pub pid: u32,
+    /// When that process began, in the system's ticks: pids are used again.
+    pub started: u64,
+    /// How the host reaches it: a socket's path, a tmux target.
+    pub address: String,
+}
+
+/// How to end an agent. The conforming engine always uses [`End::Tree`]; the others are what faulty managers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Everything: the agent, what is under it, what left it (own session, reparented).
+    Tree,
+    /// Only the agent's own process, asked politely (HUP or TERM), not awaited.
+    Polite,
+    /// The agent's process alone, by KILL.
+    ProcessOnly,
+    /// The agent's process group, by KILL.
+    Group,
+}
+
+/// What a host tells the engine by itself.
+#[derive(Debug, Clone)]
+pub enum Signal {
+    /// An agent ran a hook that the host had set up.
+    Hook {
+        /// The session.
+        session: SessionId,
+        /// `start` or `turn_end`.
+        moment: Moment,
+        /// The agent's own payload: Codex's notify argument, Claude's and Gemini's standard input.
+        payload: Value,
+    },
+    /// An agent's process ended.
+    Exited {
+        /// The session.
+        session: SessionId,
+        /// Its exit status, where known.
+        code: Option<i32>,
+    },
+}
+
+/// When a hook ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// The agent started its session (Claude, Gemini: `SessionStart`).
+    Start,
+    /// The agent finished a turn (Codex `notify`, Claude `Stop`, Gemini `AfterAgent`).
+    TurnEnd,
+    /// A turn failed (Claude `StopFailure`).
+    TurnFailed,
+}
+
+/// What a host could not do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// The agent could not be started.
+    #[error("the agent could not be started: {0}")]
+    CannotStart(String),
+    /// The agent is gone.
+    #[error("the agent is gone")]
+    Gone,
+    /// Something else.
+    #[error("{0}")]
+    Failed(String),
+}

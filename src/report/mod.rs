@@ -1,0 +1,3 @@
+//! Reports: one model, drawn in many forms.
+
+pub mod model;

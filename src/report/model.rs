@@ -1,0 +1,199 @@
+//! The report: what every form draws from, and what `--report json` writes as it stands.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::AgentKind;
+use crate::spec::{Level, Party, RequirementId};
+
+/// The report's schema, named in every report.
+pub const SCHEMA: &str = "passmuster-report-1";
+
+/// A run's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The harness.
+    pub tool: Tool,
+    /// The version of the spec judged by.
+    pub spec_version: String,
+    /// The system under test.
+    pub system: System,
+    /// The platform: `linux x86_64`.
+    pub platform: String,
+    /// When the run began (RFC 3339).
+    pub started_at: String,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// The seed of everything random in the run.
+    pub seed: u64,
+    /// What the control checks found; absent where none ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
+    /// Scenario counts by verdict.
+    pub summary: Summary,
+    /// Per requirement.
+    pub requirements: Vec<RequirementResult>,
+    /// Per scenario.
+    pub scenarios: Vec<ScenarioResult>,
+}
+
+/// The harness that ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tool {
+    /// `passmuster`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// The system under test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct System {
+    /// Its name, from the manifest.
+    pub name: String,
+    /// The first line of what its version command prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// `builtin`, `cli`, `rpc` or `mcp`.
+    pub transport: String,
+}
+
+/// What the control checks found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    /// Whether every check proved what it must.
+    pub proven: bool,
+    /// Each check, and what it found.
+    pub checks: BTreeMap<String, String>,
+}
+
+/// How many scenarios came to each verdict.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub struct Summary {
+    pub passed: usize,
+    pub failed: usize,
+    pub warned: usize,
+    pub blocked: usize,
+    pub skipped: usize,
+    pub not_exercised: usize,
+    pub could_not_test: usize,
+}
+
+/// A verdict, on a scenario or a requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Exercised, and nothing found.
+    Passed,
+    /// A finding names a MUST.
+    Failed,
+    /// A finding names a SHOULD, none a MUST.
+    Warned,
+    /// A Given or When could not be reached: nothing of it is exercised.
+    Blocked,
+    /// A capability is not offered; the reason says which.
+    Skipped,
+    /// No scenario exercised it.
+    NotExercised,
+    /// The adapter or the harness broke.
+    CouldNotTest,
+}
+
+impl Verdict {
+    /// The verdict's words, for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Verdict::Passed => "passed",
+            Verdict::Failed => "failed",
+            Verdict::Warned => "warned",
+            Verdict::Blocked => "blocked",
+            Verdict::Skipped => "skipped",
+            Verdict::NotExercised => "not exercised",
+            Verdict::CouldNotTest => "could not test",
+        }
+    }
+}
+
+/// What came of one requirement.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequirementResult {
+    /// Its id.
+    pub id: RequirementId,
+    /// Its level.
+    pub level: Level,
+    /// Who must.
+    pub party: Party,
+    /// Its title.
+    pub title: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, where the verdict is neither passed nor failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The keys of its scenarios.
+    pub scenarios: Vec<String>,
+}
+
+/// What came of one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioResult {
+    /// The scenario's key, unique in the run: `suite/feature/slug[agent]`.
+    pub key: String,
+    /// Its name, as in the feature.
+    pub name: String,
+    /// The feature's file and line: `features/lifecycle/creation.feature:12`.
+    pub feature: String,
+    /// The suite.
+    pub suite: String,
+    /// The agent on the axis, where the scenario has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<AgentKind>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The requirements it exercises.
+    pub requirements: Vec<RequirementId>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What the baseline expected, where it lists the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// Why, for blocked, skipped and could not test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that is not as a requirement says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// The requirement that it contradicts.
+    pub requirement: RequirementId,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What the manager claimed.
+    #[serde(default)]
+    pub claimed: String,
+    /// What was true.
+    #[serde(default)]
+    pub truth: String,
+    /// The step that found it, or the standing invariant.
+    #[serde(default)]
+    pub step: String,
+    /// The lines of the session's timeline.
+    #[serde(default)]
+    pub trace: Vec<String>,
+    /// The last lines of the manager's standard error.
+    #[serde(default)]
+    pub stderr: String,
+    /// A command that reproduces just this.
+    #[serde(default)]
+    pub repro: String,
+}
