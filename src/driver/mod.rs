@@ -1,5 +1,12 @@
 //! Drivers: how the harness asks a system under test for operations, whatever it speaks.
 
+pub mod process;
+pub mod rpc;
+mod tail;
+pub mod wire;
+
+pub use tail::Tail;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 

@@ -1,0 +1,406 @@
+//! Processes of the system under test: started with a cleared environment in a group of their own, read without
+//! ever filling memory, ended without leaving a zombie.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::watch;
+
+use super::CallError;
+use super::tail::Tail;
+
+/// The longest answer that is read, in bytes. The contract's longest text is 192 kB of UTF-8; the rest is envelope.
+pub const ANSWER_LIMIT: usize = 8 << 20;
+
+/// How much of its standard error is kept per call, in bytes: enough for any message that a matcher looks at.
+const STDERR_LIMIT: usize = 64 << 10;
+
+/// The most that a pipe can still hold once its writer is gone, in bytes (Linux, `/proc/sys/fs/pipe-max-size`).
+const PIPE_LIMIT: usize = 1 << 20;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The program, by path, and its arguments.
+    pub argv: Vec<String>,
+    /// The whole environment.
+    pub env: Vec<(String, String)>,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// What it reads; `None` is end of input at once.
+    pub stdin: Option<String>,
+}
+
+/// What a finished process left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// How it ended.
+    pub exit: Exit,
+    /// All of its standard output.
+    pub stdout: String,
+    /// The end of its standard error.
+    pub stderr: String,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with a status.
+    Code(i32),
+    /// By a signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit status, as a shell would say it: 128 and the signal's number for a signal.
+    pub fn code(self) -> i32 {
+        match self {
+            Exit::Code(code) => code,
+            Exit::Signal(signal) => 128 + signal,
+        }
+    }
+}
+
+impl From<ExitStatus> for Exit {
+    fn from(status: ExitStatus) -> Self {
+        match status.code() {
+            Some(code) => Exit::Code(code),
+            None => Exit::Signal(status.signal().unwrap_or_default()),
+        }
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Exit::Code(code) => write!(f, "exited with status {code}"),
+            Exit::Signal(signal) => write!(f, "was killed by signal {signal}"),
+        }
+    }
+}
+
+/// Starts a process, feeds it, reads it and waits for its end.
+///
+/// What it leaves in the background is left alone, and its open pipes are not waited for: the answer is what had been
+/// written when the process itself ended. A process that exceeds `limit`, or writes more than [`ANSWER_LIMIT`], is
+/// killed with its group.
+///
+/// # Errors
+/// `Broken` where it cannot be started, `TimedOut`, and `Malformed` for an answer that is too long.
+pub async fn run(launch: &Launch, limit: Duration, tail: &Tail) -> Result<Output, CallError> {
+    let (process, pipes) = Running::start(launch)?;
+    let answer = tokio::time::timeout(limit, collect(&process, pipes, launch.stdin.as_deref(), tail)).await;
+    match answer {
+        Ok(Ok(output)) => Ok(output),
+        Ok(Err(error)) => {
+            process.kill_group().await;
+            Err(error)
+        }
+        Err(_) => {
+            process.kill_group().await;
+            Err(CallError::TimedOut { limit_ms: limit.as_millis() as u64 })
+        }
+    }
+}
+
+async fn collect(process: &Running, pipes: Pipes, stdin: Option<&str>, tail: &Tail) -> Result<Output, CallError> {
+    let Pipes { stdin: mut input, mut stdout, mut stderr } = pipes;
+    // A process that does not read its input is none of our business: a closed pipe is not an error.
+    let feed = async move {
+        let _ = input.write_all(stdin.unwrap_or_default().as_bytes()).await;
+        drop(input);
+    };
+    let mut said = Vec::new();
+    let complaints = Tail::new(STDERR_LIMIT);
+    let complain = |bytes: &[u8]| {
+        complaints.push(bytes);
+        tail.push(bytes);
+    };
+    let mut chunks = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let (mut fed, mut out_open, mut err_open) = (false, true, true);
+    tokio::pin!(feed);
+    let exit = loop {
+        tokio::select! {
+            exit = process.exited() => break exit,
+            () = &mut feed, if !fed => fed = true,
+            read = stdout.read(&mut chunks.0), if out_open => match read.unwrap_or(0) {
+                0 => out_open = false,
+                _ if said.len() > ANSWER_LIMIT => return Err(too_long()),
+                count => said.extend_from_slice(&chunks.0[..count]),
+            },
+            read = stderr.read(&mut chunks.1), if err_open => match read.unwrap_or(0) {
+                0 => err_open = false,
+                count => complain(&chunks.1[..count]),
+            },
+        }
+    };
+    read_what_is_there(&stdout, |bytes| said.extend_from_slice(bytes));
+    read_what_is_there(&stderr, complain);
+    if said.len() > ANSWER_LIMIT {
+        return Err(too_long());
+    }
+    Ok(Output { exit, stdout: String::from_utf8_lossy(&said).into_owned(), stderr: complaints.text() })
+}
+
+/// What is said of an answer that exceeds [`ANSWER_LIMIT`].
+pub fn too_long() -> CallError {
+    CallError::Malformed { what: format!("an answer longer than {} MB", ANSWER_LIMIT >> 20) }
+}
+
+/// Empties a non-blocking pipe without waiting: once its writer has ended, all that it wrote is in there.
+fn read_what_is_there(pipe: &impl AsFd, mut take: impl FnMut(&[u8])) {
+    let mut chunk = [0; 16 << 10];
+    let mut left = PIPE_LIMIT;
+    while left > 0 {
+        match rustix::io::read(pipe, &mut chunk) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                take(&chunk[..count]);
+                left = left.saturating_sub(count);
+            }
+        }
+    }
+}
+
+/// The pipes of a started process.
+#[derive(Debug)]
+pub struct Pipes {
+    /// What it reads.
+    pub stdin: ChildStdin,
+    /// What it answers.
+    pub stdout: ChildStdout,
+    /// What it complains.
+    pub stderr: ChildStderr,
+}
+
+/// A process that runs. Dropped while it does, it is killed with its group.
+#[derive(Debug)]
+pub struct Running {
+    pid: Pid,
+    program: String,
+    exit: watch::Receiver<Option<Exit>>,
+}
+
+impl Running {
+    /// Starts a process in a group of its own, with exactly the launch's environment.
+    ///
+    /// # Errors
+    /// `Broken`, naming the program and what the system said.
+    pub fn start(launch: &Launch) -> Result<(Self, Pipes), CallError> {
+        let [program, args @ ..] = launch.argv.as_slice() else {
+            return Err(CallError::Broken { what: "a command without a program".to_owned() });
+        };
+        let mut child = Command::new(program)
+            .args(args)
+            .env_clear()
+            .envs(launch.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&launch.cwd)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| cannot_start(program, launch, &error))?;
+        let pid = child.id().and_then(|pid| Pid::from_raw(pid as i32)).expect("a child that was not awaited has a pid");
+        let pipes = Pipes {
+            stdin: child.stdin.take().expect("piped"),
+            stdout: child.stdout.take().expect("piped"),
+            stderr: child.stderr.take().expect("piped"),
+        };
+        let (ended, exit) = watch::channel(None);
+        // The task owns the child, so that it is reaped whoever stops waiting for it.
+        tokio::spawn(async move {
+            let status = child.wait().await.map_or(Exit::Signal(0), Exit::from);
+            ended.send_replace(Some(status));
+        });
+        Ok((Self { pid, program: program.clone(), exit }, pipes))
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get() as u32
+    }
+
+    /// The program, as it was started.
+    pub fn program(&self) -> &str {
+        &self.program
+    }
+
+    /// How it ended, if it did.
+    pub fn exit(&self) -> Option<Exit> {
+        *self.exit.borrow()
+    }
+
+    /// Waits for its end.
+    pub async fn exited(&self) -> Exit {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(exit) => exit.expect("waited for"),
+            // The runtime is going down and took the task with it; the child was killed on that way.
+            Err(_) => Exit::Signal(Signal::KILL.as_raw()),
+        }
+    }
+
+    /// Asks the process, and it alone, to end (TERM).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Kills the process, and it alone, and waits for its end.
+    pub async fn kill(&self) {
+        self.signal(Signal::KILL);
+        self.exited().await;
+    }
+
+    /// Kills the process and what it started in its group, and waits for its end.
+    pub async fn kill_group(&self) {
+        let _ = kill_process_group(self.pid, Signal::KILL);
+        self.exited().await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A pid that was reaped may be another's by now.
+        if self.exit().is_none() {
+            let _ = kill_process(self.pid, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.exit().is_none() {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Reads a process's standard error into a tail until it is closed.
+pub fn drain(mut stderr: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
+    tokio::spawn(async move {
+        let mut chunk = vec![0; 16 << 10];
+        while let Ok(count @ 1..) = stderr.read(&mut chunk).await {
+            tail.push(&chunk[..count]);
+        }
+    });
+}
+
+fn cannot_start(program: &str, launch: &Launch, error: &io::Error) -> CallError {
+    let what = match error.kind() {
+        io::ErrorKind::NotFound if !launch.cwd.is_dir() => {
+            format!("cannot start `{program}`: its working directory {} is not there", launch.cwd.display())
+        }
+        _ => format!("cannot start `{program}`: {error}"),
+    };
+    CallError::Broken { what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn shell(script: &str) -> Launch {
+        Launch {
+            argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            cwd: std::env::temp_dir(),
+            stdin: None,
+        }
+    }
+
+    async fn run_for(launch: &Launch, seconds: f64) -> Result<Output, CallError> {
+        run(launch, Duration::from_secs_f64(seconds), &Tail::new(16 << 10)).await
+    }
+
+    #[tokio::test]
+    async fn a_process_is_fed_read_and_its_status_told() {
+        let launch = Launch { stdin: Some("héllo".to_owned()), ..shell("cat; echo oops >&2; exit 3") };
+        let output = run_for(&launch, 20.0).await.unwrap();
+        assert_eq!(output, Output { exit: Exit::Code(3), stdout: "héllo".to_owned(), stderr: "oops\n".to_owned() });
+    }
+
+    #[tokio::test]
+    async fn the_environment_is_exactly_what_was_given() {
+        let launch = Launch { env: vec![("ONLY".to_owned(), "this".to_owned())], ..shell("/usr/bin/env") };
+        let stdout = run_for(&launch, 20.0).await.unwrap().stdout;
+        let names: Vec<_> = stdout
+            .lines()
+            .filter_map(|line| line.split('=').next())
+            .filter(|name| !["PWD", "_", "SHLVL", "OLDPWD"].contains(name))
+            .collect();
+        assert_eq!(names, ["ONLY"]);
+    }
+
+    #[tokio::test]
+    async fn a_background_child_that_holds_the_pipes_is_not_waited_for() {
+        let began = Instant::now();
+        let output = run_for(&shell("sleep 30 & echo $!"), 25.0).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20));
+        let child = Pid::from_raw(output.stdout.trim().parse().unwrap()).unwrap();
+        kill_process(child, Signal::KILL).expect("what a call leaves running is left alone");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_hangs_is_killed_with_its_group() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("sleep 30 & echo $! > {}; wait", file.path().display());
+        let error = run_for(&shell(&script), 0.5).await.unwrap_err();
+        assert_eq!(error, CallError::TimedOut { limit_ms: 500 });
+        let child: i32 = std::fs::read_to_string(file.path()).unwrap().trim().parse().unwrap();
+        // KILL is delivered, not awaited: the system says nothing when somebody else's child has died.
+        let began = Instant::now();
+        while is_alive(child) {
+            assert!(began.elapsed() < Duration::from_secs(10), "the background child lives");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// A reparented child stays a zombie until its reaper looks: Z is dead.
+    fn is_alive(pid: i32) -> bool {
+        std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_is_refused_early() {
+        let error = run_for(&shell("yes"), 60.0).await.unwrap_err();
+        assert_eq!(error, too_long());
+    }
+
+    #[tokio::test]
+    async fn endless_complaints_fill_no_memory_and_do_not_block() {
+        let tail = Tail::new(1000);
+        let output = run(&shell("head -c 10000000 /dev/zero | tr '\\0' x >&2; echo done"), Duration::from_secs(60), &tail).await.unwrap();
+        assert_eq!(output.stdout, "done\n");
+        assert_eq!(tail.text().len(), 1000);
+        assert!(output.stderr.len() <= STDERR_LIMIT);
+    }
+
+    #[tokio::test]
+    async fn input_that_nobody_reads_does_no_harm() {
+        let launch = Launch { stdin: Some("x".repeat(1 << 20)), ..shell("exec <&-; echo fine") };
+        assert_eq!(run_for(&launch, 20.0).await.unwrap().stdout, "fine\n");
+    }
+
+    #[tokio::test]
+    async fn a_signal_is_told_apart_from_a_status() {
+        assert_eq!(run_for(&shell("kill -9 $$"), 20.0).await.unwrap().exit, Exit::Signal(9));
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_and_a_missing_folder_are_named() {
+        let missing = Launch { argv: vec!["/no/such/program".to_owned()], ..shell("") };
+        let error = run_for(&missing, 1.0).await.unwrap_err();
+        assert!(error.to_string().starts_with("cannot start `/no/such/program`: No such file"), "{error}");
+        let nowhere = Launch { cwd: "/no/such/folder".into(), ..shell("") };
+        let error = run_for(&nowhere, 1.0).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot start `/bin/sh`: its working directory /no/such/folder is not there");
+    }
+}

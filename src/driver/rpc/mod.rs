@@ -1,0 +1,3 @@
+//! The JSON-RPC driver: a small peer of our own, because a harness must also survive what breaks the protocol.
+
+pub mod peer;
