@@ -28,6 +28,9 @@ pub enum Answer {
     },
 }
 
+/// Where an open question's answer goes.
+type Told = oneshot::Sender<Result<Answer, CallError>>;
+
 /// Takes notifications: their method and `params`.
 pub type Notified = Box<dyn Fn(&str, &Value) + Send + Sync>;
 
@@ -44,7 +47,7 @@ pub struct Peer {
 #[derive(Debug, Default)]
 struct Shared {
     /// `None` once the connection is closed.
-    pending: Mutex<Option<HashMap<u64, oneshot::Sender<Result<Answer, CallError>>>>>,
+    pending: Mutex<Option<HashMap<u64, Told>>>,
     oddities: Oddities,
 }
 
@@ -114,11 +117,11 @@ impl Drop for Open<'_> {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Result<Answer, CallError>>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Told>>> {
         self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn take(&self, id: &Value) -> Option<oneshot::Sender<Result<Answer, CallError>>> {
+    fn take(&self, id: &Value) -> Option<Told> {
         self.lock().as_mut()?.remove(&id.as_u64()?)
     }
 }
