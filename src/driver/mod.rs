@@ -1,7 +1,11 @@
 //! Drivers: how the harness asks a system under test for operations, whatever it speaks.
 
+pub mod events;
+pub mod http;
+pub mod mcp;
 pub mod process;
 pub mod rpc;
+pub mod serve;
 mod tail;
 pub mod wire;
 

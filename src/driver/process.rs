@@ -25,6 +25,12 @@ const STDERR_LIMIT: usize = 64 << 10;
 /// The most that a pipe can still hold once its writer is gone, in bytes (Linux, `/proc/sys/fs/pipe-max-size`).
 const PIPE_LIMIT: usize = 1 << 20;
 
+/// How long a process that was asked to end (TERM) may take before it is killed.
+pub const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a process that closed its output may take to be gone.
+const LAST_BREATH: Duration = Duration::from_millis(250);
+
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -239,13 +245,15 @@ impl Running {
         *self.exit.borrow()
     }
 
-    /// Waits for its end.
-    pub async fn exited(&self) -> Exit {
+    /// Waits for its end; borrows nothing.
+    pub fn exited(&self) -> impl Future<Output = Exit> + use<> {
         let mut exit = self.exit.clone();
-        match exit.wait_for(Option::is_some).await {
-            Ok(exit) => exit.expect("waited for"),
-            // The runtime is going down and took the task with it; the child was killed on that way.
-            Err(_) => Exit::Signal(Signal::KILL.as_raw()),
+        async move {
+            match exit.wait_for(Option::is_some).await {
+                Ok(exit) => exit.expect("waited for"),
+                // The runtime is going down and took the task with it; the child was killed on that way.
+                Err(_) => Exit::Signal(Signal::KILL.as_raw()),
+            }
         }
     }
 
@@ -254,16 +262,39 @@ impl Running {
         self.signal(Signal::TERM);
     }
 
-    /// Kills the process, and it alone, and waits for its end.
-    pub async fn kill(&self) {
+    /// Kills the process, and it alone; the future waits for its end and borrows nothing.
+    pub fn kill(&self) -> impl Future<Output = Exit> + use<> {
         self.signal(Signal::KILL);
-        self.exited().await;
+        self.exited()
     }
 
     /// Kills the process and what it started in its group, and waits for its end.
     pub async fn kill_group(&self) {
         let _ = kill_process_group(self.pid, Signal::KILL);
         self.exited().await;
+    }
+
+    /// What became of the process, for a sentence about a connection that it closed: it may take a moment to end.
+    pub async fn obituary(&self) -> String {
+        match tokio::time::timeout(LAST_BREATH, self.exited()).await {
+            Ok(exit) => format!("`{}` {exit}", self.program),
+            Err(_) => format!("`{}` still runs", self.program),
+        }
+    }
+
+    /// Waits for the end of a process whose input was closed, for at most `limit`; then asks it (TERM), then kills it
+    /// with its group. Returns what is worth reporting.
+    pub async fn see_off(self, limit: Duration) -> Option<String> {
+        if tokio::time::timeout(limit, self.exited()).await.is_ok() {
+            return None;
+        }
+        self.terminate();
+        let asked = format!("`{}` did not end within {} s of its input being closed", self.program, limit.as_secs_f64());
+        if tokio::time::timeout(GRACE, self.exited()).await.is_ok() {
+            return Some(format!("{asked}, only when asked (TERM)"));
+        }
+        self.kill_group().await;
+        Some(format!("{asked}, nor when asked (TERM), and was killed"))
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,0 +1,4 @@
+//! The MCP driver, over stdio and streamable HTTP.
+
+pub mod connection;
+pub mod link;
