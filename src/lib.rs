@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod contract;
 pub mod profile;
+pub mod spec;
 pub mod trace;
 
 pub mod agent;
