@@ -35,6 +35,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<SpecE
     let document = Document { file, text };
     let suite = match document.front_matter("suite") {
         Some(suite) => suite,
+        None if document.sections().iter().all(|open| document.requirement("", open).is_none()) => return Ok(Vec::new()),
         None => return Err(vec![document.error(0, "the front matter names no suite".into(), "begin with `---`, `suite: NAME`, `---`")]),
     };
     let mut requirements = Vec::new();

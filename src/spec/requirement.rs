@@ -27,7 +27,7 @@ fn split(text: &str) -> Option<(&str, u32, &str)> {
     let (family, rest) = text.rsplit_once('-')?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let (number, letter) = rest.split_at(digits);
-    let family_is_right = family.split('-').all(|part| part.len() >= 2 && part.chars().all(|c| c.is_ascii_uppercase()));
+    let family_is_right = family.split('-').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_uppercase()));
     let letter_is_right = letter.is_empty() || (letter.len() == 1 && letter.chars().all(|c| c.is_ascii_lowercase()));
     (family_is_right && letter_is_right).then_some((family, number.parse().ok()?, letter))
 }
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_no_id_is_refused() {
-        for text in ["", "LC", "LC-CLEAN", "lc-clean-1", "LC-CLEAN-1bb", "LC-CLEAN-x", "L-1", "each-agent"] {
+        for text in ["", "LC", "LC-CLEAN", "lc-clean-1", "LC-CLEAN-1bb", "LC-CLEAN-x", "-1", "each-agent"] {
             assert!(text.parse::<RequirementId>().is_err(), "{text}");
         }
     }
