@@ -6,6 +6,9 @@ use serde_json::{Map, Value};
 
 use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, SessionId, TurnStatus};
 
+/// The remark ([`Entry::Note`]) that the manager was killed and started again. Rules know a restart by this text.
+pub const RESTARTED: &str = "the manager was killed and started again";
+
 /// One line of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
@@ -212,6 +215,9 @@ pub enum Fact {
         /// What it is, for people.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         command: String,
+        /// Whether it left its parent before the session was ended (double fork).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reparented: bool,
     },
 }
 
