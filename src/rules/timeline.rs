@@ -1,0 +1,170 @@
+use serde_json::{Map, Value};
+
+use crate::trace::{Entry, Fact, Record};
+
+use super::session::{Account, Call, Listing};
+use super::{History, Moment, Session};
+
+/// The most lines of a timeline; the middle of a longer one is left out.
+const LINES: usize = 48;
+
+/// The longest value shown, in characters.
+const VALUE: usize = 60;
+
+/// The timeline of one session, for people: what was asked and answered, announced and true, with offsets in
+/// milliseconds. Long values are cut, repetitions are counted. Empty where the trace does not know the session.
+pub fn timeline(records: &[Record], session: &str) -> Vec<String> {
+    let history = History::new(records);
+    let Some(session) = history.sessions.iter().find(|known| known.id == session) else { return Vec::new() };
+    let mut lines = calls(&history, session);
+    lines.extend(records.iter().zip(&history.moments).filter_map(|(record, at)| Some((*at, happened(&history, session, &record.entry)?))));
+    lines.sort_by_key(|(at, _)| at.index);
+    shortened(repeated(fused(lines)))
+}
+
+/// What one line says.
+enum Line {
+    Asked(String),
+    Answered(String),
+    Other(String),
+}
+
+fn calls(history: &History, session: &Session) -> Vec<(Moment, Line)> {
+    let starts = history.calls.iter().filter(|call: &&Call| call.ok().is_some_and(|(at, _)| at == session.known));
+    let mut lines = Vec::new();
+    for call in starts.chain(&session.calls) {
+        lines.push((call.asked, Line::Asked(format!("{}{}", call.op, pairs(call.args, &["session_id"])))));
+        if let Some(answer) = call.answer {
+            let said = match answer.said {
+                Ok(result) => format!("ok{}", pairs(result, &[])),
+                Err(error) => format!("{} {}", error.code, value(&Value::from(error.message.as_str()))),
+            };
+            lines.push((answer.at, Line::Answered(said)));
+        }
+    }
+    for listing in history.listings.iter().filter(|listing| listing.asked > session.begun) {
+        lines.push((listing.asked, Line::Asked("list_sessions".into())));
+        lines.push((listing.answered, Line::Answered(listed(listing, session))));
+    }
+    lines
+}
+
+fn listed(listing: &Listing, session: &Session) -> String {
+    let words = Account::of_listing(listing, session.id).words();
+    words.trim_start_matches("list_sessions: ").to_owned()
+}
+
+/// What else happened to the session.
+fn happened(history: &History, session: &Session, entry: &Entry) -> Option<Line> {
+    let text = match entry {
+        Entry::Truth(fact) if is_of(history, session, fact) => {
+            let Ok(Value::Object(fields)) = serde_json::to_value(fact) else { return None };
+            format!("* {}{}", fields["fact"].as_str()?, pairs(&fields, &["fact"]))
+        }
+        Entry::Event(announcement) if announcement.session_id().as_str() == session.id => {
+            let Ok(Value::Object(fields)) = serde_json::to_value(announcement) else { return None };
+            format!("! {}{}", announcement.name(), pairs(&fields, &["event", "session_id"]))
+        }
+        Entry::Note { text } => format!("# {}", value(&Value::from(text.as_str())).trim_matches('"')),
+        _ => return None,
+    };
+    Some(Line::Other(text))
+}
+
+fn is_of(history: &History, session: &Session, fact: &Fact) -> bool {
+    history.runs_of(session).any(|run| run.id == fact.agent_run())
+}
+
+/// Puts an answer on the line of its question where nothing lies between.
+fn fused(lines: Vec<(Moment, Line)>) -> Vec<(u64, String)> {
+    let mut drawn: Vec<(u64, String)> = Vec::new();
+    let mut open = false;
+    for (at, line) in lines {
+        match line {
+            Line::Answered(said) if open => {
+                let (_, asked) = drawn.last_mut().expect("an open question has a line");
+                asked.push_str(" < ");
+                asked.push_str(&said);
+                open = false;
+            }
+            Line::Answered(said) => drawn.push((at.ms, format!("< {said}"))),
+            Line::Asked(asked) => {
+                drawn.push((at.ms, format!("> {asked}")));
+                open = true;
+            }
+            Line::Other(text) => {
+                drawn.push((at.ms, text));
+                open = false;
+            }
+        }
+    }
+    drawn
+}
+
+/// Counts lines that repeat one another.
+fn repeated(lines: Vec<(u64, String)>) -> Vec<String> {
+    let mut kept: Vec<(u64, String, usize, u64)> = Vec::new();
+    for (ms, text) in lines {
+        match kept.last_mut().filter(|(_, before, ..)| *before == text) {
+            Some((_, _, more, until)) => (*more, *until) = (*more + 1, ms),
+            None => kept.push((ms, text, 0, ms)),
+        }
+    }
+    let drawn = |(ms, text, more, until): (u64, String, usize, u64)| match more {
+        0 => format!("{ms:>8} ms  {text}"),
+        _ => format!("{ms:>8} ms  {text}  (and {more} more, until {until} ms)"),
+    };
+    kept.into_iter().map(drawn).collect()
+}
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    let excess = lines.len().saturating_sub(LINES);
+    if excess > 0 {
+        let from = LINES / 3;
+        lines.splice(from..=from + excess, [format!("            … {} lines left out …", excess + 1)]);
+    }
+    lines
+}
+
+fn pairs(fields: &Map<String, Value>, without: &[&str]) -> String {
+    let shown = fields.iter().filter(|(key, value)| !without.contains(&key.as_str()) && !value.is_null());
+    shown.map(|(key, shown)| format!(" {key}={}", value(shown))).collect()
+}
+
+/// A value as JSON, cut after [`VALUE`] characters.
+fn value(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> Vec<Record> {
+        crate::trace::jsonl::read(lines.as_bytes()).map(|record| record.unwrap()).collect()
+    }
+
+    #[test]
+    fn a_session_is_told_in_order_with_its_repetitions_counted() {
+        let records = read(include_str!("../../fixtures/traces/nothing-alive-is-called-ended.fail.jsonl"));
+        insta::assert_snapshot!(timeline(&records, "s1").join("\n"));
+    }
+
+    #[test]
+    fn a_long_one_loses_its_middle() {
+        let lines: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let short = shortened(lines);
+        assert_eq!(short.len(), LINES);
+        assert_eq!((short[0].as_str(), short[LINES - 1].as_str()), ("0", "99"));
+        assert_eq!(short[LINES / 3].trim(), "… 53 lines left out …");
+    }
+
+    #[test]
+    fn an_unknown_session_has_none() {
+        assert!(timeline(&[], "s1").is_empty());
+    }
+}
