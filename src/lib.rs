@@ -8,6 +8,9 @@ pub mod profile;
 pub mod spec;
 pub mod trace;
 
+pub mod rules;
+
 pub mod agent;
 pub mod driver;
 pub mod reference;
+pub mod report;

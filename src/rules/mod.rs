@@ -55,7 +55,7 @@ impl Contradiction {
 
     fn of_id(requirement: &str, session: Option<&str>, message: String) -> Self {
         Self {
-            requirement: requirement.into(),
+            requirement: requirement.parse().expect("rules name requirements by their ids"),
             session: session.map(SessionId::from),
             message,
             claimed: String::new(),
