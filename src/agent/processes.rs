@@ -1,0 +1,245 @@
+//! What is alive, whatever anyone claims: the operating system's own account.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, set_child_subreaper, waitid};
+
+use super::cast::Run;
+
+/// A process that is alive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: u32,
+    /// When it began, in the system's ticks.
+    pub ticks: u64,
+    /// Its name.
+    pub command: String,
+    /// Whether it is the agent itself.
+    pub is_agent: bool,
+}
+
+/// The truth about processes.
+pub trait Processes {
+    /// Whether a process lives that began then. A zombie is dead.
+    fn alive(&self, pid: u32, ticks: u64) -> bool;
+
+    /// What lives of a run: the agent, what is under it, what it started and what carries its mark.
+    fn of_run(&self, run: &Run) -> Vec<Process>;
+
+    /// Stops a process (SIGSTOP).
+    fn stop(&self, pid: u32);
+
+    /// Lets a stopped process go on (SIGCONT).
+    fn resume(&self, pid: u32);
+
+    /// Kills a process (SIGKILL).
+    fn kill(&self, pid: u32);
+}
+
+/// The mark in the environment of whatever a stand-in starts.
+pub const RUN_MARK: &str = "PASSMUSTER_RUN";
+
+/// Linux's `/proc`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProcFs;
+
+/// One line of the process table.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its id.
+    pub pid: u32,
+    /// Its parent.
+    pub parent: u32,
+    /// When it began, in ticks since boot.
+    pub ticks: u64,
+    /// Its name.
+    pub command: String,
+    /// Its process group.
+    pub group: u32,
+}
+
+impl ProcFs {
+    /// The process table without the dead: states Z and X.
+    pub fn table() -> Vec<Entry> {
+        let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
+        folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Self::entry).collect()
+    }
+
+    /// One process, unless it is dead.
+    pub fn entry(pid: u32) -> Option<Entry> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&stat);
+        // The name stands in parentheses and may hold anything, parentheses included.
+        let (open, close) = (stat.find('(')?, stat.rfind(')')?);
+        let mut rest = stat[close + 1..].split_whitespace();
+        let state = rest.next()?;
+        if matches!(state, "Z" | "X" | "x") {
+            return None;
+        }
+        let parent = rest.next()?.parse().ok()?;
+        let group = rest.next()?.parse().ok()?;
+        let ticks = rest.nth(16)?.parse().ok()?;
+        Some(Entry { pid, parent, ticks, command: stat[open + 1..close].to_owned(), group })
+    }
+
+    /// When a process began; 0 where it is dead.
+    pub fn ticks(pid: u32) -> u64 {
+        Self::entry(pid).map_or(0, |entry| entry.ticks)
+    }
+
+    /// Everything under a process, itself left out.
+    pub fn descendants(table: &[Entry], root: u32) -> Vec<Entry> {
+        let mut children: BTreeMap<u32, Vec<&Entry>> = BTreeMap::new();
+        for entry in table {
+            children.entry(entry.parent).or_default().push(entry);
+        }
+        let (mut found, mut queue) = (Vec::new(), vec![root]);
+        while let Some(parent) = queue.pop() {
+            for child in children.get(&parent).into_iter().flatten() {
+                found.push((*child).clone());
+                queue.push(child.pid);
+            }
+        }
+        found
+    }
+
+    /// Whether a process's environment has `NAME=value`.
+    pub fn has_mark(pid: u32, mark: &str) -> bool {
+        fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
+    }
+
+    /// Kills everything under a process but `except` and what is under those, again and again until nothing is left (at
+    /// most 200 rounds of 5 ms). Gives what there was, for people.
+    pub fn end_descendants_of(root: u32, except: &[u32]) -> Vec<String> {
+        let mut ended = BTreeSet::new();
+        for _ in 0..200 {
+            let table: Vec<Entry> = Self::table().into_iter().filter(|entry| !except.contains(&entry.pid)).collect();
+            let left = Self::descendants(&table, root);
+            for entry in &left {
+                kill(entry.pid, Signal::KILL);
+                ended.insert(format!("{} (pid {})", entry.command, entry.pid));
+            }
+            Self::reap_children_of(root);
+            if left.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        ended.into_iter().collect()
+    }
+
+    /// Takes leave of dead children that came by adoption. Each is waited for by its own id: a wait for any child would
+    /// take away those that somebody else waits for.
+    fn reap_children_of(root: u32) {
+        if root != std::process::id() {
+            return;
+        }
+        let Ok(folder) = fs::read_dir("/proc") else { return };
+        for pid in folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()) {
+            let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+            let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+            let mut rest = rest.split_whitespace();
+            if rest.next() == Some("Z")
+                && rest.next() == Some(root.to_string().as_str())
+                && let Some(pid) = Pid::from_raw(pid)
+            {
+                let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+            }
+        }
+    }
+}
+
+/// Makes this process the one to which descendants fall whose parents die.
+pub fn become_subreaper() {
+    // It fails on no Linux since 3.4; without it the environment mark is still there.
+    let _ = set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+/// Sends a signal to a process; one that is gone takes none.
+pub fn kill(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+impl Processes for ProcFs {
+    fn alive(&self, pid: u32, ticks: u64) -> bool {
+        Self::entry(pid).is_some_and(|entry| entry.ticks == ticks)
+    }
+
+    fn of_run(&self, run: &Run) -> Vec<Process> {
+        let table = Self::table();
+        let lives = |pid: u32, ticks: u64| table.iter().any(|entry| entry.pid == pid && entry.ticks == ticks);
+        let mut found: BTreeMap<u32, Entry> = BTreeMap::new();
+        if lives(run.pid, run.started_ticks) {
+            found.extend(table.iter().filter(|entry| entry.pid == run.pid).map(|entry| (entry.pid, entry.clone())));
+            found.extend(Self::descendants(&table, run.pid).into_iter().map(|entry| (entry.pid, entry)));
+        }
+        for (pid, ticks, _) in &run.children {
+            found.extend(table.iter().filter(|entry| entry.pid == *pid && entry.ticks == *ticks).map(|entry| (entry.pid, entry.clone())));
+        }
+        // A child that was reported and is dead may have left children of its own: they carry the mark.
+        if !run.children.is_empty() {
+            let mark = format!("{RUN_MARK}={}", run.pid);
+            found.extend(
+                table
+                    .iter()
+                    .filter(|entry| entry.ticks >= run.started_ticks && Self::has_mark(entry.pid, &mark))
+                    .map(|entry| (entry.pid, entry.clone())),
+            );
+        }
+        found
+            .into_values()
+            .map(|entry| Process { is_agent: entry.pid == run.pid, pid: entry.pid, ticks: entry.ticks, command: entry.command })
+            .collect()
+    }
+
+    fn stop(&self, pid: u32) {
+        kill(pid, Signal::STOP);
+    }
+
+    fn resume(&self, pid: u32) {
+        kill(pid, Signal::CONT);
+    }
+
+    fn kill(&self, pid: u32) {
+        kill(pid, Signal::KILL);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_zombie_is_dead_and_a_reused_pid_is_somebody_else() {
+        let mut child = Command::new("sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
+        let (pid, ticks) = (child.id(), ProcFs::ticks(child.id()));
+        assert!(ProcFs.alive(pid, ticks) && !ProcFs.alive(pid, ticks + 1));
+        kill(pid, Signal::KILL);
+        // Not yet waited for, it turns into a zombie: dead, as soon as the kernel has carried the signal out.
+        while ProcFs.alive(pid, ticks) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn a_tree_is_found_however_deep() {
+        let mut shell = Command::new("sh").args(["-c", "sh -c 'sleep 60 & wait' & wait"]).stdin(Stdio::null()).spawn().unwrap();
+        let found = loop {
+            let found = ProcFs::descendants(&ProcFs::table(), shell.id());
+            if found.iter().any(|entry| entry.command == "sleep") {
+                break found;
+            }
+            std::thread::yield_now();
+        };
+        assert!(found.len() >= 2);
+        ProcFs::end_descendants_of(shell.id(), &[]);
+        shell.wait().unwrap();
+        assert!(found.iter().all(|entry| !ProcFs.alive(entry.pid, entry.ticks)));
+    }
+}

@@ -1,0 +1,171 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde::{Deserialize, Serialize};
+
+use crate::contract::AgentKind;
+
+use super::{Agent, Mode, Profile};
+
+/// Which profiles are in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The seeds' model: the default, and the hardest case.
+    Spec,
+    /// What the newest real versions did.
+    Measured,
+    /// A file of one's own: an agent file, or several in `[[agents]]`.
+    File(PathBuf),
+}
+
+impl FromStr for Choice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Ok(match word {
+            "spec" => Choice::Spec,
+            "measured" => Choice::Measured,
+            path => Choice::File(path.into()),
+        })
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Choice::Spec => f.write_str("spec"),
+            Choice::Measured => f.write_str("measured"),
+            Choice::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What is wrong with a profile file.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{file}: {what}")]
+pub struct ProfileError {
+    file: String,
+    what: String,
+    #[source_code]
+    text: NamedSource<String>,
+    #[label("here")]
+    at: Option<SourceSpan>,
+    #[help]
+    help: Option<String>,
+}
+
+/// The profiles in force: for every agent, its file and the set chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profiles {
+    set: String,
+    agents: Vec<Agent>,
+}
+
+const EMBEDDED: [(&str, &str); 3] = [
+    ("fixtures/agents/claude.toml", include_str!("../../fixtures/agents/claude.toml")),
+    ("fixtures/agents/codex.toml", include_str!("../../fixtures/agents/codex.toml")),
+    ("fixtures/agents/gemini.toml", include_str!("../../fixtures/agents/gemini.toml")),
+];
+
+impl Profiles {
+    /// Loads the profiles of a choice. A file of one's own replaces the embedded agent of the same name; its rows of the
+    /// set `spec` or of any other name are all in force, the last one for a mode deciding.
+    ///
+    /// # Errors
+    /// Where a file of one's own cannot be read, with the place in it.
+    pub fn load(choice: &Choice) -> Result<Self, Box<ProfileError>> {
+        let mut agents =
+            EMBEDDED.iter().map(|(file, text)| parse(file, text).expect("the embedded profiles are tested")).collect::<Vec<_>>();
+        let set = match choice {
+            Choice::Spec => "spec".to_owned(),
+            Choice::Measured => "measured".to_owned(),
+            Choice::File(path) => {
+                let file = path.display().to_string();
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    let help = Some("wanted `spec`, `measured`, or the path of a profile file".to_owned());
+                    Box::new(ProfileError {
+                        what: error.to_string(),
+                        text: NamedSource::new(&file, String::new()),
+                        file: file.clone(),
+                        at: None,
+                        help,
+                    })
+                })?;
+                let own = parse(&file, &text)?;
+                let set = own.profiles.last().map_or_else(|| "spec".to_owned(), |profile| profile.set.clone());
+                agents.retain(|agent| agent.agent != own.agent);
+                agents.push(own);
+                agents.sort_by_key(|agent| agent.agent);
+                set
+            }
+        };
+        Ok(Self { set, agents })
+    }
+
+    /// An agent's file.
+    pub fn agent(&self, kind: AgentKind) -> &Agent {
+        self.agents.iter().find(|agent| agent.agent == kind).expect("every agent has a file")
+    }
+
+    /// The row in force for an agent and a mode: of the set chosen (else of `spec`), the default version's.
+    pub fn get(&self, kind: AgentKind, mode: Mode) -> &Profile {
+        let rows = &self.agent(kind).profiles;
+        let of = |set: &str| {
+            let own = || rows.iter().filter(|row| row.set == set && row.mode == mode);
+            own().find(|row| row.default).or_else(|| own().next_back())
+        };
+        of(&self.set).or_else(|| of("spec")).or(rows.last()).expect("a profile file has a row")
+    }
+
+    /// The set in force for an agent.
+    pub fn set_name(&self, kind: AgentKind) -> &str {
+        &self.get(kind, Mode::Interactive).set
+    }
+
+    /// Every agent, in the order of tables.
+    pub fn agents(&self) -> &[Agent] {
+        &self.agents
+    }
+}
+
+fn parse(file: &str, text: &str) -> Result<Agent, Box<ProfileError>> {
+    let agent: Result<Agent, toml::de::Error> = toml::from_str(text);
+    let broken = |what: String, at: Option<SourceSpan>, help: Option<String>| {
+        Box::new(ProfileError { file: file.to_owned(), what, text: NamedSource::new(file, text.to_owned()), at, help })
+    };
+    let agent = agent.map_err(|error| broken(error.message().to_owned(), error.span().map(Into::into), None))?;
+    if agent.profiles.is_empty() {
+        return Err(broken("there is no `[[profile]]`".into(), None, Some("add one row for each mode".into())));
+    }
+    Ok(agent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Phase;
+
+    #[test]
+    fn the_spec_set_is_the_seeds_model() {
+        let profiles = Profiles::load(&Choice::Spec).unwrap();
+        let observable = |agent| profiles.get(agent, Mode::Interactive).observable;
+        assert_eq!(AgentKind::ALL.map(observable), [Phase::Started, Phase::FirstTurnCompleted, Phase::Started]);
+    }
+
+    #[test]
+    fn the_measured_set_takes_the_newest_versions() {
+        let profiles = Profiles::load(&Choice::Measured).unwrap();
+        assert_eq!(profiles.get(AgentKind::Codex, Mode::Interactive).version, "0.169");
+        assert_eq!(profiles.get(AgentKind::Claude, Mode::Interactive).file_created, Phase::PromptAccepted);
+        assert_eq!(profiles.get(AgentKind::Gemini, Mode::Interactive).file_created, Phase::Started);
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_where_it_stands() {
+        let error = parse("mine.toml", "agent = \"codex\"\nbaner = \"x\"\n").unwrap_err();
+        assert!(error.what.contains("unknown field `baner`"), "{}", error.what);
+        assert_eq!(error.at.map(|at| at.offset()), Some(16));
+    }
+}
