@@ -1,3 +1,117 @@
 //! Reports: one model, drawn in many forms.
+//!
+//! A form is a pure function from the model to text. What a manager said may hold anything; [`Form::draw`] makes it
+//! harmless once, at the edge, and each form then escapes only what its own syntax needs.
 
+#[cfg(test)]
+mod example;
+mod github;
+mod json;
+mod junit;
+mod markdown;
 pub mod model;
+mod progress;
+mod sanitise;
+mod terminal;
+mod verdicts;
+mod view;
+
+use model::Report;
+
+pub use progress::{Bar, Lines, Progress};
+pub use sanitise::sanitise;
+pub use verdicts::{Outcome, concerns, exit_code, outcome, requirement_results, verdict_of};
+
+/// How a report is drawn, besides its form.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// The width of the terminal, in columns.
+    pub width: usize,
+    /// Whether colours may be used.
+    pub colour: bool,
+    /// Whether warnings count as failures.
+    pub strict: bool,
+}
+
+impl Default for Look {
+    /// 100 columns, no colours, warnings are warnings.
+    fn default() -> Self {
+        Self { width: 100, colour: false, strict: false }
+    }
+}
+
+/// A form in which a report can be drawn.
+pub struct Form {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// What it is for, as help shows it.
+    pub about: &'static str,
+    text: Text,
+    drawn: fn(&Report, &Look) -> String,
+}
+
+/// What a form does with texts from outside.
+#[derive(PartialEq, Eq)]
+enum Text {
+    /// Shows them to people: control characters are made visible first.
+    Shown,
+    /// Carries them as they are: its syntax holds anything.
+    Exact,
+}
+
+/// The forms, in the order help shows them.
+pub const FORMS: &[Form] = &[
+    Form { name: "plain", about: "for people, without colours", text: Text::Shown, drawn: terminal::plain },
+    Form { name: "terminal", about: "for people, as wide and colourful as the terminal", text: Text::Shown, drawn: terminal::draw },
+    Form { name: "github", about: "workflow commands that annotate a run on GitHub", text: Text::Shown, drawn: github::draw },
+    Form { name: "json", about: "everything, as the published schema says", text: Text::Exact, drawn: json::draw },
+    Form { name: "junit", about: "JUnit XML, for CI systems", text: Text::Shown, drawn: junit::draw },
+    Form { name: "markdown", about: "a page with the support table", text: Text::Shown, drawn: markdown::draw },
+];
+
+impl Form {
+    /// The form of that name.
+    pub fn find(name: &str) -> Option<&'static Form> {
+        FORMS.iter().find(|form| form.name == name)
+    }
+
+    /// Draws a report.
+    pub fn draw(&self, report: &Report, look: &Look) -> String {
+        match self.text {
+            Text::Exact => (self.drawn)(report, look),
+            Text::Shown => (self.drawn)(&sanitise::sanitised(report), look),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = FORMS.iter().map(|form| form.name).collect();
+        assert_eq!(names.len(), FORMS.len());
+    }
+
+    #[rstest]
+    fn every_verdict_is_drawn(#[values("plain", "github", "json", "junit", "markdown")] name: &str) {
+        insta::assert_snapshot!(name, Form::find(name).unwrap().draw(&example::report(), &Look::default()));
+    }
+
+    #[test]
+    fn a_narrow_colourful_terminal() {
+        let look = Look { width: 60, colour: true, strict: true };
+        let drawn = Form::find("terminal").unwrap().draw(&example::report(), &look);
+        insta::assert_snapshot!(drawn.replace('\u{1b}', "␛"));
+    }
+
+    #[rstest]
+    fn no_control_character_of_a_manager_gets_through(#[values("plain", "terminal", "github", "json", "junit", "markdown")] name: &str) {
+        let drawn = Form::find(name).unwrap().draw(&example::hostile(), &Look::default());
+        let stray: Vec<char> = drawn.chars().filter(|c| sanitise::is_harmful(*c) && *c != '\n').collect();
+        assert_eq!(stray, Vec::<char>::new());
+    }
+}

@@ -84,6 +84,38 @@ pub struct Summary {
     pub could_not_test: usize,
 }
 
+impl Summary {
+    /// Counts verdicts.
+    pub fn of(verdicts: impl IntoIterator<Item = Verdict>) -> Self {
+        let mut summary = Self::default();
+        for verdict in verdicts {
+            *match verdict {
+                Verdict::Passed => &mut summary.passed,
+                Verdict::Failed => &mut summary.failed,
+                Verdict::Warned => &mut summary.warned,
+                Verdict::Blocked => &mut summary.blocked,
+                Verdict::Skipped => &mut summary.skipped,
+                Verdict::NotExercised => &mut summary.not_exercised,
+                Verdict::CouldNotTest => &mut summary.could_not_test,
+            } += 1;
+        }
+        summary
+    }
+
+    /// How many came to that verdict.
+    pub const fn count(&self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Passed => self.passed,
+            Verdict::Failed => self.failed,
+            Verdict::Warned => self.warned,
+            Verdict::Blocked => self.blocked,
+            Verdict::Skipped => self.skipped,
+            Verdict::NotExercised => self.not_exercised,
+            Verdict::CouldNotTest => self.could_not_test,
+        }
+    }
+}
+
 /// A verdict, on a scenario or a requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -104,7 +136,52 @@ pub enum Verdict {
     CouldNotTest,
 }
 
+impl ScenarioResult {
+    /// Whether the baseline knows that it fails.
+    pub fn is_known_failure(&self) -> bool {
+        self.verdict == Verdict::Failed && self.expects_failure()
+    }
+
+    /// Whether the baseline says that it fails, and it did not though it was exercised.
+    pub fn is_fixed(&self) -> bool {
+        self.verdict.is_exercised() && self.verdict != Verdict::Failed && self.expects_failure()
+    }
+
+    fn expects_failure(&self) -> bool {
+        self.expected.as_deref() == Some("failed")
+    }
+}
+
 impl Verdict {
+    /// Every verdict, in the order reports show them.
+    pub const ALL: [Verdict; 7] = [
+        Verdict::Passed,
+        Verdict::Failed,
+        Verdict::Warned,
+        Verdict::Blocked,
+        Verdict::Skipped,
+        Verdict::NotExercised,
+        Verdict::CouldNotTest,
+    ];
+
+    /// Whether it says that something was exercised.
+    pub const fn is_exercised(self) -> bool {
+        matches!(self, Verdict::Passed | Verdict::Failed | Verdict::Warned)
+    }
+
+    /// The verdict's mark in tables; no two share one.
+    pub const fn mark(self) -> &'static str {
+        match self {
+            Verdict::Passed => "✓",
+            Verdict::Failed => "✗",
+            Verdict::Warned => "!",
+            Verdict::Blocked => "■",
+            Verdict::Skipped => "–",
+            Verdict::NotExercised => "○",
+            Verdict::CouldNotTest => "?",
+        }
+    }
+
     /// The verdict's words, for people.
     pub const fn words(self) -> &'static str {
         match self {
@@ -130,9 +207,15 @@ pub struct RequirementResult {
     pub party: Party,
     /// Its title.
     pub title: String,
+    /// Its suite.
+    #[serde(default)]
+    pub suite: String,
+    /// Its normative sentence.
+    #[serde(default)]
+    pub sentence: String,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why, where the verdict is neither passed nor failed.
+    /// Why, where no scenario says it: not passed without a finding, or passed though part of it was not exercised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The keys of its scenarios.
@@ -159,7 +242,7 @@ pub struct ScenarioResult {
     pub requirements: Vec<RequirementId>,
     /// The verdict.
     pub verdict: Verdict,
-    /// What the baseline expected, where it lists the scenario.
+    /// What the baseline expected, where it lists the scenario: a verdict's word as in this report (`failed`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<String>,
     /// Why, for blocked, skipped and could not test.
@@ -196,4 +279,24 @@ pub struct Finding {
     /// A command that reproduces just this.
     #[serde(default)]
     pub repro: String,
+}
+
+/// What happens in a run, as it happens; progress is drawn from it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// So many scenarios will run.
+    Planned {
+        /// How many.
+        scenarios: usize,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Its key.
+        key: String,
+    },
+    /// A scenario is over.
+    ScenarioFinished {
+        /// What came of it.
+        result: Box<ScenarioResult>,
+    },
 }

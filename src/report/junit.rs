@@ -1,0 +1,122 @@
+//! JUnit XML: a suite a feature, a case a scenario.
+//!
+//! Failed is a failure. Blocked and could not test are errors: a CI system must not show them as green. A known failure,
+//! skipped and not exercised are skipped, with the reason. A warning passes, with its text as output.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
+
+use super::model::{Finding, Report, ScenarioResult, Verdict};
+use super::{Look, view};
+
+pub(super) fn draw(report: &Report, _: &Look) -> String {
+    let mut document = Document::new("passmuster");
+    document.set_time(Duration::from_millis(report.duration_ms));
+    let mut features: Vec<&str> = Vec::new();
+    for scenario in &report.scenarios {
+        let feature = view::place(scenario).0;
+        if !features.contains(&feature) {
+            features.push(feature);
+        }
+    }
+    for feature in features {
+        let scenarios = report.scenarios.iter().filter(|scenario| view::place(scenario).0 == feature);
+        let mut suite = TestSuite::new(feature);
+        suite.set_time(Duration::from_millis(scenarios.clone().map(|scenario| scenario.duration_ms).sum()));
+        suite.add_test_cases(scenarios.map(case));
+        document.add_test_suite(suite);
+    }
+    let mut whole = TestSuite::new("requirements");
+    for requirement in view::whole_failures(report) {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type(requirement.id.to_string()).set_message(requirement.reason.clone().unwrap_or_default());
+        status.set_description(requirement.sentence.clone());
+        whole.add_test_case(TestCase::new(requirement.title.clone(), status));
+    }
+    if !whole.test_cases.is_empty() {
+        document.add_test_suite(whole);
+    }
+    document.to_string().expect("writing to memory succeeds")
+}
+
+fn case(scenario: &ScenarioResult) -> TestCase {
+    let mut case = TestCase::new(view::label(scenario), status(scenario));
+    case.set_classname(view::place(scenario).0.trim_end_matches(".feature").replace('/', "."));
+    case.set_time(Duration::from_millis(scenario.duration_ms));
+    case.add_property(("verdict", scenario.verdict.words()));
+    case.add_property(("requirements", scenario.requirements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ").as_str()));
+    if scenario.verdict == Verdict::Warned {
+        case.set_system_out(texts(scenario));
+    }
+    if let Some(stderr) = scenario.findings.iter().map(|finding| finding.stderr.as_str()).find(|stderr| !stderr.is_empty()) {
+        case.set_system_err(stderr);
+    }
+    case
+}
+
+fn status(scenario: &ScenarioResult) -> TestCaseStatus {
+    let mut status = match scenario.verdict {
+        Verdict::Failed if scenario.is_known_failure() => TestCaseStatus::skipped(),
+        Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        _ if scenario.is_fixed() => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Passed | Verdict::Warned => return TestCaseStatus::success(),
+        Verdict::Blocked | Verdict::CouldNotTest => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Skipped | Verdict::NotExercised => TestCaseStatus::skipped(),
+    };
+    let first = scenario.findings.first().map(|finding| format!("{}: {}", finding.requirement, finding.message));
+    let message = match (scenario.verdict, first) {
+        _ if scenario.is_fixed() => "listed in the baseline as failing, but it does not fail".to_owned(),
+        (Verdict::Failed, Some(first)) if scenario.is_known_failure() => format!("known failure: {first}"),
+        (Verdict::Failed, Some(first)) => first,
+        (verdict, _) => scenario.reason.clone().unwrap_or_else(|| verdict.words().to_owned()),
+    };
+    status.set_type(scenario.verdict.words()).set_message(message);
+    if !scenario.findings.is_empty() {
+        status.set_description(texts(scenario));
+    }
+    status
+}
+
+fn texts(scenario: &ScenarioResult) -> String {
+    scenario.findings.iter().map(text).collect::<Vec<_>>().join("\n\n")
+}
+
+fn text(finding: &Finding) -> String {
+    let mut lines = vec![format!("{}: {}", finding.requirement, finding.message)];
+    for (name, text) in [("step", &finding.step), ("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)] {
+        if !text.is_empty() {
+            lines.push(format!("{name}: {text}"));
+        }
+    }
+    lines.extend(finding.trace.iter().cloned());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Form, example};
+    use super::*;
+
+    fn read_back(report: &Report) -> Document {
+        Document::deserialize_from_str(&Form::find("junit").unwrap().draw(report, &Look::default())).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_right_is_not_green() {
+        let read = read_back(&example::report());
+        assert_eq!((read.tests, read.failures, read.errors, read.skipped), (12, 3, 3, 4));
+    }
+
+    #[test]
+    fn hostile_texts_stay_texts() {
+        let (good, bad) = (read_back(&example::report()), read_back(&example::hostile()));
+        assert_eq!((good.tests, good.failures, good.errors, good.skipped), (bad.tests, bad.failures, bad.errors, bad.skipped));
+        let failure = bad.test_suites.iter().flat_map(|suite| &suite.test_cases).find_map(|case| match &case.status {
+            TestCaseStatus::NonSuccess { description: Some(text), .. } => Some(text.as_str().to_owned()),
+            _ => None,
+        });
+        let hostile = super::super::sanitise(example::HOSTILE);
+        assert!(failure.unwrap().contains(&hostile));
+    }
+}

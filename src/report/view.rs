@@ -1,0 +1,138 @@
+//! What several forms show of a report: findings by requirement, scenarios by reason, the support table.
+
+use crate::contract::AgentKind;
+use crate::spec::{Level, RequirementId};
+
+use super::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
+use super::verdicts::{concerns, failed_as_a_whole, over};
+
+/// What was found of one requirement.
+pub(super) struct Found<'a> {
+    /// The requirement's id.
+    pub id: &'a RequirementId,
+    /// The requirement, where the report has it.
+    pub requirement: Option<&'a RequirementResult>,
+    /// The findings and their scenarios.
+    pub cases: Vec<(&'a ScenarioResult, &'a Finding)>,
+}
+
+impl Found<'_> {
+    /// The requirement's id and level: `LC-CLEAN-1 · MUST`.
+    pub fn heading(&self) -> String {
+        self.requirement.map_or_else(|| self.id.to_string(), |requirement| format!("{} · {}", requirement.id, requirement.level))
+    }
+
+    /// The requirement's sentence, where known.
+    pub fn sentence(&self) -> &str {
+        self.requirement.map_or("", |requirement| &requirement.sentence)
+    }
+}
+
+/// The findings that fail, by requirement; without those that the baseline knows.
+pub(super) fn failures(report: &Report) -> Vec<Found<'_>> {
+    found(report, |level| level == Level::Must)
+}
+
+/// The findings that warn, by requirement.
+pub(super) fn warnings(report: &Report) -> Vec<Found<'_>> {
+    found(report, |level| level == Level::Should)
+}
+
+fn found(report: &Report, is: fn(Level) -> bool) -> Vec<Found<'_>> {
+    let mut by_requirement: Vec<Found> = Vec::new();
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict != Verdict::CouldNotTest && !scenario.is_known_failure()) {
+        for finding in &scenario.findings {
+            let requirement = report.requirements.iter().find(|requirement| requirement.id == finding.requirement);
+            if !is(requirement.map_or(Level::Must, |requirement| requirement.level)) {
+                continue;
+            }
+            match by_requirement.iter_mut().find(|found| *found.id == finding.requirement) {
+                Some(found) => found.cases.push((scenario, finding)),
+                None => by_requirement.push(Found { id: &finding.requirement, requirement, cases: vec![(scenario, finding)] }),
+            }
+        }
+    }
+    by_requirement.sort_by_key(|found| found.id);
+    by_requirement
+}
+
+/// The requirements that failed without a scenario that shows it.
+pub(super) fn whole_failures(report: &Report) -> impl Iterator<Item = &RequirementResult> {
+    report.requirements.iter().filter(|requirement| failed_as_a_whole(report, requirement))
+}
+
+/// The scenarios of that verdict, by reason, in the order they ran.
+pub(super) fn by_reason(report: &Report, verdict: Verdict) -> Vec<(&str, Vec<&ScenarioResult>)> {
+    let mut groups: Vec<(&str, Vec<&ScenarioResult>)> = Vec::new();
+    for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == verdict) {
+        let reason = scenario.reason.as_deref().unwrap_or("no reason was given");
+        match groups.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, scenarios)) => scenarios.push(scenario),
+            None => groups.push((reason, vec![scenario])),
+        }
+    }
+    groups
+}
+
+/// The scenarios that the baseline lists as failing: those that do, and those that do not.
+pub(super) fn baseline(report: &Report) -> [(&'static str, Vec<&ScenarioResult>); 2] {
+    let (known, fixed) = report.scenarios.iter().fold((Vec::new(), Vec::new()), |(mut known, mut fixed), scenario| {
+        known.extend(scenario.is_known_failure().then_some(scenario));
+        fixed.extend(scenario.is_fixed().then_some(scenario));
+        (known, fixed)
+    });
+    [("Known failures, listed in the baseline", known), ("Fixed, but listed in the baseline as failing", fixed)]
+}
+
+/// The scenario's name with its agent: `Ending a session ends its agent [codex]`.
+pub(super) fn label(scenario: &ScenarioResult) -> String {
+    match scenario.agent {
+        Some(agent) => format!("{} [{agent}]", scenario.name),
+        None => scenario.name.clone(),
+    }
+}
+
+/// The file and the line of a scenario's feature.
+pub(super) fn place(scenario: &ScenarioResult) -> (&str, Option<u32>) {
+    match scenario.feature.rsplit_once(':').map(|(file, line)| (file, line.parse())) {
+        Some((file, Ok(line))) => (file, Some(line)),
+        _ => (&scenario.feature, None),
+    }
+}
+
+/// Counts in words, without those that are none: `12 passed · 1 failed`.
+pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
+    let summary = super::model::Summary::of(verdicts);
+    let some: Vec<String> = Verdict::ALL
+        .into_iter()
+        .filter(|verdict| summary.count(*verdict) > 0)
+        .map(|verdict| format!("{} {}", summary.count(verdict), verdict.words()))
+        .collect();
+    if some.is_empty() { "none".into() } else { some.join(" · ") }
+}
+
+/// The agents on the scenarios' axis, in the order tables show them.
+pub(super) fn agents(report: &Report) -> Vec<AgentKind> {
+    AgentKind::ALL.into_iter().filter(|agent| report.scenarios.iter().any(|scenario| scenario.agent == Some(*agent))).collect()
+}
+
+/// The verdict on a requirement over one agent's scenarios (`None`: over those without one); `None` where there are none.
+pub(super) fn support(report: &Report, requirement: &RequirementResult, agent: Option<AgentKind>) -> Option<Verdict> {
+    let own = report.scenarios.iter().filter(|scenario| scenario.agent == agent && concerns(scenario, &requirement.id));
+    own.clone().next()?;
+    Some(over(&requirement.id, requirement.level, own).0)
+}
+
+/// How long something took, for people.
+pub(super) fn took(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..120_000 => format!("{:.1} s", ms as f64 / 1e3),
+        _ => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1000),
+    }
+}
+
+/// A text on one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.trim_end().replace('\n', " ⏎ ")
+}
