@@ -15,6 +15,11 @@ pub enum Mode {
     Headless,
 }
 
+impl Mode {
+    /// Both modes.
+    pub const ALL: [Mode; 2] = [Mode::Interactive, Mode::Headless];
+}
+
 /// What is known of one agent: a file in `fixtures/agents`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,15 +4,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{AgentKind, DEFAULT_TIMEOUT_S};
-use crate::profile::Phase;
+use crate::profile::{Choice, Mode, Phase, Profiles};
 
 /// What rules must know besides the trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// The outer bounds.
     pub limits: Limits,
-    /// The phase from which each agent's sessions are observable, from the profiles in force. Rules that need the
-    /// phase say nothing of agents that are not here.
+    /// The phase from which each agent's sessions are observable. Rules that need the phase say nothing of agents that
+    /// are not here.
     pub observable: BTreeMap<AgentKind, Phase>,
     /// How agents' processes and sessions go together.
     pub processes: Processes,
@@ -20,19 +20,24 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-impl Default for Settings {
-    /// The contract's limits and timeout, and the `spec` profile set's phases.
-    fn default() -> Self {
+impl Settings {
+    /// The contract's limits and timeout, and the profiles in force. Of an agent's two modes the later phase counts: a
+    /// trace does not say in which of them agents were started.
+    pub fn of(profiles: &Profiles) -> Self {
+        let observable = |agent| Mode::ALL.map(|mode| profiles.get(agent, mode).observable).into_iter().max();
         Self {
             limits: Limits::default(),
-            observable: BTreeMap::from([
-                (AgentKind::Claude, Phase::Started),
-                (AgentKind::Codex, Phase::FirstTurnCompleted),
-                (AgentKind::Gemini, Phase::Started),
-            ]),
+            observable: AgentKind::ALL.into_iter().filter_map(|agent| Some((agent, observable(agent)?))).collect(),
             processes: Processes::Session,
             timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT_S),
         }
+    }
+}
+
+impl Default for Settings {
+    /// Those of the profile set `spec`.
+    fn default() -> Self {
+        Self::of(&Profiles::load(&Choice::Spec).expect("the embedded profiles are tested"))
     }
 }
 
@@ -79,4 +84,22 @@ pub enum Processes {
     Turn,
     /// One for all sessions: a daemon that may stay.
     Shared,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_spec_set_makes_codex_observable_last() {
+        let observable = Settings::default().observable;
+        assert_eq!(observable[&AgentKind::Codex], Phase::FirstTurnCompleted);
+        assert_eq!((observable[&AgentKind::Claude], observable[&AgentKind::Gemini]), (Phase::Started, Phase::Started));
+    }
+
+    #[test]
+    fn of_two_modes_the_later_phase_counts() {
+        let measured = Settings::of(&Profiles::load(&Choice::Measured).unwrap());
+        assert_eq!(measured.observable[&AgentKind::Codex], Phase::PromptAccepted);
+    }
 }
