@@ -11,6 +11,10 @@ pub mod trace;
 pub mod rules;
 
 pub mod agent;
+pub mod commands;
 pub mod driver;
 pub mod reference;
 pub mod report;
+pub mod results;
+pub mod runner;
+pub mod steps;

@@ -1,2 +1,7 @@
 //! The `passmuster` binary: parse, run, exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    passmuster::commands::main()
+}

@@ -4,8 +4,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 13] =
-    ["clock", "contract", "spec", "profile", "trace", "rules", "agent", "reference", "driver", "steps", "runner", "report", "commands"];
+const LAYERS: [&str; 14] = [
+    "clock",
+    "contract",
+    "spec",
+    "profile",
+    "trace",
+    "rules",
+    "agent",
+    "reference",
+    "driver",
+    "steps",
+    "results",
+    "runner",
+    "report",
+    "commands",
+];
 
 fn sources(below: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(below).unwrap() {

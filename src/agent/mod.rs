@@ -6,4 +6,5 @@ pub mod control;
 pub mod native;
 pub mod processes;
 pub mod sim;
+pub mod stage;
 mod turns;

@@ -2,9 +2,13 @@
 
 pub mod events;
 pub mod http;
+pub mod in_process;
 pub mod mcp;
 pub mod process;
+
+pub mod recorder;
 pub mod rpc;
+pub mod sandbox;
 pub mod serve;
 mod tail;
 pub mod wire;

@@ -1,5 +1,7 @@
 //! What a front end needs of a manager.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::broadcast;
 
@@ -15,7 +17,7 @@ pub trait Service: Send + Sync {
     ///
     /// # Errors
     /// The contract's errors. Argument checking is the service's, so that every front refuses alike.
-    async fn call(&self, operation: &str, args: Args) -> Result<Args, ContractError>;
+    async fn call(self: Arc<Self>, operation: &str, args: Args) -> Result<Args, ContractError>;
 
     /// Announcements from now on.
     fn announcements(&self) -> broadcast::Receiver<Announcement>;

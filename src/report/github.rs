@@ -1,8 +1,8 @@
 //! Workflow commands that annotate a run on GitHub. The summary page is the Markdown form.
 
-use super::model::{Report, ScenarioResult, Verdict};
-use super::verdicts::outcome;
 use super::{Look, view};
+use crate::results::model::{Report, ScenarioResult, Verdict};
+use crate::results::outcome;
 
 /// Who hears of it, in GitHub's words.
 #[derive(Clone, Copy)]
@@ -76,8 +76,9 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Form, example};
+    use super::super::Form;
     use super::*;
+    use crate::results::example;
 
     #[test]
     fn hostile_texts_neither_end_a_command_nor_begin_one() {

@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
 
 use super::Look;
-use super::model::Report;
 use super::sanitise::is_harmful;
+use crate::results::model::Report;
 
 /// The model as it stands. What could act on a terminal is escaped, as JSON allows in its strings (the only place where
 /// it can be).
@@ -22,8 +22,8 @@ pub(super) fn draw(report: &Report, _: &Look) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
     use super::*;
+    use crate::results::example;
 
     #[test]
     fn it_is_read_back_as_it_was_written_whatever_it_holds() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::model::{Finding, Report, ScenarioResult, Verdict};
 use super::{Look, view};
+use crate::results::model::{Finding, Report, ScenarioResult, Verdict};
 
 pub(super) fn draw(report: &Report, _: &Look) -> String {
     let mut document = Document::new("passmuster");
@@ -95,8 +95,9 @@ fn text(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Form, example};
+    use super::super::Form;
     use super::*;
+    use crate::results::example;
 
     fn read_back(report: &Report) -> Document {
         Document::deserialize_from_str(&Form::find("junit").unwrap().draw(report, &Look::default())).unwrap()

@@ -1,8 +1,8 @@
 //! A Markdown page: the summary on top, the support table, then every finding. Also GitHub's step summary.
 
-use super::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
-use super::verdicts::outcome;
 use super::{Look, view};
+use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
+use crate::results::outcome;
 
 pub(super) fn draw(report: &Report, look: &Look) -> String {
     let mut blocks = summary(report, look.strict);
@@ -32,7 +32,7 @@ fn summary(report: &Report, strict: bool) -> Vec<String> {
     let system = &report.system;
     let version = system.version.as_ref().map_or_else(String::new, |version| format!(" ({})", text(version)));
     let counted = |verdicts: Vec<Verdict>| {
-        let summary = super::model::Summary::of(verdicts);
+        let summary = crate::results::model::Summary::of(verdicts);
         Verdict::ALL.map(|verdict| summary.count(verdict).to_string())
     };
     let words = Verdict::ALL.map(|verdict| format!("{} {}", verdict.mark(), verdict.words()));
@@ -167,8 +167,9 @@ fn fenced(text: &str) -> String {
 mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag};
 
-    use super::super::{Form, example};
+    use super::super::Form;
     use super::*;
+    use crate::results::example;
 
     /// The page's structure: its headings, rows, cells, items and blocks of code, without their texts.
     fn structure(report: &Report) -> Vec<String> {

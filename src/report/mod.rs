@@ -3,24 +3,19 @@
 //! A form is a pure function from the model to text. What a manager said may hold anything; [`Form::draw`] makes it
 //! harmless once, at the edge, and each form then escapes only what its own syntax needs.
 
-#[cfg(test)]
-mod example;
 mod github;
 mod json;
 mod junit;
 mod markdown;
-pub mod model;
 mod progress;
 mod sanitise;
 mod terminal;
-mod verdicts;
 mod view;
 
-use model::Report;
+use crate::results::model::Report;
 
 pub use progress::{Bar, Lines, Progress};
 pub use sanitise::sanitise;
-pub use verdicts::{Outcome, concerns, exit_code, outcome, requirement_results, verdict_of};
 
 /// How a report is drawn, besides its form.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +84,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::results::example;
 
     #[test]
     fn names_are_unique() {

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::model::{Event, ScenarioResult, Verdict};
 use super::{sanitise, view};
+use crate::results::model::{Event, ScenarioResult, Verdict};
 
 /// Shows what happens in a run. It must not change it: implementors neither fail nor block on who reads them.
 pub trait Progress {
@@ -107,8 +107,8 @@ fn line(result: &ScenarioResult) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::example;
     use super::*;
+    use crate::results::example;
 
     fn events() -> Vec<Event> {
         let report = example::report();

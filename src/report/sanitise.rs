@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::Report;
+use crate::results::model::Report;
 
 /// A text in which nothing acts: control characters become their pictures (`␛` for ESC), characters that turn the
 /// direction of writing and those that XML cannot hold become `�`. Newlines stay; `\r\n` is one; tabs are two spaces.
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_harmless_report_stays_as_it_is() {
-        let report = super::super::example::report();
+        let report = crate::results::example::report();
         assert_eq!(sanitised(&report), report);
     }
 }

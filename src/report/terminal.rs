@@ -1,8 +1,8 @@
 //! The report for people at a terminal: the summary first, then what needs a look, most pressing first.
 
-use super::model::{Finding, Report, ScenarioResult, Verdict};
-use super::verdicts::{Outcome, outcome};
 use super::{Look, view};
+use crate::results::model::{Finding, Report, ScenarioResult, Verdict};
+use crate::results::{Outcome, outcome};
 
 /// The narrowest width that is written for.
 const NARROWEST: usize = 40;
@@ -258,8 +258,9 @@ fn clipped(line: &str, width: usize) -> String {
 mod tests {
     use rstest::rstest;
 
-    use super::super::{Form, example};
+    use super::super::Form;
     use super::*;
+    use crate::results::example;
 
     #[rstest]
     #[case("", &[])]

@@ -3,8 +3,8 @@
 use crate::contract::AgentKind;
 use crate::spec::{Level, RequirementId};
 
-use super::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
-use super::verdicts::{concerns, failed_as_a_whole, over};
+use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
+use crate::results::{concerns, failed_as_a_whole, over};
 
 /// What was found of one requirement.
 pub(super) struct Found<'a> {
@@ -102,7 +102,7 @@ pub(super) fn place(scenario: &ScenarioResult) -> (&str, Option<u32>) {
 
 /// Counts in words, without those that are none: `12 passed · 1 failed`.
 pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
-    let summary = super::model::Summary::of(verdicts);
+    let summary = crate::results::model::Summary::of(verdicts);
     let some: Vec<String> = Verdict::ALL
         .into_iter()
         .filter(|verdict| summary.count(*verdict) > 0)

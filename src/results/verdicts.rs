@@ -184,8 +184,8 @@ fn said(counts: &[(usize, &str, &str)]) -> Option<String> {
 mod tests {
     use rstest::rstest;
 
-    use super::super::example;
     use super::*;
+    use crate::results::example;
 
     fn id(text: &str) -> RequirementId {
         text.parse().unwrap()

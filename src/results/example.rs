@@ -8,7 +8,7 @@ use crate::spec::{Level, Party, Requirement};
 use super::model::*;
 use super::verdicts::requirement_results;
 
-pub(super) fn requirement(id: &str) -> Requirement {
+pub(crate) fn requirement(id: &str) -> Requirement {
     Requirement {
         id: id.parse().unwrap(),
         level: Level::Must,
@@ -25,7 +25,7 @@ pub(super) fn requirement(id: &str) -> Requirement {
     }
 }
 
-pub(super) fn finding(id: &str) -> Finding {
+pub(crate) fn finding(id: &str) -> Finding {
     Finding {
         requirement: id.parse().unwrap(),
         message: "session `s1` was ended, but its agent runs".into(),
@@ -41,7 +41,7 @@ pub(super) fn finding(id: &str) -> Finding {
     }
 }
 
-pub(super) fn scenario(slug: &str, verdict: Verdict) -> ScenarioResult {
+pub(crate) fn scenario(slug: &str, verdict: Verdict) -> ScenarioResult {
     ScenarioResult {
         key: format!("lifecycle/cleanup/{slug}[codex]"),
         name: format!("The scenario {slug}"),
@@ -65,7 +65,7 @@ fn of(slug: &str, id: &str, verdict: Verdict, reason: &str) -> ScenarioResult {
 }
 
 /// Every verdict, on scenarios and on requirements.
-pub(super) fn report() -> Report {
+pub(crate) fn report() -> Report {
     let claude = |scenario: ScenarioResult| ScenarioResult {
         agent: Some(AgentKind::Claude),
         key: scenario.key.replace("codex", "claude"),
@@ -121,10 +121,10 @@ pub(super) fn report() -> Report {
 }
 
 /// What a manager might say to break a report.
-pub(super) const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;t\u{7} ]]> <b>&amp; | `` ``` \r\n# heading\n::error::gone\n##[error]gone\n| a | b |\n%0A,: \0\u{9b}31m\u{202e}\u{ffff}";
+pub(crate) const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;t\u{7} ]]> <b>&amp; | `` ``` \r\n# heading\n::error::gone\n##[error]gone\n| a | b |\n%0A,: \0\u{9b}31m\u{202e}\u{ffff}";
 
 /// The report with every verdict, and in every text that can come from outside [`HOSTILE`].
-pub(super) fn hostile() -> Report {
+pub(crate) fn hostile() -> Report {
     let mut report = report();
     report.system.name = HOSTILE.into();
     report.system.version = Some(HOSTILE.into());

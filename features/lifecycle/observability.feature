@@ -1,0 +1,146 @@
+Feature: Observing sessions
+  From the phase at which its agent's profile makes it observable, a session is listed and readable; before that it may
+  be pending, never ended.
+
+  @LC-OBS-1 @each-agent
+  Scenario: A session becomes observable at its phase
+    Given session "A" is started
+    When session "A" reaches its observable phase
+    Then session "A" is listed and readable within the observe limit
+
+  @LC-OBS-2 @each-agent
+  Scenario: An observable session stays observable during later turns
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the message "plain" is sent to "A"
+    And the agent of "A" works on turn 2
+    Then session "A" is listed and readable at every look
+
+  @LC-OBS-2 @each-agent
+  Scenario: An idle session stays observable
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When session "B" is started
+    And session "B" is ended
+    Then session "A" is listed and readable at every look
+
+  @LC-OBS-3 @LC-OBS-3b @each-agent
+  Scenario: Before it is observable a session is pending, not ended
+    Given session "A" is started
+    And session "A" is not yet observable
+    When session "A" is read
+    Then the answer is "data or pending or session_pending or session_not_found"
+    And LC-OBS-3b: the answer is "data or pending or session_pending"
+    And session "A" is not called ended
+
+  @LC-OBS-4 @each-agent
+  Scenario: The data has every turn, in order, and nobody else's
+    Given session "A" is started
+    And session "B" is started
+    And the agent of "A" completes its turn
+    And the agent of "B" completes its turn
+    And the message "plain" is sent to "A"
+    And the agent of "A" completes its turn
+    When the data of "A" has come to turn 2
+    Then the data of "A" has its turns in order and nobody else's
+
+  @LC-OBS-5 @each-agent
+  Scenario Outline: A long transcript of <kind> text is cut at its start
+    Given session "A" is started
+    And the agent of "A" completes its turn with a reply of 60000 <kind> characters
+    And session "A" is observable
+    When session "A" is read
+    Then the text is at most 48000 characters
+    And the text is marked as cut and ends with the end of the transcript
+
+    Examples:
+      | kind  |
+      | ASCII |
+      | CJK   |
+      | emoji |
+
+  @LC-OBS-5
+  Scenario Outline: Asking for the last <tail> characters
+    Given session "A" is started
+    And the agent of "A" completes its turn with a reply of 60000 CJK characters
+    And session "A" is observable
+    When the last <tail> characters of "A" are read
+    Then the answer is "data"
+    And the text is at most <most> characters
+    And the text is marked as cut and ends with the end of the transcript
+
+    Examples:
+      | tail       | most  |
+      | 500        | 500   |
+      | 48000      | 48000 |
+      | 48001      | 48000 |
+      | 2000000000 | 48000 |
+      | 0          | 48000 |
+      | -1         | 48000 |
+
+  @LC-OBS-5
+  Scenario: A short transcript is not cut
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the data of "A" has come to turn 1
+    Then the text is not marked as cut
+
+  @LC-OBS-6 @each-agent
+  Scenario: Reading changes nothing
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    And the data of "A" has come to turn 1
+    When session "A" is read 5 times
+    Then the answers agree
+    And the agent of "A" noticed nothing
+    And the native files of "A" are as its agent left them
+
+  @LC-OBS-7 @each-agent
+  Scenario: An agent that died by itself is not called alive
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the agent of "A" dies
+    Then session "A" is not called alive within the announce limit
+
+  @LC-OBS-7 @each-agent
+  Scenario: A busy agent is not called ended
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the message "plain" is sent to "A"
+    And the agent of "A" works on turn 2
+    Then session "A" is not called ended
+
+  @LC-OBS-8 @each-agent
+  Scenario: A silent agent is not dead
+    Given the agent of "A" will be silent
+    And session "A" is started
+    Then session "A" is not called ended
+    When the agent of "A" completes its turn
+    Then session "A" is listed and readable within the observe limit
+
+  @LC-OBS-8 @each-agent @virtual
+  Scenario: A slow agent is not dead
+    Given session "A" is started
+    When 2 h pass
+    Then session "A" is not called ended
+
+  @LC-OBS-8 @each-agent @virtual
+  Scenario: A stopped agent is not dead
+    Given session "A" is started
+    And session "A" is observable
+    When the agent of "A" is stopped
+    And 10 s pass
+    Then session "A" is not called ended
+
+  @LC-OBS-8
+  Scenario: A noisy agent does not drown its session
+    Given the agent of "A" will print 2 MB
+    And session "A" is started
+    When the agent of "A" completes its turn
+    Then session "A" is listed and readable within the observe limit

@@ -1,0 +1,44 @@
+//! `passmuster explain`: one requirement, why it exists, how it is tested.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::reference::FAULTS;
+use crate::runner::features;
+use crate::spec::{FaultNote, Registry, RequirementId, ScenarioTags, explain};
+
+/// Explain a requirement: its sentence, why it exists, its scenarios and its faults.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The requirement, such as LC-CLEAN-1
+    #[arg(value_parser = super::verify::requirement_id)]
+    id: RequirementId,
+}
+
+/// Runs the command.
+pub fn run(args: &Explain) -> ExitCode {
+    let Some(requirement) = Registry::embedded().get(&args.id) else { return ExitCode::from(2) };
+    let faults: Vec<FaultNote> = FAULTS
+        .iter()
+        .filter(|fault| fault.breaks.contains(&args.id.as_str()))
+        .map(|fault| FaultNote { name: fault.name.into(), title: fault.title.into() })
+        .collect();
+    super::print(&explain(requirement, &scenarios(), &faults));
+    ExitCode::SUCCESS
+}
+
+/// The embedded scenarios, with the requirements that their tags and their steps name.
+pub fn scenarios() -> Vec<ScenarioTags> {
+    let written = features::read(&[]).unwrap_or_default();
+    let mut scenarios: Vec<ScenarioTags> = Vec::new();
+    for scenario in written {
+        let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
+        let tags = scenario.tags.iter().cloned().chain(named).collect();
+        let one = ScenarioTags { feature: scenario.file, line: scenario.line, name: scenario.name, tags };
+        if !scenarios.iter().any(|other| other.feature == one.feature && other.line == one.line && other.name == one.name) {
+            scenarios.push(one);
+        }
+    }
+    scenarios
+}

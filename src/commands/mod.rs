@@ -1,0 +1,46 @@
+//! The commands: clap's types become the library's; one file a command.
+
+mod explain;
+mod interrupt;
+mod spec;
+mod steps;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Does your session manager pass muster?
+///
+/// A specification and a conformance harness for session managers: programs that start, list, read and end the sessions
+/// of AI coding agents (Claude, Codex, Gemini).
+#[derive(Debug, Parser)]
+#[command(name = "passmuster", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(Box<verify::Verify>),
+    Explain(explain::Explain),
+    Spec(spec::Spec),
+    /// Print the vocabulary for scenarios
+    Steps,
+}
+
+/// Parses the command line, runs the command, gives the exit code.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Verify(verify) => verify::run(*verify),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Spec(spec) => spec::run(&spec),
+        Command::Steps => steps::run(),
+    }
+}
+
+/// Prints a text. A reader that goes away (`| head`) is no fault.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+}

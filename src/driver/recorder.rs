@@ -1,0 +1,161 @@
+//! The recording wrapper: everything asked and answered goes into the trace.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use tokio::sync::mpsc;
+
+use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable};
+use crate::trace::{Entry, Log};
+
+use super::{CallError, Driver, Offer};
+
+/// How long one `wait_events` call waits, in seconds, on a system in real time.
+const WAIT_S: u64 = 5;
+
+/// A driver whose calls and announcements are recorded.
+pub struct Recorder {
+    driver: Box<dyn Driver>,
+    operations: OperationTable,
+    log: Log,
+    next: Cell<u64>,
+}
+
+/// One call and its answer.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The operation.
+    pub operation: &'static str,
+    /// Its arguments.
+    pub args: Args,
+    /// What came back.
+    pub result: Result<Args, CallError>,
+}
+
+impl Answered {
+    /// The answer's kind in one word: `success`, an error's code, `no answer`, `garbage` or `broken`.
+    pub fn word(&self) -> &'static str {
+        match &self.result {
+            Ok(_) => "success",
+            Err(CallError::Contract(error)) => error.code.name(),
+            Err(CallError::TimedOut { .. }) => "no answer",
+            Err(CallError::Malformed { .. }) => "garbage",
+            Err(CallError::Broken { .. }) => "broken",
+        }
+    }
+
+    /// The answer for people: its kind, and what came with it, shortened.
+    pub fn claim(&self) -> String {
+        match &self.result {
+            Ok(result) => format!("{}: {}", self.operation, shortened(&serde_json::Value::from(result.clone()).to_string())),
+            Err(error) => format!("{}: {}", self.operation, shortened(&error.to_string())),
+        }
+    }
+}
+
+/// The first 300 characters of a text, marked when cut.
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(300) {
+        Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
+        None => text.to_owned(),
+    }
+}
+
+impl Recorder {
+    /// Wraps a driver; what passes is recorded in `log`.
+    pub fn new(driver: Box<dyn Driver>, operations: OperationTable, log: Log) -> Self {
+        Self { driver, operations, log, next: Cell::new(1) }
+    }
+
+    /// The driver itself.
+    pub fn driver(&self) -> &dyn Driver {
+        self.driver.as_ref()
+    }
+
+    /// The operation of that name in the suite's table.
+    ///
+    /// # Panics
+    /// Where the table has no such operation: a step's own mistake.
+    pub fn operation(&self, name: &str) -> &'static OperationSpec {
+        OperationSpec::find(self.operations, name).unwrap_or_else(|| panic!("the suite has no operation `{name}`"))
+    }
+
+    /// What the system offers of an operation.
+    pub fn offer(&self, name: &str) -> Offer {
+        self.driver.offer(self.operation(name))
+    }
+
+    /// Asks for an operation and records both sides.
+    pub async fn call(&self, name: &'static str, args: Args) -> Answered {
+        let id = self.next.get();
+        self.next.set(id + 1);
+        self.log.push(Entry::Request { id, op: name.to_owned(), args: args.clone() });
+        let result = self.driver.call(self.operation(name), &args).await;
+        let (ok, error) = match &result {
+            Ok(result) => (Some(result.clone()), None),
+            Err(error) => (None, Some(recorded(error))),
+        };
+        self.log.push(Entry::Reply { id, ok, error });
+        Answered { operation: name, args, result }
+    }
+
+    /// Records announcements from now on: by `wait_events` where the system offers it (it loses nothing), else from its
+    /// stream; `stream` asks for the stream first. Returns when the subscription holds.
+    ///
+    /// # Errors
+    /// The driver's, where a stream cannot be opened.
+    pub async fn listen(self: &Rc<Self>, stream: bool, is_virtual: bool) -> Result<(), CallError> {
+        let offered = self.driver.announcements();
+        if offered.by_stream && (stream || !offered.by_waiting) {
+            let (into, mut announced) = mpsc::unbounded_channel();
+            self.driver.subscribe(into).await?;
+            let log = self.log.clone();
+            tokio::task::spawn_local(async move {
+                while let Some(announcement) = announced.recv().await {
+                    log.push(Entry::Event(announcement));
+                }
+            });
+        } else if offered.by_waiting {
+            let recorder = Rc::clone(self);
+            let wait_s = if is_virtual { 600 } else { WAIT_S };
+            tokio::task::spawn_local(async move { recorder.keep_waiting(wait_s).await });
+        }
+        Ok(())
+    }
+
+    async fn keep_waiting(&self, wait_s: u64) {
+        let wait = self.operation("wait_events");
+        let mut cursor = serde_json::Value::Null;
+        loop {
+            let mut args = Args::new();
+            args.insert("after".into(), cursor.clone());
+            args.insert("timeout_s".into(), wait_s.into());
+            match self.driver.call(wait, &args).await {
+                Ok(answer) => {
+                    for said in answer.get("events").and_then(|events| events.as_array()).into_iter().flatten() {
+                        match serde_json::from_value::<Announcement>(said.clone()) {
+                            Ok(announcement) => drop(self.log.push(Entry::Event(announcement))),
+                            Err(why) => drop(self.log.push(Entry::Note { text: format!("wait_events: {said}: {why}") })),
+                        }
+                    }
+                    if let Some(next) = answer.get("cursor") {
+                        cursor = next.clone();
+                    }
+                }
+                Err(error) => {
+                    self.log.push(Entry::Note { text: format!("wait_events: {error}") });
+                    // A manager that restarts is back after a moment; a poll needs some interval.
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+fn recorded(error: &CallError) -> ContractError {
+    match error {
+        CallError::Contract(error) => error.clone(),
+        CallError::TimedOut { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),
+        CallError::Malformed { .. } | CallError::Broken { .. } => ContractError::new(ErrorCode::Internal, error.to_string()),
+    }
+}

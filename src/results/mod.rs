@@ -1,0 +1,8 @@
+//! What came of a run: the model that every report draws from, and how findings become verdicts.
+
+#[cfg(test)]
+pub(crate) mod example;
+pub mod model;
+mod verdicts;
+
+pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, outcome, over, requirement_results, verdict_of};

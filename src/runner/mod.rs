@@ -1,0 +1,167 @@
+//! The runner: read the features, plan, play, judge. It emits events and never prints.
+
+pub mod features;
+pub mod plan;
+#[cfg(any())]
+mod real;
+pub mod scenario;
+mod simulated;
+#[cfg(any())]
+mod system;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::profile::{Choice, Profiles};
+use crate::spec::{Party, Registry, Requirement, RequirementId};
+use crate::trace::Record;
+
+use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
+use crate::results::requirement_results;
+use features::{FeatureError, Written};
+use plan::{Fate, Planned, Selection, plan};
+use scenario::{Played, unplayed};
+
+pub use simulated::Reference;
+
+/// How long a scenario may take when nobody says otherwise.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// What to verify.
+pub enum Subject {
+    /// The built-in reference, in virtual time.
+    Reference(Reference),
+}
+
+/// How to verify it.
+pub struct Options {
+    /// What to choose.
+    pub selection: Selection,
+    /// Folders of further features.
+    pub features: Vec<PathBuf>,
+    /// The profile set.
+    pub profiles: Choice,
+    /// Scenarios at a time; on real processes they mostly wait. `None`: six a core.
+    pub jobs: Option<usize>,
+    /// How often each scenario runs.
+    pub repeat: usize,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Keep the sandboxes.
+    pub keep_sandbox: bool,
+    /// The time limit of each scenario.
+    pub time_limit: Duration,
+    /// Becomes true when the run is to end early.
+    pub interrupted: watch::Receiver<bool>,
+    /// The command line that repeats one scenario, without its key.
+    pub repro: String,
+}
+
+/// What came of a run.
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// The trace of every scenario that ran, by its key.
+    pub traces: BTreeMap<String, Vec<Record>>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+/// What would run: the features, read and planned.
+///
+/// # Errors
+/// Everything that is wrong with the features.
+pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
+    let written: Vec<Written> = features::read(&options.features)?;
+    let capabilities = match subject {
+        Subject::Reference(_) => simulated::capabilities(),
+    };
+    Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
+}
+
+/// Runs what was planned.
+pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Outcome {
+    let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
+    let (to_run, mut results, unmapped) = divided(planned);
+    let repeated: Vec<Planned> = (1..=options.repeat.max(1))
+        .flat_map(|round| {
+            to_run.iter().cloned().map(move |mut planned| {
+                if round > 1 {
+                    planned.key = format!("{}@{round}", planned.key);
+                }
+                planned
+            })
+        })
+        .collect();
+    emit(Event::Planned { scenarios: repeated.len() });
+    let played = match subject {
+        Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
+    };
+    let interrupted = *options.interrupted.borrow();
+    let mut traces = BTreeMap::new();
+    for Played { mut result, trace } in played {
+        for finding in &mut result.findings {
+            finding.repro = format!("{} --scenario '{}'", options.repro, result.key.split('@').next().unwrap_or_default());
+        }
+        traces.insert(result.key.clone(), trace);
+        results.push(result);
+    }
+    let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
+    results.sort_by_key(|result| order.get(result.key.split('@').next().unwrap_or_default()).copied().unwrap_or(usize::MAX));
+    let report = Report {
+        schema: SCHEMA.into(),
+        tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
+        spec_version: crate::spec::VERSION.into(),
+        system: about(subject),
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        started_at: started_at.to_string(),
+        duration_ms: began.elapsed().as_millis() as u64,
+        seed: 0,
+        control: None,
+        summary: Summary::of(results.iter().map(|result| result.verdict)),
+        requirements: requirement_results(in_scope(subject, options), &results, &unmapped),
+        scenarios: results,
+    };
+    Outcome { report, traces, interrupted }
+}
+
+/// What runs, the results of what does not, and the requirements whose operations the system does not map.
+fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMap<RequirementId, String>) {
+    let (mut to_run, mut results, mut unmapped) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for planned in planned {
+        match planned.fate.clone() {
+            Fate::Run => to_run.push(planned),
+            Fate::Skip(why) => results.push(unplayed(&planned, Verdict::Skipped, Some(why), Vec::new())),
+            Fate::Lacks { requirement, what } => {
+                results.push(unplayed(&planned, Verdict::Skipped, Some(what.clone()), Vec::new()));
+                unmapped.insert(requirement, format!("the system claims the suite `{}`, but {what}", planned.written.suite));
+            }
+        }
+    }
+    (to_run, results, unmapped)
+}
+
+/// The requirements that a run is about: those for managers of the suites chosen, else claimed; of those, the ones asked for.
+fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
+    let chosen = &options.selection;
+    let claimed = match subject {
+        Subject::Reference(_) => simulated::capabilities().suites,
+    };
+    let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
+    Registry::embedded()
+        .iter()
+        .filter(|requirement| requirement.party == Party::Manager && suites.contains(&requirement.suite))
+        .filter(|requirement| chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
+        .collect()
+}
+
+fn about(subject: &Subject) -> System {
+    match subject {
+        Subject::Reference(_) => {
+            System { name: "reference".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
+        }
+    }
+}

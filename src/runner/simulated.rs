@@ -1,0 +1,99 @@
+//! Scenarios on the built-in reference: in memory, in virtual time, each on a runtime of its own.
+
+use std::rc::Rc;
+
+use tokio::task::LocalSet;
+
+use crate::agent::cast::Cast;
+use crate::agent::sim::SimWorld;
+use crate::clock::{Clock, virtual_runtime};
+use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SESSION_OPERATIONS, SUITES, SessionId};
+use crate::driver::in_process::InProcess;
+use crate::driver::recorder::Recorder;
+use crate::driver::{Announces, Offer};
+use crate::profile::Profiles;
+use crate::reference::FaultSet;
+use crate::rules::Settings;
+use crate::steps::{Ground, World, WorldOptions};
+use crate::trace::Log;
+
+use super::Options;
+use super::plan::{Capabilities, Planned};
+use super::scenario::{Played, meta, play};
+use crate::results::model::{Event, Verdict};
+
+/// The built-in reference, as it is to behave.
+#[derive(Debug, Clone, Default)]
+pub struct Reference {
+    /// The defects it is to have.
+    pub faults: FaultSet,
+}
+
+/// What the built-in reference offers: everything.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities {
+        suites: SUITES.iter().map(|suite| suite.name.to_owned()).collect(),
+        agents: AgentKind::ALL.to_vec(),
+        offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
+        announces: Announces { by_waiting: true, by_stream: true },
+        can_restart: true,
+        has_record: true,
+        processes: "session".into(),
+        is_virtual: true,
+    }
+}
+
+/// Plays scenarios one after the other.
+pub(super) fn run(
+    planned: Vec<Planned>,
+    reference: &Reference,
+    profiles: &Profiles,
+    options: &Options,
+    emit: &mut dyn FnMut(Event),
+) -> Vec<Played> {
+    let mut all = Vec::new();
+    for planned in planned {
+        if *options.interrupted.borrow() {
+            break;
+        }
+        emit(Event::ScenarioStarted { key: planned.key.clone() });
+        let runtime = virtual_runtime();
+        let played = LocalSet::new().block_on(&runtime, one(&planned, reference, profiles, options));
+        emit(Event::ScenarioFinished { result: Box::new(played.result.clone()) });
+        let failed = played.result.verdict == Verdict::Failed;
+        all.push(played);
+        if failed && options.fail_fast {
+            break;
+        }
+    }
+    all
+}
+
+async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles, options: &Options) -> Played {
+    let clock = Clock::start_virtual();
+    let log = Log::new(clock);
+    log.push(meta(planned, "reference", profiles));
+    let cast = Cast::new(log.clone());
+    let profiles = Rc::new(profiles.clone());
+    let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
+    let system = InProcess::open(world.clone(), clock, reference.faults.clone()).await;
+    let driver = Rc::new(Recorder::new(Box::new(system), SESSION_OPERATIONS, log.clone()));
+    driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
+    let settings = Settings::of(&profiles);
+    let world = World::new(WorldOptions {
+        log: log.clone(),
+        cast,
+        driver: driver.clone(),
+        processes: Rc::new(world.clone()),
+        ground: Ground::Virtual(world),
+        profiles,
+        limits: settings.limits,
+        agents: planned.agents.clone(),
+        message_chars: DEFAULT_MESSAGE_CHARS,
+        default_timeout_s: None,
+        record: Some(Rc::new(|id: &SessionId| InProcess::record(id))),
+        requirement: planned.written.requirements()[0].clone(),
+    });
+    // Virtual: days pass in such a scenario; what bounds it is that nothing in it waits for the outside.
+    play(planned, world, driver, &log, &settings, std::time::Duration::from_secs(30 * 86_400).max(options.time_limit)).await
+}

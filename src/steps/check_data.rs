@@ -1,0 +1,154 @@
+//! Checks of transcripts.
+
+use crate::contract::TEXT_LIMIT;
+use crate::driver::recorder::shortened;
+
+use super::check_answer::{is_data, kind};
+use super::table::{Arguments, Done, StepDef, step};
+use super::world::{Stop, World};
+
+pub(super) const STEPS: &[StepDef] = &[
+    step!(Check, "the data of {string} has come to turn {int}", "wait (observe limit) until a read shows that turn's reply", come_to),
+    step!(
+        Check,
+        "the data of {string} has its turns in order and nobody else's",
+        "every prompt and reply marker appears, in order, and no other session's",
+        in_order
+    ),
+    step!(Check, "the text is at most {int} characters", "the last answer's `text`, in Unicode scalar values", at_most),
+    step!(
+        Check,
+        "the text is marked as cut and ends with the end of the transcript",
+        "`truncated` is true and the text ends with the end of the last reply",
+        cut
+    ),
+    step!(Check, "the text is not marked as cut", "`truncated` is absent or false", not_cut),
+];
+
+/// The text of the last answer.
+fn text(w: &World) -> Result<String, Stop> {
+    let answer = w.last()?;
+    Ok(answer.result.as_ref().ok().and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default().to_owned())
+}
+
+async fn come_to(w: &mut World, a: &Arguments) -> Done {
+    shows_reply(w, a.text(0), a.number(1)).await
+}
+
+/// Waits until a read shows the reply of a turn.
+pub(super) async fn shows_reply(w: &mut World, label: &str, turn: u64) -> Done {
+    let (mut stop, mut claimed) = (None, String::new());
+    let marker = w.session(label)?.replies.get(turn as usize - 1).map(|_| format!("answer-{label}-{turn}."));
+    let Some(marker) = marker else {
+        return Err(Stop::CouldNotTest(format!("turn {turn} of session \"{label}\" was not completed in this scenario")));
+    };
+    let limit = w.limits.observe;
+    let wrong = w
+        .within(limit, async |w| match w.read(label, None).await {
+            Err(stopped) => {
+                stop = Some(stopped);
+                None
+            }
+            Ok(answer) => {
+                claimed = answer.claim();
+                let there = is_data(&answer) && text(w).is_ok_and(|text| text.contains(&marker));
+                (!there).then(|| format!("reading session \"{label}\" gives `{}` without the reply of turn {turn}", kind(&answer)))
+            }
+        })
+        .await;
+    match (stop, wrong) {
+        (Some(stopped), _) => Err(stopped),
+        (None, None) => Ok(()),
+        (None, Some(wrong)) => {
+            let truth = format!("its agent completed turn {turn}; limit {} ms", limit.as_millis());
+            w.wrong(Some(label), wrong, claimed, truth)
+        }
+    }
+}
+
+async fn in_order(w: &mut World, a: &Arguments) -> Done {
+    let label = a.text(0);
+    let answer = w.read(label, None).await?;
+    let text = text(w)?;
+    let session = w.session(label)?.clone();
+    let mut from = 0;
+    for (at, _) in session.replies.iter().enumerate() {
+        for marker in [format!("ask-{label}-{}.", at + 1), format!("answer-{label}-{}.", at + 1)] {
+            match text[from..].find(&marker) {
+                Some(place) => from += place + marker.len(),
+                None => {
+                    let message =
+                        format!("the data of session \"{label}\" lacks `{marker}` after character {}", text[..from].chars().count());
+                    return w.wrong(
+                        Some(label),
+                        message,
+                        answer.claim(),
+                        "the agent took that prompt and gave that reply, in order".into(),
+                    );
+                }
+            }
+        }
+    }
+    let foreign: Vec<String> = w
+        .sessions
+        .iter()
+        .filter(|other| other.label != label)
+        .flat_map(|other| {
+            (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
+        })
+        .filter(|marker| text.contains(marker.as_str()))
+        .collect();
+    let message = format!("the data of session \"{label}\" has another session's text: {}", foreign.join(", "));
+    w.expect(foreign.is_empty(), label, &message, &answer.claim(), "those words were given to, or came from, another agent")
+}
+
+async fn at_most(w: &mut World, a: &Arguments) -> Done {
+    let (most, count) = (a.number::<usize>(0), text(w)?.chars().count());
+    let claimed = w.last()?.claim();
+    if count <= most {
+        return Ok(());
+    }
+    w.wrong(None, format!("the text has {count} characters"), claimed, format!("at most {most} were asked for; the limit is {TEXT_LIMIT}"))
+}
+
+async fn cut(w: &mut World, _: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    let text = text(w)?;
+    let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    let session =
+        w.sessions.iter().find(|s| s.id.as_ref().is_some_and(|id| answer.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
+    let Some(reply) = session.and_then(|session| session.replies.last()).cloned() else {
+        return Err(Stop::CouldNotTest("the session that was read has no reply".into()));
+    };
+    if !truncated {
+        w.wrong(
+            None,
+            "a transcript longer than the limit is not marked as cut".into(),
+            answer.claim(),
+            format!("the reply alone has {} characters", reply.chars().count()),
+        )?;
+    }
+    let shown = text.trim_end();
+    // The end of the reply must be there letter by letter: 200 characters, or as many as fit into the text.
+    let wanted: String = tail(&reply, 200.min(shown.chars().count()));
+    if shown.ends_with(&wanted) {
+        return Ok(());
+    }
+    let truth = format!("the transcript ends with {:?}", tail(&reply, 40));
+    w.wrong(None, "the text does not end with the end of the transcript".into(), format!("… {:?}", shortened(&tail(shown, 40))), truth)
+}
+
+/// The last `count` characters.
+fn tail(text: &str, count: usize) -> String {
+    let skip = text.chars().count().saturating_sub(count);
+    text.chars().skip(skip).collect()
+}
+
+async fn not_cut(w: &mut World, _: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    if !truncated {
+        return Ok(());
+    }
+    w.wrong(None, "a transcript below the limit is marked as cut".into(), answer.claim(), "the transcript is shorter than the limit".into())
+}
