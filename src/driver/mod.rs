@@ -11,6 +11,7 @@ pub mod rpc;
 pub mod sandbox;
 pub mod serve;
 mod tail;
+pub mod transport;
 pub mod wire;
 
 pub use tail::Tail;

@@ -284,7 +284,7 @@ impl Running {
 
     /// Waits for the end of a process whose input was closed, for at most `limit`; then asks it (TERM), then kills it
     /// with its group. Returns what is worth reporting.
-    pub async fn see_off(self, limit: Duration) -> Option<String> {
+    pub async fn see_off(&self, limit: Duration) -> Option<String> {
         if tokio::time::timeout(limit, self.exited()).await.is_ok() {
             return None;
         }

@@ -5,7 +5,6 @@
 #![expect(deprecated, reason = "announcements come as logging messages on the protocol versions that have them; SEP-2577 ends those")]
 
 use std::fmt;
-use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientConfig, ClientRequest, CustomNotification, Implementation, LoggingLevel,
@@ -25,9 +24,6 @@ use crate::driver::CallError;
 use crate::driver::process::too_long;
 use crate::driver::rpc::peer::Notified;
 use crate::driver::wire::{Line, Lines, Oddities, Oddity};
-
-/// How long a closing connection may take to say goodbye.
-const GOODBYE: Duration = Duration::from_millis(500);
 
 /// What `tools/call` gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,9 +136,9 @@ impl Connection {
         }
     }
 
-    /// Says goodbye and closes the connection.
-    pub async fn close(&mut self) {
-        let _ = self.service.close_with_timeout(GOODBYE).await;
+    /// Says goodbye and closes the connection, in the background.
+    pub fn close(&self) {
+        self.service.cancellation_token().cancel();
     }
 }
 

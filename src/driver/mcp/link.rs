@@ -92,9 +92,8 @@ impl Link {
     }
 
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
-    pub async fn close(mut self, limit: Duration) -> Option<String> {
-        self.connection.close().await;
-        drop(self.connection);
-        self.process?.see_off(limit).await
+    pub async fn close(&self, limit: Duration) -> Option<String> {
+        self.connection.close();
+        self.process.as_ref()?.see_off(limit).await
     }
 }

@@ -114,9 +114,11 @@ impl Link {
     }
 
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
-    pub async fn close(self, limit: Duration) -> Option<String> {
-        drop(self.line);
-        self.process?.see_off(limit).await
+    pub async fn close(&self, limit: Duration) -> Option<String> {
+        if let Line::Stream(peer) = &self.line {
+            peer.close();
+        }
+        self.process.as_ref()?.see_off(limit).await
     }
 }
 

@@ -40,7 +40,8 @@ pub struct Peer {
     next: AtomicU64,
     jsonrpc_field: bool,
     shared: Arc<Shared>,
-    out: mpsc::UnboundedSender<Vec<u8>>,
+    /// `None` once this side has said goodbye.
+    out: Mutex<Option<mpsc::UnboundedSender<Vec<u8>>>>,
     closed: watch::Receiver<bool>,
 }
 
@@ -70,7 +71,7 @@ impl Peer {
             reader.shared.lock().take();
             hang_up.send_replace(true);
         });
-        Self { next: AtomicU64::new(1), jsonrpc_field, shared, out, closed }
+        Self { next: AtomicU64::new(1), jsonrpc_field, shared, out: Mutex::new(Some(out)), closed }
     }
 
     /// Asks, and waits for the answer; the caller sets the limit. Giving up early is safe.
@@ -91,14 +92,21 @@ impl Peer {
         self.send(message(self.jsonrpc_field, json!({ "method": method }), params));
     }
 
+    /// Says nothing more: the other side reads the end of its input. What it still says is heard.
+    pub fn close(&self) {
+        lock(&self.out).take();
+    }
+
     /// Waits until the other side has closed the connection.
     pub async fn hung_up(&self) {
         let _ = self.closed.clone().wait_for(|closed| *closed).await;
     }
 
     fn send(&self, line: Vec<u8>) {
-        // A writer that is gone shows as a closed connection, from the reader's side.
-        let _ = self.out.send(line);
+        if let Some(out) = lock(&self.out).as_ref() {
+            // A writer that is gone shows as a closed connection, from the reader's side.
+            let _ = out.send(line);
+        }
     }
 }
 
@@ -118,12 +126,16 @@ impl Drop for Open<'_> {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Told>>> {
-        self.pending.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        lock(&self.pending)
     }
 
     fn take(&self, id: &Value) -> Option<Told> {
         self.lock().as_mut()?.remove(&id.as_u64()?)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 fn closed() -> CallError {
@@ -157,6 +169,7 @@ async fn write_lines(mut queue: mpsc::UnboundedReceiver<Vec<u8>>, mut write: imp
         () = write_all => {}
         _ = closed.wait_for(|closed| *closed) => {}
     }
+    let _ = write.shutdown().await;
 }
 
 struct Reader {
@@ -325,6 +338,15 @@ mod tests {
         let (open, ()) = tokio::join!(peer.request("a", None), hang_up);
         assert_eq!(open.unwrap_err(), closed());
         assert_eq!(peer.request("b", None).await.unwrap_err(), closed());
+    }
+
+    #[tokio::test]
+    async fn saying_goodbye_ends_the_other_sides_input() {
+        let (peer, mut other, _oddities, _told) = connect(true);
+        peer.notify("bye", None);
+        peer.close();
+        assert_eq!(other.hear().await["method"], "bye");
+        assert_eq!(other.read.read_line(&mut String::new()).await.unwrap(), 0);
     }
 
     #[tokio::test]
