@@ -26,7 +26,8 @@ def answer_to(message):
         capabilities = {"tools": {}, "logging": {}}
         return {**answer, "result": {"protocolVersion": "2025-06-18", "capabilities": capabilities, "serverInfo": info}}
     if method == "server/discover":
-        return {**answer, "result": {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}, "resultType": "complete"}}
+        versions = {"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}
+        return {**answer, "result": {**versions, "resultType": "complete", "ttlMs": 0, "cacheScope": "private"}}
     if method in ("ping", "logging/setLevel"):
         return {**answer, "result": {}}
     if method == "tools/list":
