@@ -7,4 +7,5 @@ pub mod native;
 pub mod processes;
 pub mod sim;
 pub mod stage;
+pub mod standin;
 mod turns;

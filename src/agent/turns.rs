@@ -27,6 +27,16 @@ impl Turns {
         self.next()
     }
 
+    /// The number of the open turn.
+    pub fn open_number(&self) -> Option<u64> {
+        self.open.as_ref().map(|turn| turn.number)
+    }
+
+    /// Whether no turn is open and none waits.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_none() && self.waiting.is_empty()
+    }
+
     /// Closes the open turn, if that is its number. A release of another turn is for later, or too late.
     pub fn close(&mut self, number: u64) -> Option<Turn> {
         if self.open.as_ref().is_some_and(|turn| turn.number == number) { self.open.take() } else { None }

@@ -1,5 +1,6 @@
 //! The commands: clap's types become the library's; one file a command.
 
+mod agent;
 mod explain;
 mod interrupt;
 mod spec;
@@ -24,6 +25,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(Box<verify::Verify>),
+    Agent(agent::Agent),
     Explain(explain::Explain),
     Spec(spec::Spec),
     /// Print the vocabulary for scenarios
@@ -34,6 +36,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Verify(verify) => verify::run(*verify),
+        Command::Agent(agent) => agent::run(agent),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),
         Command::Steps => steps::run(),

@@ -3,6 +3,7 @@
 pub mod events;
 pub mod http;
 pub mod in_process;
+pub mod manifest;
 pub mod mcp;
 pub mod process;
 

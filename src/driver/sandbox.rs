@@ -7,9 +7,8 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
-use serde::{Deserialize, Serialize};
-
 use crate::agent::processes::ProcFs;
+use crate::agent::standin::{CONFIG, Config};
 use crate::contract::AgentKind;
 use crate::profile::Profiles;
 
@@ -50,19 +49,6 @@ pub enum SandboxError {
     },
 }
 
-/// What a stand-in reads when it starts: `run/standin.json`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StandinConfig {
-    /// The harness's socket.
-    pub socket: PathBuf,
-    /// The sandbox's id.
-    pub sandbox: String,
-    /// The sandbox's home, for a stand-in whose environment was lost.
-    pub home: PathBuf,
-    /// The profiles.
-    pub profiles: Profiles,
-}
-
 /// A sandbox. It goes when it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -85,22 +71,14 @@ impl Sandbox {
             sandbox.folder(name)?;
         }
         sandbox.write("owner", &format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))?;
-        let config = StandinConfig {
-            socket: sandbox.stage_socket(),
-            sandbox: options.id.clone(),
-            home: sandbox.home(),
-            profiles: options.profiles.clone(),
-        };
+        let config = Config { socket: sandbox.stage_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
         sandbox.write("run/standin.json", &serde_json::to_string(&config).expect("profiles are plain data"))?;
         for agent in AgentKind::ALL {
             let link = sandbox.path.join("agents").join(agent.name());
             symlink(&options.passmuster, &link).map_err(io_at(&link))?;
             // Absolute paths are baked in: it works even where the environment was lost.
-            let script = format!(
-                "#!/bin/sh\nPASSMUSTER_STANDIN='{}' exec '{}' \"$@\"\n",
-                sandbox.path.join("run/standin.json").display(),
-                link.display()
-            );
+            let script =
+                format!("#!/bin/sh\n{CONFIG}='{}' exec '{}' \"$@\"\n", sandbox.path.join("run/standin.json").display(), link.display());
             sandbox.program(agent, &script)?;
         }
         // Panes run login shells, which set the PATH anew.

@@ -1,0 +1,209 @@
+//! The templates of a manifest: strings with `{{ variables }}`, words of a command, values of a request.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use minijinja::{Environment, UndefinedBehavior};
+use serde_json::{Map, Value};
+
+/// Variables by name. One that is not there is absent.
+pub type Variables = Map<String, Value>;
+
+fn environment() -> &'static Environment<'static> {
+    static ENVIRONMENT: OnceLock<Environment<'static>> = OnceLock::new();
+    ENVIRONMENT.get_or_init(|| {
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_filter("sh", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
+        environment
+    })
+}
+
+/// A string with variables in it, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    source: String,
+    names: BTreeSet<String>,
+    /// The variable that the whole string is, if it is one.
+    whole: Option<String>,
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(source: &str) -> Result<Self, String> {
+        let template = environment().template_from_str(source).map_err(|error| error.to_string())?;
+        let names: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+        let inner = source.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
+        let whole = inner.filter(|name| names.contains(*name)).map(str::to_owned);
+        Ok(Self { source: source.to_owned(), names, whole })
+    }
+
+    /// The variables that it names.
+    pub fn names(&self) -> &BTreeSet<String> {
+        &self.names
+    }
+
+    /// Whether every variable that it names is there.
+    pub fn is_filled(&self, variables: &Variables) -> bool {
+        self.names.iter().all(|name| variables.get(name).is_some_and(|value| !value.is_null()))
+    }
+
+    /// The text.
+    ///
+    /// # Errors
+    /// Where a variable is absent.
+    pub fn text(&self, variables: &Variables) -> Result<String, String> {
+        if let Some(Value::String(text)) = self.whole.as_ref().and_then(|name| variables.get(name)) {
+            return Ok(text.clone());
+        }
+        let template = environment().template_from_str(&self.source).map_err(|error| error.to_string())?;
+        let text = template.render(minijinja::value::Serde(variables)).map_err(|error| format!("`{}`: {error}", self.source))?;
+        // The engine takes one newline off a template's end.
+        Ok(if self.source.ends_with('\n') { text + "\n" } else { text })
+    }
+
+    /// The value: a string that is exactly one variable keeps that variable's type.
+    ///
+    /// # Errors
+    /// Where a variable is absent.
+    pub fn value(&self, variables: &Variables) -> Result<Value, String> {
+        match self.whole.as_ref().and_then(|name| variables.get(name)) {
+            Some(value) => Ok(value.clone()),
+            None => self.text(variables).map(Value::String),
+        }
+    }
+}
+
+/// A word of a command, or a group of words that goes when a variable of it is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// One word. One that is exactly one absent variable goes, too.
+    One(Template),
+    /// An inner array.
+    Group(Vec<Template>),
+}
+
+impl Word {
+    /// The variables that it names.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Word::One(template) => template.names.iter().map(String::as_str).collect(),
+            Word::Group(words) => words.iter().flat_map(|word| word.names.iter().map(String::as_str)).collect(),
+        }
+    }
+}
+
+/// A command, filled in.
+///
+/// # Errors
+/// Where a variable is absent that the command cannot do without.
+pub fn words(command: &[Word], variables: &Variables) -> Result<Vec<String>, String> {
+    let mut filled = Vec::new();
+    for word in command {
+        match word {
+            Word::One(template) if template.whole.is_some() && !template.is_filled(variables) => {}
+            Word::One(template) => filled.push(template.text(variables)?),
+            Word::Group(group) if !group.iter().all(|template| template.is_filled(variables)) => {}
+            Word::Group(group) => {
+                for template in group {
+                    filled.push(template.text(variables)?);
+                }
+            }
+        }
+    }
+    Ok(filled)
+}
+
+/// A JSON value whose strings are templates.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// A string.
+    Text(Template),
+    /// An array.
+    Array(Vec<Shape>),
+    /// An object. A key whose value is exactly one absent variable goes.
+    Object(Vec<(String, Shape)>),
+    /// Anything else, as it is.
+    Plain(Value),
+}
+
+impl Shape {
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// What is wrong with a template in it.
+    pub fn parse(value: &Value) -> Result<Self, String> {
+        Ok(match value {
+            Value::String(text) => Shape::Text(Template::parse(text)?),
+            Value::Array(items) => Shape::Array(items.iter().map(Shape::parse).collect::<Result<_, _>>()?),
+            Value::Object(fields) => {
+                Shape::Object(fields.iter().map(|(key, value)| Ok((key.clone(), Shape::parse(value)?))).collect::<Result<_, String>>()?)
+            }
+            other => Shape::Plain(other.clone()),
+        })
+    }
+
+    /// The variables that it names.
+    pub fn names(&self) -> Vec<&str> {
+        match self {
+            Shape::Text(template) => template.names.iter().map(String::as_str).collect(),
+            Shape::Array(items) => items.iter().flat_map(Shape::names).collect(),
+            Shape::Object(fields) => fields.iter().flat_map(|(_, value)| value.names()).collect(),
+            Shape::Plain(_) => Vec::new(),
+        }
+    }
+
+    /// The value, filled in.
+    ///
+    /// # Errors
+    /// Where a variable is absent that the value cannot do without.
+    pub fn fill(&self, variables: &Variables) -> Result<Value, String> {
+        Ok(match self {
+            Shape::Text(template) => template.value(variables)?,
+            Shape::Array(items) => Value::Array(items.iter().map(|item| item.fill(variables)).collect::<Result<_, _>>()?),
+            Shape::Object(fields) => {
+                let mut object = Map::new();
+                for (key, value) in fields {
+                    let absent = matches!(value, Shape::Text(template) if template.whole.is_some() && !template.is_filled(variables));
+                    if !absent {
+                        object.insert(key.clone(), value.fill(variables)?);
+                    }
+                }
+                Value::Object(object)
+            }
+            Shape::Plain(value) => value.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn variables(value: Value) -> Variables {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn a_group_goes_with_its_variable_and_a_whole_variable_keeps_its_type() {
+        let command = [
+            Word::One(Template::parse("new").unwrap()),
+            Word::Group(vec![Template::parse("--title").unwrap(), Template::parse("{{ title }}").unwrap()]),
+            Word::One(Template::parse("{{ message }}").unwrap()),
+        ];
+        assert_eq!(words(&command, &variables(json!({"message": "{{ hi }}"}))).unwrap(), ["new", "{{ hi }}"]);
+        assert_eq!(words(&command, &variables(json!({"title": "t"}))).unwrap(), ["new", "--title", "t"]);
+        let shape = Shape::parse(&json!({"id": "{{ session_id }}", "n": "x{{ session_id }}", "gone": "{{ title }}"})).unwrap();
+        assert_eq!(shape.fill(&variables(json!({"session_id": 7}))).unwrap(), json!({"id": 7, "n": "x7"}));
+    }
+
+    #[test]
+    fn the_sh_filter_quotes() {
+        let template = Template::parse("echo {{ message | sh }}").unwrap();
+        assert_eq!(template.text(&variables(json!({"message": "it's"}))).unwrap(), r"echo 'it'\''s'");
+    }
+}
