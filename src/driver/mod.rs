@@ -1,20 +1,24 @@
 //! Drivers: how the harness asks a system under test for operations, whatever it speaks.
 
+pub mod adapter;
+pub mod announced;
 pub mod events;
+pub mod ground;
 pub mod http;
 pub mod in_process;
 pub mod manifest;
 pub mod mcp;
 pub mod process;
-
 pub mod recorder;
 pub mod rpc;
 pub mod sandbox;
+mod seen;
 pub mod serve;
 mod tail;
 pub mod transport;
 pub mod wire;
 
+pub use adapter::open;
 pub use tail::Tail;
 
 use async_trait::async_trait;

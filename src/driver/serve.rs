@@ -1,6 +1,7 @@
 //! The long-running process that a manifest's `[serve]` names: started, awaited, killed and started again.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::Method;
@@ -10,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::process::{Exit, GRACE, Launch, Running, drain};
+use super::process::{GRACE, Launch, Running, drain};
 use super::wire::{Line, Lines};
 use super::{CallError, Tail, http};
 
@@ -44,7 +45,7 @@ pub enum Ready {
 pub struct Served {
     plan: ServePlan,
     tail: Tail,
-    running: RefCell<Running>,
+    running: RefCell<Rc<Running>>,
 }
 
 impl Served {
@@ -57,7 +58,7 @@ impl Served {
         if plan.ready.as_ref().is_some_and(Ready::is_address) && plan.answers().await {
             return Err(broken(format!("something answers {} before `{}` is started", plan.place(), plan.program())));
         }
-        let running = RefCell::new(plan.start(&tail).await?);
+        let running = RefCell::new(Rc::new(plan.start(&tail).await?));
         Ok(Self { plan, tail, running })
     }
 
@@ -72,18 +73,18 @@ impl Served {
             self.plan.until_silent().await?;
         }
         let running = self.plan.start(&self.tail).await?;
-        self.running.replace(running);
+        self.running.replace(Rc::new(running));
         Ok(())
     }
 
-    /// How it ended, if it did.
-    pub fn exit(&self) -> Option<Exit> {
-        self.running.borrow().exit()
+    /// How it ended, if it did, in a sentence.
+    pub fn obituary(&self) -> Option<String> {
+        self.running.borrow().exit().map(|exit| format!("`{}` {exit}", self.plan.program()))
     }
 
     /// Ends the process. Returns what is worth reporting.
-    pub async fn stop(self) -> Option<String> {
-        let running = self.running.into_inner();
+    pub async fn stop(&self) -> Option<String> {
+        let running = self.running.borrow().clone();
         if let Some(exit) = running.exit() {
             return Some(format!("`{}` was to run all the time and {exit}", self.plan.program()));
         }
@@ -232,7 +233,7 @@ mod tests {
         let ready = Some(Ready::Stdout(Regex::new("^listening$").unwrap()));
         let tail = tail();
         let served = Served::start(plan("echo hm >&2; echo starting; echo listening; exec sleep 60", ready), tail.clone()).await.unwrap();
-        assert_eq!(served.exit(), None);
+        assert_eq!(served.obituary(), None);
         while tail.text().is_empty() {
             tokio::task::yield_now().await;
         }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::mcp::connection::ToolAnswer;
-use super::process::{Launch, Output, run};
+use super::process::{GRACE, Launch, Output, run};
 use super::rpc::link::Endpoint;
 use super::rpc::peer::{Answer, Notified};
 use super::wire::Oddities;
@@ -109,6 +109,16 @@ enum Link {
     Mcp(Rc<mcp::link::Link>),
 }
 
+impl Link {
+    async fn close(self, limit: Duration) -> Option<String> {
+        match self {
+            Link::Cli => None,
+            Link::Rpc(link) => link.close(limit).await,
+            Link::Mcp(link) => link.close(limit).await,
+        }
+    }
+}
+
 impl Transport {
     /// Connects and shakes hands, within `limit`. Standard error goes to `tail`.
     ///
@@ -126,7 +136,7 @@ impl Transport {
     /// # Errors
     /// As [`Transport::connect`].
     pub async fn reconnect(&self) -> Result<(), CallError> {
-        self.link.replace(Link::Cli);
+        self.link.replace(Link::Cli).close(GRACE).await;
         let link = match &self.route {
             Route::Cli { .. } => Link::Cli,
             Route::Rpc { endpoint, jsonrpc_field, handshake } => {
@@ -213,12 +223,7 @@ impl Transport {
     /// Closes the connection; a server that was started for it gets `limit` to end by itself. Returns what is worth
     /// reporting, what was odd on the wire included.
     pub async fn close(&self, limit: Duration) -> Vec<String> {
-        let link = self.link.replace(Link::Cli);
-        let last = match link {
-            Link::Cli => None,
-            Link::Rpc(link) => link.close(limit).await,
-            Link::Mcp(link) => link.close(limit).await,
-        };
+        let last = self.link.replace(Link::Cli).close(limit).await;
         last.into_iter().chain(self.oddities.sentences()).collect()
     }
 

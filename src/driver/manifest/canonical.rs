@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{OperationSpec, SESSION_OPERATIONS};
 
-use super::matcher::{Path, Source};
+use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
 use super::{CallShape, EventMap, Output, Step, Stream, TransportKind};
 
@@ -64,7 +64,17 @@ pub(super) fn events(kind: TransportKind, program: &[Word]) -> Vec<EventMap> {
         }
         TransportKind::Mcp => vec![(None, Stream::Method("notifications/message".into()))],
     };
-    stream.into_iter().map(|(name, stream)| EventMap { name, stream, ready: Vec::new(), when: None, result: Vec::new() }).collect()
+    let ready = |stream: &Stream| match stream {
+        Stream::Command(_) => vec![says_ready()],
+        Stream::File(_) | Stream::Method(_) => Vec::new(),
+    };
+    stream.into_iter().map(|(name, stream)| EventMap { name, ready: ready(&stream), stream, when: None, result: Vec::new() }).collect()
+}
+
+/// The first line of the canonical stream: `{"event":"ready"}`.
+fn says_ready() -> Matcher {
+    let event = Path::parse("$.event").expect("a field's name is a path");
+    Matcher { path: Some((event, Wanted::Equals("ready".into()))), ..Matcher::default() }
 }
 
 fn template(source: &str) -> Template {

@@ -315,6 +315,11 @@ impl Reader<'_> {
             step.errors.extend(self.errors(whole, &known));
             read.push(step);
         }
+        // The operation's own undoing begins where anything was done at all: with its first step.
+        let undo: Vec<Step> = whole.undo.iter().flatten().map(|undo| self.step(kind, operation, undo, None, &known)).collect();
+        if let Some(first) = read.first_mut() {
+            first.undo.extend(undo);
+        }
         if let Some(last) = read.last_mut() {
             if let Some(result) = &whole.result {
                 last.result = self.sources(result, &known);
@@ -596,6 +601,17 @@ mod tests {
     fn a_server_is_reached_in_exactly_one_way() {
         let found = errors("[system]\nname = \"m\"\n[transport]\nkind = \"mcp\"\ncommand = [\"m\"]\nurl = \"http://127.0.0.1/\"\n");
         assert_eq!(found.len(), 1, "{found:#?}");
+    }
+
+    #[test]
+    fn an_operations_undoing_belongs_to_its_first_step() {
+        let text = format!(
+            "{THREE_LINES}[operations.start_session]\nundo = [{{ command = [\"kill\", \"{{{{ pane }}}}\"] }}]\n\
+             steps = [{{ command = [\"a\"], result = {{ pane = \"$\" }} }}, {{ command = [\"b\"] }}]\n"
+        );
+        let manifest = read(FilePath::new("m.toml"), &text).unwrap();
+        let undone: Vec<usize> = manifest.operations["start_session"].iter().map(|step| step.undo.len()).collect();
+        assert_eq!(undone, [1, 0]);
     }
 
     #[test]
