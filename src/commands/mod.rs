@@ -1,6 +1,7 @@
 //! The commands: clap's types become the library's; one file a command.
 
 mod agent;
+mod doctor;
 mod explain;
 mod interrupt;
 mod spec;
@@ -25,6 +26,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(Box<verify::Verify>),
+    Doctor(doctor::Doctor),
     Agent(agent::Agent),
     Explain(explain::Explain),
     Spec(spec::Spec),
@@ -36,6 +38,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Verify(verify) => verify::run(*verify),
+        Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Agent(agent) => agent::run(agent),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),

@@ -78,10 +78,10 @@ pub async fn follow(
     });
     let subscription = Subscription { task: task.abort_handle(), running: Some(running) };
     if asked {
-        let why = match tokio::time::timeout(limit, ready).await {
-            Ok(Ok(())) => return Ok(subscription),
-            Ok(Err(_)) => "closed its output before it was ready".to_owned(),
-            Err(_) => format!("was not ready within {} s", limit.as_secs_f64()),
+        let why = match (tokio::time::timeout(limit, ready).await, &subscription.running) {
+            (Ok(Ok(())), _) => return Ok(subscription),
+            (Ok(Err(_)), Some(running)) => format!("closed its output before it was ready; {}", running.obituary().await),
+            _ => format!("was not ready within {} s", limit.as_secs_f64()),
         };
         return Err(CallError::Broken { what: format!("the stream of announcements, `{}`, {why}", launch.argv.join(" ")) });
     }
@@ -191,7 +191,7 @@ mod tests {
     #[tokio::test]
     async fn a_stream_that_ends_or_is_silent_does_not_hold() {
         let error = follow_shell("exit 2", 20_000, collect().0).await.unwrap_err().to_string();
-        assert!(error.ends_with("closed its output before it was ready"), "{error}");
+        assert!(error.ends_with("closed its output before it was ready; `/bin/sh` exited with status 2"), "{error}");
         let error = follow_shell("exec sleep 60", 100, collect().0).await.unwrap_err().to_string();
         assert!(error.ends_with("was not ready within 0.1 s"), "{error}");
     }

@@ -140,7 +140,7 @@ impl ServePlan {
             }
         };
         let outcome = tokio::select! {
-            exit = running.exited() => Err(format!("it {exit} before; it has to stay in the foreground")),
+            exit = running.exited() => Err(format!("it {exit} first; it has to stay in the foreground")),
             outcome = timeout_at(deadline, ready) => outcome.map_err(|_| format!("not within {} s", self.limit.as_secs_f64())),
         };
         outcome.map_err(|why| broken(format!("`{}` did not become ready ({}): {why}", self.program(), self.place())))?;
@@ -245,7 +245,7 @@ mod tests {
     async fn a_process_that_ends_before_it_is_ready_is_told_so() {
         let ready = Some(Ready::Stdout(Regex::new("listening").unwrap()));
         let error = Served::start(plan("exit 7", ready), tail()).await.unwrap_err().to_string();
-        let wanted = "`/bin/sh` did not become ready (a line matching /listening/ on its standard output): it exited with status 7 before; it has to stay in the foreground";
+        let wanted = "`/bin/sh` did not become ready (a line matching /listening/ on its standard output): it exited with status 7 first; it has to stay in the foreground";
         assert_eq!(error, wanted);
     }
 

@@ -5,7 +5,8 @@ import json
 import sys
 import time
 
-import behaviour
+sys.dont_write_bytecode = True
+import behaviour  # noqa: E402
 
 way, verb, rest = sys.argv[1], sys.argv[2], sys.argv[3:]
 if verb == "events":

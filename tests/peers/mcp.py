@@ -6,7 +6,8 @@ import json
 import os
 import sys
 
-import behaviour
+sys.dont_write_bytecode = True
+import behaviour  # noqa: E402
 
 way = sys.argv[1]
 where = sys.argv[2:]

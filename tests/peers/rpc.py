@@ -7,7 +7,8 @@ import os
 import socket
 import sys
 
-import behaviour
+sys.dont_write_bytecode = True
+import behaviour  # noqa: E402
 
 way = sys.argv[1]
 where = sys.argv[2:]

@@ -1,0 +1,81 @@
+//! `passmuster doctor` on adapters that are wired well and badly: a broken adapter is told apart from an odd system.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use rstest::rstest;
+use tempfile::TempDir;
+
+/// A manifest in a folder of its own.
+fn manifest(text: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("passmuster.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+fn managed(way: &str, start_s: f64) -> String {
+    let manager = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/manager.py");
+    format!(
+        "[system]\nname = \"my-manager\"\nsuites = [\"lifecycle\"]\nagents = [\"codex\"]\n\
+         [transport]\nkind = \"cli\"\ncommand = [\"{}\", \"{way}\"]\nenv = {{ MANAGER_STATE = \"{{{{ sandbox }}}}/state\" }}\n\
+         [limits]\nstart = {start_s}\nend = 1.0\n",
+        manager.display()
+    )
+}
+
+/// Examines; gives what was printed, without what differs from run to run.
+fn examine(text: &str, flags: &[&str], code: i32) -> String {
+    let (_folder, path) = manifest(text);
+    let run = Command::cargo_bin("passmuster").unwrap().arg("doctor").arg(&path).args(flags).env("NO_COLOR", "1").assert().code(code);
+    let output = run.get_output();
+    let said = String::from_utf8(if output.stdout.is_empty() { output.stderr.clone() } else { output.stdout.clone() }).unwrap();
+    let said = said.replace(env!("CARGO_MANIFEST_DIR"), "[here]");
+    let changing = [
+        (r"/tmp/pm-[0-9a-f]+", "[sandbox]"),
+        (r"/\S*passmuster\.toml", "passmuster.toml"),
+        (r"session [0-9a-f]{8}", "session [id]"),
+        (r#"notify\\", \\"[0-9a-f]{8}"#, r#"notify\", \"[id]"#),
+        (r"process \d+", "process [pid]"),
+        (r"pid \d+", "pid [pid]"),
+    ];
+    changing.iter().fold(said, |said, (pattern, with)| regex::Regex::new(pattern).unwrap().replace_all(&said, *with).into_owned())
+}
+
+#[rstest]
+#[case::well("well", 30.0, 0)]
+#[case::silent("silent", 30.0, 0)]
+#[case::leaky("leaky", 30.0, 0)]
+#[case::elsewhere("elsewhere", 5.0, 2)]
+#[case::hardwired("hardwired", 0.5, 2)]
+#[case::mute("mute", 5.0, 2)]
+fn a_real_manager(#[case] way: &str, #[case] start_s: f64, #[case] code: i32) {
+    let said = examine(&managed(way, start_s), &[], code);
+    insta::assert_snapshot!(format!("a_manager_that_is_{way}"), said);
+}
+
+#[test]
+fn a_dry_run_starts_nothing() {
+    insta::assert_snapshot!(examine(&managed("well", 30.0), &["--dry-run"], 0));
+}
+
+#[test]
+fn a_missing_program_is_found_before_anything_is_started() {
+    let text = "[system]\nname = \"my-manager\"\n[transport]\nkind = \"rpc\"\ncommand = [\"no-such-manager\"]\n";
+    insta::assert_snapshot!(examine(text, &["--dry-run"], 2));
+}
+
+#[test]
+fn a_server_that_does_not_start_is_shown_with_its_last_words() {
+    let text = "[system]\nname = \"my-manager\"\n[transport]\nkind = \"rpc\"\nurl = \"http://127.0.0.1:{{ port }}/\"\n\
+        [serve]\ncommand = [\"sh\", \"-c\", \"echo cannot read the licence >&2; exit 9\"]\nready = { connect = \"127.0.0.1:{{ port }}\" }\n";
+    let said = examine(text, &[], 2);
+    let said = regex::Regex::new(r"127\.0\.0\.1:\d+|`/\S*sh`").unwrap().replace_all(&said, "[…]").into_owned();
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn an_invalid_manifest_could_not_be_tested() {
+    let said = examine("[system]\nname = \"my-manager\"\nsuite = []\n[transport]\nkind = \"cli\"\n", &[], 2);
+    assert!(said.contains("did you mean `suites`?"), "{said}");
+}
