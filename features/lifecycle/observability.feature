@@ -50,7 +50,7 @@ Feature: Observing sessions
   Scenario Outline: A long transcript of <kind> text is cut at its start
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 <kind> characters
-    And session "A" is observable
+    And the data of "A" has come to turn 1
     When session "A" is read
     Then the text is at most 48000 characters
     And the text is marked as cut and ends with the end of the transcript
@@ -65,7 +65,7 @@ Feature: Observing sessions
   Scenario Outline: Asking for the last <tail> characters
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 CJK characters
-    And session "A" is observable
+    And the data of "A" has come to turn 1
     When the last <tail> characters of "A" are read
     Then the answer is "data"
     And the text is at most <most> characters

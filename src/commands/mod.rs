@@ -3,7 +3,10 @@
 mod agent;
 mod doctor;
 mod explain;
+mod faults;
 mod interrupt;
+mod serve;
+mod session;
 mod spec;
 mod steps;
 mod verify;
@@ -28,10 +31,16 @@ enum Command {
     Verify(Box<verify::Verify>),
     Doctor(doctor::Doctor),
     Agent(agent::Agent),
+    Session(session::Session),
+    Serve(serve::Serve),
+    Faults(faults::Faults),
     Explain(explain::Explain),
     Spec(spec::Spec),
     /// Print the vocabulary for scenarios
     Steps,
+    /// Play one scenario (for the harness itself)
+    #[command(name = crate::runner::WORKER, hide = true)]
+    Worker,
 }
 
 /// Parses the command line, runs the command, gives the exit code.
@@ -40,9 +49,13 @@ pub fn main() -> ExitCode {
         Command::Verify(verify) => verify::run(*verify),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Agent(agent) => agent::run(agent),
+        Command::Session(session) => session::run(session),
+        Command::Serve(serve) => serve::run(serve),
+        Command::Faults(faults) => faults::run(&faults),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),
         Command::Steps => steps::run(),
+        Command::Worker => crate::runner::worker(),
     }
 }
 

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
 
 use crate::contract::{AgentKind, SUITES};
+use crate::driver::manifest::{Manifest, TransportKind};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
 use crate::results::exit_code;
@@ -184,8 +185,20 @@ fn write_reports(outcome: &Outcome, targets: &[(String, PathBuf)], look: &Look) 
 }
 
 /// The manifest named, or `./passmuster.toml`, or the built-in reference.
-fn subject(_manifest: Option<&Path>) -> miette::Result<Subject> {
-    Ok(Subject::Reference(Reference::default()))
+fn subject(manifest: Option<&Path>) -> miette::Result<Subject> {
+    let here = Path::new("passmuster.toml");
+    let Some(path) = manifest.or(here.is_file().then_some(here)) else {
+        return Ok(Subject::Reference(Reference::default()));
+    };
+    let manifest = Manifest::read(path).map_err(|errors| miette::Report::new(*errors))?;
+    if manifest.transport.kind == TransportKind::Builtin {
+        return Ok(Subject::Reference(Reference::default()));
+    }
+    let missing = manifest.missing_programs();
+    if !missing.is_empty() {
+        return Err(miette::miette!("{}: {}", path.display(), missing.join("; ")));
+    }
+    Ok(Subject::Manifest(Box::new(manifest)))
 }
 
 fn repro(args: &Verify) -> String {

@@ -1,9 +1,10 @@
 //! The recording wrapper: everything asked and answered goes into the trace.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable};
 use crate::trace::{Entry, Log};
@@ -19,6 +20,7 @@ pub struct Recorder {
     operations: OperationTable,
     log: Log,
     next: Cell<u64>,
+    listening: RefCell<Vec<AbortHandle>>,
 }
 
 /// One call and its answer.
@@ -64,7 +66,7 @@ pub fn shortened(text: &str) -> String {
 impl Recorder {
     /// Wraps a driver; what passes is recorded in `log`.
     pub fn new(driver: Box<dyn Driver>, operations: OperationTable, log: Log) -> Self {
-        Self { driver, operations, log, next: Cell::new(1) }
+        Self { driver, operations, log, next: Cell::new(1), listening: RefCell::default() }
     }
 
     /// The driver itself.
@@ -110,17 +112,28 @@ impl Recorder {
             let (into, mut announced) = mpsc::unbounded_channel();
             self.driver.subscribe(into).await?;
             let log = self.log.clone();
-            tokio::task::spawn_local(async move {
+            let task = tokio::task::spawn_local(async move {
                 while let Some(announcement) = announced.recv().await {
                     log.push(Entry::Event(announcement));
                 }
             });
+            self.listening.borrow_mut().push(task.abort_handle());
         } else if offered.by_waiting {
             let recorder = Rc::clone(self);
             let wait_s = if is_virtual { 600 } else { WAIT_S };
-            tokio::task::spawn_local(async move { recorder.keep_waiting(wait_s).await });
+            let task = tokio::task::spawn_local(async move { recorder.keep_waiting(wait_s).await });
+            self.listening.borrow_mut().push(task.abort_handle());
         }
         Ok(())
+    }
+
+    /// Listens no more: what is announced from now on is not recorded, and no call is left waiting.
+    pub async fn stop_listening(&self) {
+        for task in self.listening.take() {
+            task.abort();
+        }
+        // The aborted tasks are dropped when the runtime comes to them.
+        tokio::task::yield_now().await;
     }
 
     async fn keep_waiting(&self, wait_s: u64) {

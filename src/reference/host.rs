@@ -55,6 +55,12 @@ pub trait Host: Send + Sync {
     /// The home folder that agents get.
     fn home(&self) -> PathBuf;
 
+    /// Takes an agent back whose manager came back: whatever the host watches of it, it watches again.
+    async fn adopt(&self, _handle: &Handle) {}
+
+    /// Ends what the host itself runs, once no agent is left.
+    async fn close(&self) {}
+
     /// Where turn-end hooks, start hooks and exits are told, from all agents of this host. Taken once, by the engine.
     fn signals(&self) -> mpsc::UnboundedReceiver<Signal>;
 }
@@ -88,7 +94,8 @@ pub struct Handle {
 }
 
 /// How to end an agent. The conforming engine always uses [`End::Tree`]; the others are what faulty managers do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum End {
     /// Everything: the agent, what is under it, what left it (own session, reparented).
     Tree,

@@ -125,6 +125,7 @@ impl Manager {
                 None => self.store.remove(&name),
                 Some(handle) => {
                     record.dead |= !self.host.alive(&handle).await;
+                    self.host.adopt(&handle).await;
                     let live = self.keep(record);
                     self.watch_timeout(&live);
                 }
@@ -599,5 +600,6 @@ impl Service for Manager {
         let all = self.all();
         futures::future::join_all(all.iter().map(|live| self.end_live(live, "shutdown"))).await;
         self.stopped.cancel();
+        self.host.close().await;
     }
 }

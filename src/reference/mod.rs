@@ -2,14 +2,25 @@
 
 mod events;
 pub mod fault;
+pub mod fronts;
 mod hearing;
 pub mod host;
+pub mod keeper;
 mod manager;
+mod open;
+mod process_host;
+mod real;
+mod screen;
 pub mod service;
 mod session;
+pub mod spool;
 pub mod store;
+mod tmux_host;
 pub mod transcript;
 pub mod virtual_host;
 
 pub use fault::{FAULTS, Fault, FaultSet};
 pub use manager::{Config, Manager};
+pub use open::{Opened, Runtime, open};
+pub use process_host::ProcessHost;
+pub use tmux_host::TmuxHost;

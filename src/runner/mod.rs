@@ -2,11 +2,9 @@
 
 pub mod features;
 pub mod plan;
-#[cfg(any())]
 mod real;
 pub mod scenario;
 mod simulated;
-#[cfg(any())]
 mod system;
 
 use std::collections::BTreeMap;
@@ -15,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use crate::driver::manifest::Manifest;
 use crate::profile::{Choice, Profiles};
 use crate::spec::{Party, Registry, Requirement, RequirementId};
 use crate::trace::Record;
@@ -25,6 +24,7 @@ use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
+pub use real::{WORKER, worker};
 pub use simulated::Reference;
 
 /// How long a scenario may take when nobody says otherwise.
@@ -34,6 +34,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 pub enum Subject {
     /// The built-in reference, in virtual time.
     Reference(Reference),
+    /// The system of a manifest, on real processes.
+    Manifest(Box<Manifest>),
 }
 
 /// How to verify it.
@@ -78,6 +80,7 @@ pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec
     let written: Vec<Written> = features::read(&options.features)?;
     let capabilities = match subject {
         Subject::Reference(_) => simulated::capabilities(),
+        Subject::Manifest(manifest) => system::capabilities(manifest),
     };
     Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
 }
@@ -99,6 +102,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     emit(Event::Planned { scenarios: repeated.len() });
     let played = match subject {
         Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
+        Subject::Manifest(manifest) => real::run(repeated, manifest, options, emit),
     };
     let interrupted = *options.interrupted.borrow();
     let mut traces = BTreeMap::new();
@@ -149,6 +153,7 @@ fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
     let claimed = match subject {
         Subject::Reference(_) => simulated::capabilities().suites,
+        Subject::Manifest(manifest) => manifest.suites.clone(),
     };
     let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
     Registry::embedded()
@@ -163,5 +168,6 @@ fn about(subject: &Subject) -> System {
         Subject::Reference(_) => {
             System { name: "reference".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
         }
+        Subject::Manifest(manifest) => system::about(manifest),
     }
 }

@@ -26,12 +26,15 @@ use crate::spec::Registry;
 use crate::steps::{Ground, World, WorldOptions};
 use crate::trace::{Entry, Log};
 
-use super::Event;
+use super::Options;
 use super::features;
 use super::plan::{Planned, Selection, plan};
 use super::scenario::{Played, meta, play, unplayed};
-use super::system::{capabilities, settings};
-use crate::results::model::Verdict;
+use super::system::{capabilities, record, settings};
+use crate::results::model::{Event, Verdict};
+
+/// Scenarios at a time for each core: they mostly wait.
+const JOBS_PER_CORE: usize = 6;
 
 /// How long a worker may take to clean up after its scenario's time limit.
 const GRACE: Duration = Duration::from_secs(15);
@@ -56,35 +59,50 @@ pub struct Job {
 /// The hidden command that a worker process runs.
 pub const WORKER: &str = "__scenario";
 
-/// Plays scenarios in worker processes, at most `jobs` at a time, in the order of the plan as far as it goes.
-pub async fn run(
-    planned: Vec<Planned>,
-    job: Job,
-    jobs: usize,
-    mut interrupted: watch::Receiver<bool>,
-    fail_fast: bool,
-    emit: &mut dyn FnMut(Event),
-) -> Vec<Played> {
-    let mut played = Vec::new();
-    let total = planned.len();
-    let mut rest = planned.into_iter();
-    let mut running = futures::stream::FuturesUnordered::new();
+/// Plays scenarios in worker processes, in the order of the plan as far as it goes.
+pub(super) fn run(planned: Vec<Planned>, manifest: &Manifest, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Played> {
+    let job = Job {
+        manifest: manifest.path.clone(),
+        profiles: options.profiles.to_string(),
+        features: options.features.clone(),
+        key: String::new(),
+        keep_sandbox: options.keep_sandbox,
+        time_limit_s: options.time_limit.as_secs(),
+    };
+    become_subreaper();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let played = runtime.block_on(pool(planned, &job, options, emit));
+    // A worker that was killed left its own children to this process.
+    ProcFs::end_descendants_of(std::process::id(), &[]);
+    played
+}
+
+/// At most so many workers at a time; on an interruption no more, and those that run are told to end.
+async fn pool(planned: Vec<Planned>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Played> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let jobs = options.jobs.unwrap_or(JOBS_PER_CORE * cores);
+    let mut interrupted = options.interrupted.clone();
     let (halt, halted) = watch::channel(false);
     let mut stop = *interrupted.borrow();
+    let mut rest = planned.into_iter();
+    let mut running = futures::stream::FuturesUnordered::new();
+    let mut played = Vec::new();
     loop {
         while !stop && running.len() < jobs {
             let Some(planned) = rest.next() else { break };
             emit(Event::ScenarioStarted { key: planned.key.clone() });
-            let job = Job { key: planned.key.clone(), ..job.clone() };
-            running.push(work(planned, job, halted.clone()));
+            // A repetition is the same scenario, by the same key.
+            let key = planned.key.split('@').next().unwrap_or_default().to_owned();
+            running.push(work(planned, Job { key, ..job.clone() }, halted.clone()));
         }
         if running.is_empty() {
-            break;
+            return played;
         }
         tokio::select! {
             Some(done) = running.next() => {
+                let done: Played = done;
                 emit(Event::ScenarioFinished { result: Box::new(done.result.clone()) });
-                stop |= fail_fast && done.result.verdict == Verdict::Failed;
+                stop |= options.fail_fast && done.result.verdict == Verdict::Failed;
                 played.push(done);
             }
             Ok(()) = interrupted.changed(), if !stop => {
@@ -93,10 +111,6 @@ pub async fn run(
             }
         }
     }
-    debug_assert!(stop || played.len() == total);
-    // A worker that was killed left its own children to this process, which is a subreaper as well.
-    ProcFs::end_descendants_of(std::process::id(), &[]);
-    played
 }
 
 /// One scenario in one worker process.
@@ -127,30 +141,35 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>) -> 
     if let Some(stdin) = stdin.as_mut() {
         let _ = stdin.write_all(&line).await;
     }
-    let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-    let listen = async {
-        let (out, err) = tokio::join!(stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
-        out.and(err).map(drop)
-    };
-    tokio::pin!(listen);
-    let in_time = tokio::select! {
-        _ = &mut listen => true,
+    let mut listen = Box::pin(async move {
+        let (mut answer, mut complaint) = (Vec::new(), Vec::new());
+        // What could not be read is missing, and said so below.
+        let _ = tokio::join!(stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+        (answer, complaint)
+    });
+    let heard = tokio::select! {
+        heard = &mut listen => Some(heard),
         _ = halted.wait_for(|halted| *halted) => {
             // End of input tells the worker to end everything; it answers nothing.
             stdin.take();
-            let _ = tokio::time::timeout(GRACE, &mut listen).await;
-            true
+            tokio::time::timeout(GRACE, &mut listen).await.ok()
         }
-        () = tokio::time::sleep(limit) => false,
+        () = tokio::time::sleep(limit) => None,
     };
     drop(stdin);
-    if !in_time || tokio::time::timeout(GRACE, worker.wait()).await.is_err() {
+    if heard.is_none() || tokio::time::timeout(GRACE, worker.wait()).await.is_err() {
+        // Whatever the worker had under it falls to this process, a subreaper too, and is ended at the end of the run.
         let _ = worker.kill().await;
     }
-    match serde_json::from_slice(&answer) {
-        Ok(played) => played,
+    let Some((answer, complaint)) = heard else {
+        return broken(format!("the scenario did not end within {} s", limit.as_secs()));
+    };
+    match serde_json::from_slice::<Played>(&answer) {
+        Ok(mut played) => {
+            played.result.key = planned.key;
+            played
+        }
         Err(_) if *halted.borrow() => broken("interrupted".into()),
-        Err(_) if !in_time => broken(format!("the scenario did not end within {} s", limit.as_secs())),
         Err(error) => broken(format!("the worker process failed ({error}): {}", String::from_utf8_lossy(&complaint).trim())),
     }
 }
@@ -215,7 +234,7 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         let _ = SANDBOX.set(sandbox.path().to_owned());
     }
     let log = Log::new(Clock::start());
-    log.push(meta(&planned, manifest.name(), &profiles));
+    log.push(meta(&planned, &manifest.name, &profiles));
     let cast = Cast::new(log.clone());
     let stage =
         Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| failed(format!("no stage for the stand-ins: {error}")))?;
@@ -232,11 +251,11 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         ground: Ground::Real(sandbox.clone()),
         processes: Rc::new(ProcFs),
         profiles,
-        limits: settings.limits.clone(),
+        limits: settings.limits,
         agents: planned.agents.clone(),
         message_chars: manifest.message_chars(),
-        default_timeout_s: manifest.default_timeout_s(),
-        record: manifest.record(&sandbox),
+        default_timeout_s: manifest.default_timeout_s,
+        record: record(&manifest, &sandbox),
         requirement: planned.written.requirements()[0].clone(),
     });
     let mut played = play(&planned, world, driver, &log, &settings, Duration::from_secs(job.time_limit_s)).await;

@@ -45,6 +45,7 @@ pub async fn play(
     };
     world.look_at_the_end().await;
     let stderr = driver.driver().stderr_tail();
+    driver.stop_listening().await;
     for remark in driver.driver().close().await {
         log.push(Entry::Note { text: remark });
     }

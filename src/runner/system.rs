@@ -1,1 +1,68 @@
-//! What the runner has to know of a manifest's system before it is started.
+//! What the runner has to know of a manifest's system.
+
+use std::rc::Rc;
+
+use crate::contract::SessionId;
+use crate::driver::manifest::{Manifest, Variables};
+use crate::driver::sandbox::Sandbox;
+use crate::profile::Profiles;
+use crate::results::model::System;
+use crate::rules::{Processes, Settings};
+use crate::steps::RecordPlace;
+
+use super::plan::Capabilities;
+
+/// What the system offers, read off its manifest.
+pub(super) fn capabilities(manifest: &Manifest) -> Capabilities {
+    let mapped = manifest.clone();
+    Capabilities {
+        suites: manifest.suites.clone(),
+        agents: manifest.agents.clone(),
+        offer: Box::new(move |operation| mapped.offer(operation)),
+        announces: manifest.announces(),
+        can_restart: manifest.serve.as_ref().is_some_and(|serve| !serve.per_run),
+        has_record: manifest.serve.as_ref().is_some_and(|serve| serve.state.is_some()),
+        processes: match manifest.processes {
+            Processes::Session => "session",
+            Processes::Turn => "turn",
+            Processes::Shared => "shared",
+        }
+        .into(),
+        is_virtual: false,
+    }
+}
+
+/// What the rules have to know of it.
+pub(super) fn settings(manifest: &Manifest, profiles: &Profiles) -> Settings {
+    let mut settings = Settings { limits: manifest.limits, processes: manifest.processes, ..Settings::of(profiles) };
+    if let Some(timeout) = manifest.default_timeout_s.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()) {
+        settings.timeout = timeout;
+    }
+    settings
+}
+
+/// Where one session's record is in a sandbox, if the manifest says it.
+pub(super) fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<RecordPlace> {
+    let template = manifest.serve.as_ref()?.state.clone()?;
+    let (sandbox, folder) = (sandbox.clone(), manifest.folder());
+    Some(Rc::new(move |id: &SessionId| {
+        let variables = Variables::from_iter([
+            ("sandbox".to_owned(), sandbox.path().display().to_string().into()),
+            ("home".to_owned(), sandbox.home().display().to_string().into()),
+            ("manifest_dir".to_owned(), folder.display().to_string().into()),
+            ("session_id".to_owned(), id.as_str().into()),
+        ]);
+        template.text(&variables).unwrap_or_default().into()
+    }))
+}
+
+/// What reports say of it: its name, and the first line of what its version command prints.
+pub(super) fn about(manifest: &Manifest) -> System {
+    let version = manifest.version.as_ref().and_then(|words| {
+        let (program, args) = words.split_first()?;
+        let program = manifest.program(program).ok()?;
+        let output = std::process::Command::new(program).args(args).stdin(std::process::Stdio::null()).output().ok()?;
+        String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+    });
+    System { name: manifest.name.clone(), version, transport: manifest.transport.kind.name().into() }
+}

@@ -38,7 +38,10 @@ async fn come_to(w: &mut World, a: &Arguments) -> Done {
 /// Waits until a read shows the reply of a turn.
 pub(super) async fn shows_reply(w: &mut World, label: &str, turn: u64) -> Done {
     let (mut stop, mut claimed) = (None, String::new());
-    let marker = w.session(label)?.replies.get(turn as usize - 1).map(|_| format!("answer-{label}-{turn}."));
+    // A long reply may be cut at its start: it is known by its end.
+    let known_by = |reply: &String| reply.split_whitespace().next_back().filter(|word| word.starts_with("end-")).map(str::to_owned);
+    let reply = w.session(label)?.replies.get(turn as usize - 1);
+    let marker = reply.map(|reply| known_by(reply).unwrap_or_else(|| format!("answer-{label}-{turn}.")));
     let Some(marker) = marker else {
         return Err(Stop::CouldNotTest(format!("turn {turn} of session \"{label}\" was not completed in this scenario")));
     };

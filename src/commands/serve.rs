@@ -1,0 +1,171 @@
+//! `passmuster serve`: the reference manager behind a front end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::reference::fronts::{mcp::Mcp, rpc};
+use crate::reference::service::Service;
+use crate::reference::{Fault, Runtime, open};
+
+/// What every command of the reference manager needs to know.
+#[derive(Debug, Clone, Args)]
+pub struct Reference {
+    /// Where the manager keeps its state [default: $PASSMUSTER_STATE, else the user's state folder]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub state: Option<PathBuf>,
+    /// Where agents run: process (terminals of their own) or tmux
+    #[arg(long, value_name = "RUNTIME", default_value = "process", global = true)]
+    pub runtime: Runtime,
+    /// A defect for the manager to have (repeatable); `passmuster faults` lists them
+    #[arg(long, value_name = "NAME", global = true)]
+    pub fault: Vec<Fault>,
+    /// The session timeout where a start names none, in seconds
+    #[arg(long, value_name = "S", global = true)]
+    pub timeout_default_s: Option<f64>,
+}
+
+impl Reference {
+    /// The state folder.
+    pub fn folder(&self) -> PathBuf {
+        let var = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let home = || var("HOME").unwrap_or_else(|| "/".into()).join(".local/state");
+        let folder = self
+            .state
+            .clone()
+            .or_else(|| var("PASSMUSTER_STATE"))
+            .unwrap_or_else(|| var("XDG_STATE_HOME").unwrap_or_else(home).join("passmuster"));
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+
+    /// The command line that says the same.
+    pub fn words(&self) -> Vec<String> {
+        let mut words = vec!["--state".into(), self.folder().display().to_string(), "--runtime".into(), self.runtime.to_string()];
+        words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.spec().name.to_owned()]));
+        words.extend(self.timeout_default_s.iter().flat_map(|s| ["--timeout-default-s".to_owned(), s.to_string()]));
+        words
+    }
+}
+
+/// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The front: cli (the daemon that `passmuster session` talks to), rpc or mcp
+    front: Front,
+    /// Serve JSON-RPC on this Unix socket instead
+    #[arg(long, value_name = "PATH", conflicts_with = "http")]
+    socket: Option<PathBuf>,
+    /// Serve over HTTP on this address instead: JSON-RPC at /, MCP at /mcp
+    #[arg(long, value_name = "ADDR:PORT")]
+    http: Option<SocketAddr>,
+    #[command(flatten)]
+    reference: Reference,
+}
+
+/// A front end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Front {
+    Cli,
+    Rpc,
+    Mcp,
+}
+
+/// Where a manager is served.
+pub enum Place {
+    /// JSON-RPC on standard input and output, until the input ends.
+    RpcStdio,
+    /// JSON-RPC on a Unix socket.
+    RpcSocket(PathBuf),
+    /// JSON-RPC over HTTP.
+    RpcHttp(SocketAddr),
+    /// MCP on standard input and output, until the input ends.
+    McpStdio,
+    /// MCP over HTTP.
+    McpHttp(SocketAddr),
+}
+
+/// Runs the command.
+pub fn run(args: Serve) -> ExitCode {
+    let place = match (args.front, args.socket, args.http) {
+        (Front::Cli, None, None) => Place::RpcSocket(super::session::socket(&args.reference.folder())),
+        (Front::Rpc, None, None) => Place::RpcStdio,
+        (Front::Rpc, Some(path), _) => Place::RpcSocket(path),
+        (Front::Rpc, None, Some(address)) => Place::RpcHttp(address),
+        (Front::Mcp, None, None) => Place::McpStdio,
+        (Front::Mcp, None, Some(address)) => Place::McpHttp(address),
+        (Front::Cli | Front::Mcp, ..) => {
+            eprintln!("passmuster: `--socket` goes with rpc, `--http` with rpc and mcp");
+            return ExitCode::from(2);
+        }
+    };
+    serve(&args.reference, &place)
+}
+
+/// Serves until the input ends or a signal comes; then every session is ended.
+pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let code = runtime.block_on(served(reference, place));
+    // Standard input may still be read by a thread that nothing ends.
+    runtime.shutdown_background();
+    code
+}
+
+async fn served(reference: &Reference, place: &Place) -> ExitCode {
+    let faults = reference.fault.iter().copied().collect();
+    let opened = match open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await {
+        Ok(opened) => opened,
+        Err(why) => {
+            eprintln!("passmuster: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let service: Arc<dyn Service> = opened.manager.clone();
+    let ended = tokio::select! {
+        ended = front(service, place) => ended,
+        () = asked_to_end() => Ok(()),
+    };
+    opened.manager.shutdown().await;
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("passmuster: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn front(service: Arc<dyn Service>, place: &Place) -> Result<(), String> {
+    let listen = async |address: &SocketAddr| {
+        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
+        eprintln!("passmuster: serving on {address}");
+        Ok::<_, String>(listener)
+    };
+    match place {
+        Place::RpcStdio => {
+            rpc::serve(service, tokio::io::stdin(), tokio::io::stdout()).await;
+            Ok(())
+        }
+        Place::RpcSocket(path) => {
+            eprintln!("passmuster: serving on {}", path.display());
+            rpc::serve_socket(service, path).await.map_err(|error| format!("{}: {error}", path.display()))
+        }
+        Place::RpcHttp(address) => rpc::serve_http(service, listen(address).await?).await.map_err(|error| error.to_string()),
+        Place::McpStdio => Mcp::new(service).serve_stdio().await,
+        Place::McpHttp(address) => Mcp::new(service).serve_http(listen(address).await?).await,
+    }
+}
+
+async fn asked_to_end() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
