@@ -75,6 +75,23 @@ fn a_server_that_does_not_start_is_shown_with_its_last_words() {
 }
 
 #[test]
+fn a_proxy_of_the_caller_is_never_asked() {
+    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/mcp.py");
+    let text = format!(
+        "[system]\nname = \"my-manager\"\n[transport]\nkind = \"mcp\"\nurl = \"http://127.0.0.1:{{{{ port }}}}/mcp\"\n\
+         [serve]\ncommand = [\"{}\", \"well\", \"--http\", \"{{{{ port }}}}\"]\nready = {{ connect = \"127.0.0.1:{{{{ port }}}}\" }}\n\
+         [limits]\nstart = 0.5\n",
+        peer.display()
+    );
+    let (_folder, path) = manifest(&text);
+    let mut doctor = Command::cargo_bin("passmuster").unwrap();
+    doctor.arg("doctor").arg(path).env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
+    // The peer starts no agent: that much is broken, and no more.
+    let said = String::from_utf8(doctor.assert().code(2).get_output().stdout.clone()).unwrap();
+    assert!(said.contains("✓ a connection is made") && said.contains("no stand-in reported itself"), "{said}");
+}
+
+#[test]
 fn an_invalid_manifest_could_not_be_tested() {
     let said = examine("[system]\nname = \"my-manager\"\nsuite = []\n[transport]\nkind = \"cli\"\n", &[], 2);
     assert!(said.contains("did you mean `suites`?"), "{said}");

@@ -328,9 +328,9 @@ async fn a_json_rpc_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
 #[case("text_only", Answer)]
 #[case("modern_only", Answer)]
 #[case("hang", Silence)]
-#[case("garbage", Malformed(""))]
-#[case("huge", Malformed(""))]
-#[case("die", Broken(""))]
+#[case("garbage", Malformed("{half"))]
+#[case("huge", Malformed("longer than 8 MB"))]
+#[case("die", Broken("http://127.0.0.1:"))]
 #[tokio::test]
 async fn an_mcp_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
     let (marked, port) = (Marked::new(), free_port());

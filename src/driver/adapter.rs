@@ -68,7 +68,8 @@ impl Opening {
     /// # Errors
     /// `Broken`, naming what is missing.
     pub fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
-        Ok(Self { ground: Ground::new(manifest, sandbox)?, tail: Tail::new(STDERR_TAIL), served: None })
+        let tail = Tail::new(STDERR_TAIL).logged_to(&sandbox.log_path("stderr"));
+        Ok(Self { ground: Ground::new(manifest, sandbox)?, tail, served: None })
     }
 
     /// Writes the files of `[setup]` and runs its command.

@@ -1,5 +1,11 @@
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+
+/// The most that goes into a log, in bytes: who complains for ever must not fill the disk.
+const LOG_LIMIT: usize = 8 << 20;
 
 /// The end of a text that may be endless: what a process wrote to its standard error. Clones share it.
 #[derive(Debug, Clone)]
@@ -12,6 +18,14 @@ pub struct Tail {
 struct Kept {
     bytes: VecDeque<u8>,
     cut: bool,
+    log: Option<Log>,
+}
+
+/// A file that has the text's beginning.
+#[derive(Debug)]
+struct Log {
+    file: File,
+    left: usize,
 }
 
 impl Tail {
@@ -20,9 +34,20 @@ impl Tail {
         Self { kept: Arc::default(), limit }
     }
 
+    /// Also writes the text's beginning to a file, for people; of at most 8 MB. A file that cannot be made is no matter.
+    pub fn logged_to(self, path: &Path) -> Self {
+        self.lock().log = File::create(path).ok().map(|file| Log { file, left: LOG_LIMIT });
+        self
+    }
+
     /// Appends; forgets what is too far back.
     pub fn push(&self, bytes: &[u8]) {
         let mut kept = self.lock();
+        if let Some(log) = &mut kept.log {
+            let logged = bytes.len().min(log.left);
+            let _ = log.file.write_all(&bytes[..logged]);
+            log.left -= logged;
+        }
         let excess = (kept.bytes.len() + bytes.len()).saturating_sub(self.limit);
         kept.cut |= excess > 0;
         let forgotten = excess.min(kept.bytes.len());
@@ -55,6 +80,15 @@ mod tests {
         assert_eq!(tail.text(), "first\n");
         tail.push(b"second\nthird\n");
         assert_eq!(tail.text(), "third\n");
+    }
+
+    #[test]
+    fn the_beginning_goes_to_a_log() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let tail = Tail::new(4).logged_to(file.path());
+        tail.push(b"one\n");
+        tail.push(b"two\n");
+        assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "one\ntwo\n");
     }
 
     #[test]

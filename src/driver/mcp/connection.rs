@@ -13,7 +13,7 @@ use rmcp::model::{
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer, RoleClient, RunningService, ServiceError,
 };
-use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
+use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError};
 use rmcp::{ClientHandler, ErrorData};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
@@ -21,7 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use crate::driver::CallError;
-use crate::driver::process::too_long;
+use crate::driver::process::{ANSWER_LIMIT, too_long};
 use crate::driver::rpc::peer::Notified;
 use crate::driver::wire::{Line, Lines, Oddities, Oddity};
 
@@ -92,8 +92,12 @@ impl Connection {
     /// See [`Refusal`]. The caller sets the limit.
     pub async fn over_http(url: &str, lifecycle: Lifecycle, notified: Notified) -> Result<Self, Refusal> {
         crate::driver::http::parse(url).map_err(Refusal::Failed)?;
-        let config = StreamableHttpClientTransportConfig::with_uri(url).reinit_on_expired_session(false);
-        let transport = StreamableHttpClientTransport::from_config(config);
+        // Nothing is repaired on the way: an expired session is the server's answer.
+        let config = StreamableHttpClientTransportConfig::with_uri(url).reinit_on_expired_session(false).max_sse_event_size(ANSWER_LIMIT);
+        // As rmcp's own client (idle connections stall on delayed ACKs), but systems under test are never behind a proxy.
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
+        let client = client.build().map_err(|error| Refusal::Failed(CallError::Broken { what: error.to_string() }))?;
+        let transport = StreamableHttpClientTransport::with_client(client, config);
         let service = Ear { notified }.serve_with_lifecycle(transport, lifecycle.mode()).await.map_err(refusal)?;
         Ok(Self { service, too_long: watch::channel(0).1 })
     }
@@ -202,12 +206,23 @@ fn service_error(error: &ServiceError) -> CallError {
     }
 }
 
-/// rmcp says in words alone whether an HTTP answer came and was bad, or did not come.
+/// Whether an HTTP answer came and was none, or did not come.
 fn transport_error(error: &(dyn std::error::Error + 'static)) -> CallError {
+    type HttpError = StreamableHttpError<reqwest::Error>;
     let what = Chain(error).to_string();
-    let came = ["unexpected server response", "unexpected content type", "deserialize error", "response body exceeded", "sse error"];
-    let lower = what.to_lowercase();
-    if came.iter().any(|words| lower.contains(words)) { CallError::Malformed { what } } else { CallError::Broken { what } }
+    match error.downcast_ref::<HttpError>() {
+        Some(HttpError::ResponseBodyTooLarge { .. }) => too_long(),
+        Some(
+            HttpError::Sse(_)
+            | HttpError::HttpStatus(_)
+            | HttpError::UnexpectedEndOfStream
+            | HttpError::UnexpectedServerResponse(_)
+            | HttpError::UnexpectedContentType(_)
+            | HttpError::Deserialize(_)
+            | HttpError::MissingSessionIdInResponse,
+        ) => CallError::Malformed { what },
+        _ => CallError::Broken { what },
+    }
 }
 
 fn refusal(error: ClientInitializeError) -> Refusal {
