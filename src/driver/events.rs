@@ -10,7 +10,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::process::{ANSWER_LIMIT, Launch, Running, drain};
+use super::process::{ANSWER_LIMIT, Launch};
+use super::running::{Running, drain};
 use super::wire::{Line, Lines, Oddities, Oddity};
 use super::{CallError, Tail};
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::contract::{AgentKind, Args, OperationSpec};
 
 use super::manifest::{CallShape, Manifest, Ready, Shape, Step, Template, TransportKind, Variables, Word, passmuster, words};
-use super::process::{Exit, Launch, Output, run};
+use super::process::{Launch, Output, run};
 use super::rpc::link::Endpoint;
+use super::running::Exit;
 use super::sandbox::Sandbox;
 use super::transport::{Call, Greeting, Route};
 use super::wire::excerpt;

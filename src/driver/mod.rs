@@ -11,6 +11,7 @@ pub mod mcp;
 pub mod process;
 pub mod recorder;
 pub mod rpc;
+pub mod running;
 pub mod sandbox;
 mod seen;
 pub mod serve;

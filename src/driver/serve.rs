@@ -11,7 +11,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::process::{GRACE, Launch, Running, drain};
+use super::process::Launch;
+use super::running::{GRACE, Running, drain};
 use super::wire::{Line, Lines};
 use super::{CallError, Tail, http};
 

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::mcp::connection::ToolAnswer;
-use super::process::{GRACE, Launch, Output, run};
+use super::process::{Launch, Output, run};
 use super::rpc::link::Endpoint;
 use super::rpc::peer::{Answer, Notified};
+use super::running::GRACE;
 use super::wire::Oddities;
 use super::{CallError, Tail, mcp, rpc};
 

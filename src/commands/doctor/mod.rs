@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod examination;
+mod life;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -10,16 +10,15 @@ use rmcp::model::{
     CallToolRequest, CallToolRequestParams, ClientConfig, ClientRequest, CustomNotification, Implementation, LoggingLevel,
     LoggingMessageNotificationParam, ProtocolVersion, ServerResult, SetLevelRequestParams,
 };
-use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer, RoleClient, RunningService, ServiceError,
-};
-use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig, StreamableHttpError};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, NotificationContext, Peer, RoleClient, RunningService, ServiceError};
+use rmcp::transport::streamable_http_client::{StreamableHttpClientTransport, StreamableHttpClientTransportConfig};
 use rmcp::{ClientHandler, ErrorData};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
+use super::errors::{closed, refusal, service_error};
 use crate::driver::CallError;
 use crate::driver::process::{ANSWER_LIMIT, too_long};
 use crate::driver::rpc::peer::Notified;
@@ -191,71 +190,6 @@ async fn sift(mut lines: Lines<impl AsyncRead + Unpin>, mut sieve: DuplexStream,
 
 fn is_object(line: &[u8]) -> bool {
     line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok()
-}
-
-fn closed() -> CallError {
-    CallError::Broken { what: "connection closed".to_owned() }
-}
-
-fn service_error(error: &ServiceError) -> CallError {
-    match error {
-        ServiceError::TransportClosed => closed(),
-        ServiceError::UnexpectedResponse => CallError::Malformed { what: "an answer of another kind than a tool's".to_owned() },
-        ServiceError::TransportSend(transport) => transport_error(transport.error.as_ref()),
-        other => CallError::Broken { what: other.to_string() },
-    }
-}
-
-/// Whether an HTTP answer came and was none, or did not come.
-fn transport_error(error: &(dyn std::error::Error + 'static)) -> CallError {
-    type HttpError = StreamableHttpError<reqwest::Error>;
-    let what = Chain(error).to_string();
-    match error.downcast_ref::<HttpError>() {
-        Some(HttpError::ResponseBodyTooLarge { .. }) => too_long(),
-        Some(
-            HttpError::Sse(_)
-            | HttpError::HttpStatus(_)
-            | HttpError::UnexpectedEndOfStream
-            | HttpError::UnexpectedServerResponse(_)
-            | HttpError::UnexpectedContentType(_)
-            | HttpError::Deserialize(_)
-            | HttpError::MissingSessionIdInResponse,
-        ) => CallError::Malformed { what },
-        _ => CallError::Broken { what },
-    }
-}
-
-fn refusal(error: ClientInitializeError) -> Refusal {
-    match error {
-        ClientInitializeError::JsonRpcError(error) => Refusal::NotThisWay(error.to_string()),
-        ClientInitializeError::NoCompatibleProtocolVersion { .. } => Refusal::NotThisWay(error.to_string()),
-        ClientInitializeError::ConnectionClosed(_) => Refusal::Failed(closed()),
-        ClientInitializeError::TransportError { error, context } => match transport_error(error.error.as_ref()) {
-            CallError::Malformed { what } => Refusal::Failed(CallError::Malformed { what: format!("{context}: {what}") }),
-            error => Refusal::Failed(CallError::Broken { what: format!("{context}: {error}") }),
-        },
-        other => Refusal::Failed(CallError::Malformed { what: other.to_string() }),
-    }
-}
-
-/// An error and its causes, each said once.
-struct Chain<'a>(&'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.0.to_string();
-        f.write_str(&said)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if !said.contains(&words) {
-                write!(f, ": {words}")?;
-            }
-            said = words;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
 
 impl Lifecycle {

@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 use tokio::net::UnixStream;
 
 use super::connection::{Connection, Lifecycle, Refusal, ToolAnswer};
-use crate::driver::process::{Running, drain};
 use crate::driver::rpc::link::Endpoint;
 use crate::driver::rpc::peer::Notified;
+use crate::driver::running::{Running, drain};
 use crate::driver::wire::Oddities;
 use crate::driver::{CallError, Tail};
 

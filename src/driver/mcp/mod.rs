@@ -1,4 +1,5 @@
 //! The MCP driver, over stdio and streamable HTTP.
 
 pub mod connection;
+mod errors;
 pub mod link;

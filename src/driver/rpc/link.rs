@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::peer::{Answer, Notified, Peer, answer, message};
-use crate::driver::process::{Launch, Running, drain};
+use crate::driver::process::Launch;
+use crate::driver::running::{Running, drain};
 use crate::driver::wire::{Oddities, excerpt};
 use crate::driver::{CallError, Tail, http};
 
