@@ -3,14 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::reference::fronts::{mcp::Mcp, rpc};
-use crate::reference::service::Service;
+use crate::reference::fronts::server::{self, Asked, Place};
 use crate::reference::{Fault, Runtime, open};
 
 /// What every command of the reference manager needs to know.
@@ -75,20 +71,6 @@ enum Front {
     Mcp,
 }
 
-/// Where a manager is served.
-pub enum Place {
-    /// JSON-RPC on standard input and output, until the input ends.
-    RpcStdio,
-    /// JSON-RPC on a Unix socket.
-    RpcSocket(PathBuf),
-    /// JSON-RPC over HTTP.
-    RpcHttp(SocketAddr),
-    /// MCP on standard input and output, until the input ends.
-    McpStdio,
-    /// MCP over HTTP.
-    McpHttp(SocketAddr),
-}
-
 /// Runs the command.
 pub fn run(args: Serve) -> ExitCode {
     let place = match (args.front, args.socket, args.http) {
@@ -109,63 +91,19 @@ pub fn run(args: Serve) -> ExitCode {
 /// Serves until the input ends or a signal comes; then every session is ended.
 pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let code = runtime.block_on(served(reference, place));
+    let ended = runtime.block_on(async {
+        let asked = Asked::listen().map_err(|error| format!("signals: {error}"))?;
+        let faults = reference.fault.iter().copied().collect();
+        let opened = open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await?;
+        server::serve(opened, place, asked).await
+    });
     // Standard input may still be read by a thread that nothing ends.
     runtime.shutdown_background();
-    code
-}
-
-async fn served(reference: &Reference, place: &Place) -> ExitCode {
-    let faults = reference.fault.iter().copied().collect();
-    let opened = match open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await {
-        Ok(opened) => opened,
-        Err(why) => {
-            eprintln!("passmuster: {why}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let service: Arc<dyn Service> = opened.manager.clone();
-    let ended = tokio::select! {
-        ended = front(service, place) => ended,
-        () = asked_to_end() => Ok(()),
-    };
-    opened.manager.shutdown().await;
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("passmuster: {why}");
             ExitCode::FAILURE
         }
-    }
-}
-
-async fn front(service: Arc<dyn Service>, place: &Place) -> Result<(), String> {
-    let listen = async |address: &SocketAddr| {
-        let listener = TcpListener::bind(address).await.map_err(|error| format!("{address}: {error}"))?;
-        eprintln!("passmuster: serving on {address}");
-        Ok::<_, String>(listener)
-    };
-    match place {
-        Place::RpcStdio => {
-            rpc::serve(service, tokio::io::stdin(), tokio::io::stdout()).await;
-            Ok(())
-        }
-        Place::RpcSocket(path) => {
-            eprintln!("passmuster: serving on {}", path.display());
-            rpc::serve_socket(service, path).await.map_err(|error| format!("{}: {error}", path.display()))
-        }
-        Place::RpcHttp(address) => rpc::serve_http(service, listen(address).await?).await.map_err(|error| error.to_string()),
-        Place::McpStdio => Mcp::new(service).serve_stdio().await,
-        Place::McpHttp(address) => Mcp::new(service).serve_http(listen(address).await?).await,
-    }
-}
-
-async fn asked_to_end() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
     }
 }

@@ -14,7 +14,9 @@ use crate::contract::{ANNOUNCEMENTS, ContractError, ErrorCode, SessionId};
 use crate::reference::host::Moment;
 use crate::reference::spool::{Told, leave};
 
-use super::serve::{Place, Reference, serve};
+use crate::reference::fronts::server::Place;
+
+use super::serve::{Reference, serve};
 
 /// How long the daemon may take to come up.
 const COME_UP: Duration = Duration::from_secs(10);

@@ -1,63 +1,95 @@
-//! JSON-RPC 2.0, one message a line, over any stream; over HTTP POST a message a request.
+//! JSON-RPC 2.0: one message a line over any stream, one message a request over HTTP POST.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::post;
-use serde_json::{Map, Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
-use crate::contract::{Announcement, ContractError, OperationSpec};
-use crate::reference::service::Service;
+use crate::contract::{Announcement, Args, ErrorCode, OperationSpec};
 
-/// Serves one connection until its input ends. Requests are answered as their answers come; an announcement that was made
-/// before an answer is written before it.
-pub async fn serve(service: Arc<dyn Service>, read: impl AsyncRead + Unpin, mut write: impl AsyncWrite + Unpin) {
-    let mut lines = BufReader::new(read).split(b'\n');
-    let mut announced = service.announcements();
-    let (replies, mut replied) = mpsc::unbounded_channel::<Value>();
-    let mut open = 0_usize;
-    let mut reading = true;
-    while reading || open > 0 {
-        let message = tokio::select! {
-            biased;
+use super::{Desk, no_browsers};
+
+/// The longest message that is taken, in bytes; a prompt of the longest length is well below.
+const MESSAGE_LIMIT: usize = 8 << 20;
+
+/// JSON-RPC's own errors.
+const PARSE_ERROR: i64 = -32700;
+const INVALID_REQUEST: i64 = -32600;
+const METHOD_NOT_FOUND: i64 = -32601;
+
+/// Serves one connection until its input ends and what was asked is answered. Answers are written as they come; an
+/// announcement that was made before an answer is written before it.
+pub async fn serve(desk: &Desk, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) {
+    let announced = desk.announcements();
+    let (replies, replied) = mpsc::unbounded_channel();
+    tokio::join!(hear(desk, BufReader::new(read), replies), speak(write, replied, announced));
+}
+
+/// Reads requests and has each answered on its own.
+async fn hear(desk: &Desk, mut read: impl AsyncBufRead + Unpin, replies: mpsc::UnboundedSender<Value>) {
+    let gone = desk.connection();
+    loop {
+        let mut line = Vec::new();
+        match (&mut read).take(MESSAGE_LIMIT as u64).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => break,
+            Ok(MESSAGE_LIMIT) if line.last() != Some(&b'\n') => {
+                let _ = replies.send(failure(Value::Null, INVALID_REQUEST, &format!("a message of more than {MESSAGE_LIMIT} bytes"), None));
+                break;
+            }
+            Ok(_) if line.trim_ascii().is_empty() => {}
+            Ok(_) => {
+                let (desk, gone, replies) = (desk.clone(), gone.clone(), replies.clone());
+                tokio::spawn(async move {
+                    if let Some(reply) = answer(&desk, &line, &gone).await {
+                        // A client that no longer listens is told nothing.
+                        let _ = replies.send(reply);
+                    }
+                });
+            }
+        }
+    }
+    gone.cancel();
+}
+
+/// Writes replies and announcements until there can be no more replies.
+async fn speak(
+    mut write: impl AsyncWrite + Unpin,
+    mut replies: mpsc::UnboundedReceiver<Value>,
+    mut announced: broadcast::Receiver<Announcement>,
+) {
+    loop {
+        let mut messages = Vec::new();
+        tokio::select! {
             said = announced.recv() => match said {
-                Ok(announcement) => Some(notification(&announcement)),
-                Err(RecvError::Lagged(_)) => None,
+                Ok(said) => messages.push(notification(&said)),
+                Err(RecvError::Lagged(count)) => eprintln!("passmuster: a client missed {count} announcements: it reads too slowly"),
+                // The service is gone, and with it whoever could still reply.
                 Err(RecvError::Closed) => return,
             },
-            Some(reply) = replied.recv() => {
-                open -= 1;
-                Some(reply)
-            }
-            line = lines.next_segment(), if reading => {
-                match line {
-                    Ok(Some(line)) if line.iter().all(u8::is_ascii_whitespace) => {}
-                    Ok(Some(line)) => {
-                        open += 1;
-                        let (service, replies) = (service.clone(), replies.clone());
-                        tokio::spawn(async move {
-                            // A notification has no reply; null stands for that.
-                            let _ = replies.send(answer(service, &line).await.unwrap_or(Value::Null));
-                        });
-                    }
-                    Ok(None) | Err(_) => reading = false,
+            reply = replies.recv() => {
+                let Some(reply) = reply else { return };
+                while let Ok(said) = announced.try_recv() {
+                    messages.push(notification(&said));
                 }
-                None
+                messages.push(reply);
             }
-        };
-        if let Some(message) = message.filter(|message| !message.is_null()) {
-            let mut line = message.to_string().into_bytes();
-            line.push(b'\n');
-            if write.write_all(&line).await.is_err() || write.flush().await.is_err() {
+        }
+        for message in messages {
+            if write.write_all(format!("{message}\n").as_bytes()).await.is_err() || write.flush().await.is_err() {
                 return;
             }
         }
@@ -67,69 +99,84 @@ pub async fn serve(service: Arc<dyn Service>, read: impl AsyncRead + Unpin, mut 
 /// Serves a Unix socket for ever. The socket is renamed into place: where its path is, it can be connected to.
 ///
 /// # Errors
-/// Where the socket cannot be made.
-pub async fn serve_socket(service: Arc<dyn Service>, path: &Path) -> io::Result<()> {
+/// Where the socket cannot be made, or somebody listens there.
+pub async fn serve_socket(desk: &Desk, path: &Path, ready: impl FnOnce()) -> io::Result<()> {
+    if tokio::net::UnixStream::connect(path).await.is_ok() {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there already"));
+    }
     let new = path.with_extension("new");
     let _ = std::fs::remove_file(&new);
     let listener = UnixListener::bind(&new)?;
     std::fs::rename(&new, path)?;
+    ready();
     loop {
         let (stream, _) = listener.accept().await?;
-        let service = service.clone();
+        let desk = desk.clone();
         tokio::spawn(async move {
             let (read, write) = stream.into_split();
-            serve(service, read, write).await;
+            serve(&desk, read, write).await;
         });
     }
 }
 
-/// Serves HTTP POST for ever.
+/// Serves HTTP POST at `/` for ever.
 ///
 /// # Errors
 /// Where the server fails.
-pub async fn serve_http(service: Arc<dyn Service>, listener: TcpListener) -> io::Result<()> {
-    let app = Router::new().route("/", post(posted)).with_state(service);
-    axum::serve(listener, app).await
+pub async fn serve_http(desk: &Desk, listener: TcpListener) -> io::Result<()> {
+    let routes = Router::new().route("/", post(posted)).with_state(desk.clone());
+    axum::serve(listener, routes.layer(DefaultBodyLimit::max(MESSAGE_LIMIT)).layer(from_fn(no_browsers))).await
 }
 
-async fn posted(State(service): State<Arc<dyn Service>>, body: axum::body::Bytes) -> impl IntoResponse {
-    match answer(service, &body).await {
-        Some(reply) => (StatusCode::OK, [("content-type", "application/json")], reply.to_string()),
-        None => (StatusCode::NO_CONTENT, [("content-type", "application/json")], String::new()),
+async fn posted(State(desk): State<Desk>, body: Bytes) -> impl IntoResponse {
+    // Dropped with the request: a client that hangs up waits no more.
+    let gone = desk.connection();
+    let _hung_up = gone.clone().drop_guard();
+    match answer(&desk, &body, &gone).await {
+        Some(reply) => (StatusCode::OK, [(CONTENT_TYPE, "application/json")], reply.to_string()).into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
     }
 }
 
 fn notification(announcement: &Announcement) -> Value {
-    let mut params = serde_json::to_value(announcement).expect("plain data");
+    let mut params = json!(announcement);
     if let Value::Object(fields) = &mut params {
         fields.shift_remove("event");
     }
     json!({ "jsonrpc": "2.0", "method": announcement.name(), "params": params })
 }
 
-/// Answers one line: a request, a notification or a batch of them.
-async fn answer(service: Arc<dyn Service>, line: &[u8]) -> Option<Value> {
-    let message: Value = match serde_json::from_slice(line) {
-        Ok(message) => message,
-        Err(error) => return Some(failure(Value::Null, -32700, &format!("not JSON: {error}"), None)),
-    };
-    let Value::Array(batch) = message else { return answer_one(service, message).await };
-    if batch.is_empty() {
-        return Some(failure(Value::Null, -32600, "an empty batch", None));
+/// Answers a message: a request, a notification, or a batch of them, whose answers come together.
+async fn answer(desk: &Desk, message: &[u8], gone: &CancellationToken) -> Option<Value> {
+    match serde_json::from_slice(message) {
+        Err(error) => Some(failure(Value::Null, PARSE_ERROR, &format!("not JSON: {error}"), None)),
+        Ok(Value::Array(batch)) if batch.is_empty() => Some(failure(Value::Null, INVALID_REQUEST, "an empty batch", None)),
+        Ok(Value::Array(batch)) => {
+            let replies: Vec<Value> =
+                join_all(batch.into_iter().map(|one| answer_one(desk, one, gone))).await.into_iter().flatten().collect();
+            (!replies.is_empty()).then_some(Value::Array(replies))
+        }
+        Ok(one) => answer_one(desk, one, gone).await,
     }
-    let mut replies = Vec::new();
-    for message in batch {
-        replies.extend(answer_one(service.clone(), message).await);
-    }
-    (!replies.is_empty()).then_some(Value::Array(replies))
 }
 
-async fn answer_one(service: Arc<dyn Service>, message: Value) -> Option<Value> {
-    let Value::Object(request) = message else {
-        return Some(failure(Value::Null, -32600, "a request is an object", None));
+async fn answer_one(desk: &Desk, message: Value, gone: &CancellationToken) -> Option<Value> {
+    let (id, method, params) = match request(message) {
+        Ok(request) => request,
+        Err(why) => return Some(failure(Value::Null, INVALID_REQUEST, why, None)),
     };
-    let id = request.get("id").cloned();
-    let reply = replied(service, &request).await;
+    let reply = match (OperationSpec::find(desk.operations(), &method), params) {
+        (None, _) => Err((METHOD_NOT_FOUND, format!("there is no method `{method}`"), None)),
+        (_, None) => {
+            let code = ErrorCode::InvalidArgument.spec();
+            Err((code.rpc_code, "`params` are to be an object: arguments go by name".to_owned(), Some(code.name)))
+        }
+        (Some(operation), Some(args)) => {
+            let failed = |error: crate::contract::ContractError| (error.code.spec().rpc_code, error.message, Some(error.code.name()));
+            desk.call(operation, args, gone).await.map_err(failed)
+        }
+    };
+    // Without an id it is a notification: it is carried out, and nobody hears how it went.
     let id = id?;
     Some(match reply {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
@@ -137,22 +184,22 @@ async fn answer_one(service: Arc<dyn Service>, message: Value) -> Option<Value> 
     })
 }
 
-type Failure = (i64, String, Option<&'static str>);
+/// A request's id, method and arguments by name; `None` for arguments that are none.
+type Request = (Option<Value>, String, Option<Args>);
 
-async fn replied(service: Arc<dyn Service>, request: &Map<String, Value>) -> Result<Value, Failure> {
-    let Some(method) = request.get("method").and_then(Value::as_str) else {
-        return Err((-32600, "a request has a `method`".into(), None));
-    };
-    if OperationSpec::find(service.operations(), method).is_none() {
-        return Err((-32601, format!("there is no method `{method}`"), None));
+fn request(message: Value) -> Result<Request, &'static str> {
+    let Value::Object(mut message) = message else { return Err("a request is an object") };
+    let id = message.remove("id");
+    if !matches!(id, None | Some(Value::Null | Value::String(_) | Value::Number(_))) {
+        return Err("an `id` is a string or a number");
     }
-    let args = match request.get("params") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(args)) => args.clone(),
-        Some(_) => return Err((-32602, "`params` are arguments by name".into(), Some("invalid_argument"))),
+    let Some(Value::String(method)) = message.remove("method") else { return Err("a request has a `method`") };
+    let params = match message.remove("params") {
+        None | Some(Value::Null) => Some(Args::new()),
+        Some(Value::Object(args)) => Some(args),
+        Some(_) => None,
     };
-    let failed = |error: ContractError| (error.code.spec().rpc_code, error.message, Some(error.code.name()));
-    service.call(method, args).await.map(Value::Object).map_err(failed)
+    Ok((id, method, params))
 }
 
 fn failure(id: Value, code: i64, message: &str, name: Option<&str>) -> Value {
@@ -161,4 +208,86 @@ fn failure(id: Value, code: i64, message: &str, name: Option<&str>) -> Value {
         error["data"] = json!({ "code": name });
     }
     json!({ "jsonrpc": "2.0", "id": id, "error": error })
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::tests::Small;
+    use super::*;
+
+    /// Everything that a connection answers to these lines, until it closes.
+    async fn said(lines: &str) -> Vec<Value> {
+        let (desk, small) = Small::desk();
+        small.ended.add_permits(1);
+        let mut out = Vec::new();
+        serve(&desk, lines.as_bytes(), &mut out).await;
+        String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[rstest]
+    #[case::not_json("{", PARSE_ERROR, Value::Null)]
+    #[case::torn_utf8("{\"method\":\"\u{0}", PARSE_ERROR, Value::Null)]
+    #[case::no_object("7", INVALID_REQUEST, Value::Null)]
+    #[case::no_method(r#"{"id":1}"#, INVALID_REQUEST, Value::Null)]
+    #[case::an_odd_id(r#"{"id":[1],"method":"list_sessions"}"#, INVALID_REQUEST, Value::Null)]
+    #[case::an_empty_batch("[]", INVALID_REQUEST, Value::Null)]
+    #[case::no_such_method(r#"{"id":"x","method":"y"}"#, METHOD_NOT_FOUND, json!("x"))]
+    #[case::by_position(r#"{"id":1,"method":"list_sessions","params":[1]}"#, -32602, json!(1))]
+    #[case::missing_argument(r#"{"id":1,"method":"end_session"}"#, -32602, json!(1))]
+    #[case::no_such_session(r#"{"id":null,"method":"get_session_data","params":{"session_id":"x"}}"#, -32001, Value::Null)]
+    #[tokio::test]
+    async fn what_cannot_be_done_has_its_code(#[case] line: &str, #[case] code: i64, #[case] id: Value) {
+        let said = said(&format!("{line}\n")).await;
+        assert_eq!((said.len(), &said[0]["error"]["code"], &said[0]["id"]), (1, &json!(code), &id));
+    }
+
+    #[tokio::test]
+    async fn an_error_of_the_contract_says_its_word() {
+        let said = said("{\"id\":1,\"method\":\"get_session_data\",\"params\":{\"session_id\":\"x\"}}\n").await;
+        assert_eq!(said[0]["error"]["data"], json!({"code":"session_not_found"}));
+    }
+
+    #[tokio::test]
+    async fn announcements_come_before_the_answer_of_the_call_that_caused_them() {
+        let said = said("\n{\"id\":1,\"method\":\"send_message\",\"params\":{\"session_id\":\"s1\",\"message\":\"m\"}}\n").await;
+        assert_eq!(said[0], json!({"jsonrpc":"2.0","method":"turn_completed","params":{"session_id":"s1","turn":1}}));
+        assert_eq!((said.len(), &said[3]), (4, &json!({"jsonrpc":"2.0","id":1,"result":{}})));
+    }
+
+    #[tokio::test]
+    async fn waiting_holds_up_nobody_and_ends_with_the_input() {
+        let (desk, _) = Small::desk();
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(async move {
+            let (read, write) = tokio::io::split(theirs);
+            serve(&desk, read, write).await;
+        });
+        let (read, mut write) = tokio::io::split(ours);
+        let mut lines = BufReader::new(read).lines();
+        let mut next = async || serde_json::from_str::<Value>(&lines.next_line().await.unwrap().unwrap()).unwrap();
+        write.write_all(b"{\"id\":1,\"method\":\"wait_events\"}\n{\"id\":2,\"method\":\"list_sessions\"}\n").await.unwrap();
+        assert_eq!(next().await["id"], 2);
+        write.shutdown().await.unwrap();
+        let last = next().await;
+        assert_eq!((&last["id"], &last["error"]["data"]["code"]), (&json!(1), &json!("internal")));
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_answered_together_and_notifications_are_not() {
+        let start = r#""method":"start_session","params":{"agent":"codex","cwd":"/"}"#;
+        let said = said(&format!("[{{\"id\":1,{start}}},{{{start}}},3]\n[{{{start}}}]\n{{{start}}}\n")).await;
+        assert_eq!(said.len(), 1);
+        assert_eq!(
+            (&said[0][0]["id"], &said[0][1]["error"]["code"], said[0].as_array().unwrap().len()),
+            (&json!(1), &json!(INVALID_REQUEST), 2)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_message_without_end_is_refused() {
+        let said = said(&"x".repeat(MESSAGE_LIMIT + 1)).await;
+        assert_eq!((said.len(), &said[0]["error"]["code"]), (1, &json!(INVALID_REQUEST)));
+    }
 }
