@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::reference::fronts::server::{self, Asked, Place};
+use crate::reference::fronts::client::socket;
+use crate::reference::fronts::server::{self, EndSignals, Place};
 use crate::reference::{Fault, Runtime, open};
 
 /// What every command of the reference manager needs to know.
@@ -74,7 +75,7 @@ enum Front {
 /// Runs the command.
 pub fn run(args: Serve) -> ExitCode {
     let place = match (args.front, args.socket, args.http) {
-        (Front::Cli, None, None) => Place::RpcSocket(super::session::socket(&args.reference.folder())),
+        (Front::Cli, None, None) => Place::RpcSocket(socket(&args.reference.folder())),
         (Front::Rpc, None, None) => Place::RpcStdio,
         (Front::Rpc, Some(path), _) => Place::RpcSocket(path),
         (Front::Rpc, None, Some(address)) => Place::RpcHttp(address),
@@ -92,10 +93,10 @@ pub fn run(args: Serve) -> ExitCode {
 pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ended = runtime.block_on(async {
-        let asked = Asked::listen().map_err(|error| format!("signals: {error}"))?;
+        let signals = EndSignals::listen().map_err(|error| format!("signals: {error}"))?;
         let faults = reference.fault.iter().copied().collect();
         let opened = open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await?;
-        server::serve(opened, place, asked).await
+        server::serve(opened, place, signals).await
     });
     // Standard input may still be read by a thread that nothing ends.
     runtime.shutdown_background();

@@ -1,27 +1,20 @@
-//! `passmuster session`: the reference manager's own command line, a client of its daemon.
+//! `passmuster session`: the reference manager's own command line, a client of its daemon. Its operations are the
+//! contract's table.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command as Process, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
-use serde_json::{Map, Value, json};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Subcommand};
+use serde_json::{Value, json};
 
-use crate::contract::{ANNOUNCEMENTS, ContractError, ErrorCode, SessionId};
+use crate::contract::{self, ContractError, Kind, OperationSpec, SESSION_OPERATIONS, SessionId};
+use crate::reference::fronts::client::{Daemon, socket};
+use crate::reference::fronts::server::Place;
 use crate::reference::host::Moment;
 use crate::reference::spool::{Told, leave};
 
-use crate::reference::fronts::server::Place;
-
 use super::serve::{Reference, serve};
-
-/// How long the daemon may take to come up.
-const COME_UP: Duration = Duration::from_secs(10);
-/// How often its socket is tried.
-const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// The reference session manager's command line
 #[derive(Debug, Args)]
@@ -34,71 +27,11 @@ pub struct Session {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start an agent in a directory
-    StartSession {
-        /// claude, codex or gemini
-        #[arg(long, allow_hyphen_values = true)]
-        agent: String,
-        /// The working directory
-        #[arg(long, allow_hyphen_values = true)]
-        cwd: String,
-        /// The first message
-        #[arg(long, allow_hyphen_values = true)]
-        message: Option<String>,
-        /// A title
-        #[arg(long, allow_hyphen_values = true)]
-        title: Option<String>,
-        /// The session's timeout, in seconds
-        #[arg(long, allow_hyphen_values = true)]
-        timeout_s: Option<f64>,
-        /// Repeating the request with the same id gives the same session
-        #[arg(long, allow_hyphen_values = true)]
-        request_id: Option<String>,
-    },
-    /// List every session
-    ListSessions,
-    /// Read a session's transcript, or its end
-    GetSessionData {
-        /// The session
-        #[arg(long, allow_hyphen_values = true)]
-        session_id: String,
-        /// How many characters of the end
-        #[arg(long, allow_hyphen_values = true)]
-        tail_chars: Option<i64>,
-    },
-    /// Give a session's agent a message
-    SendMessage {
-        /// The session
-        #[arg(long, allow_hyphen_values = true)]
-        session_id: String,
-        /// The message
-        #[arg(long, allow_hyphen_values = true)]
-        message: String,
-    },
-    /// End a session
-    EndSession {
-        /// The session
-        #[arg(long, allow_hyphen_values = true)]
-        session_id: String,
-    },
-    /// Wait for announcements after a cursor
-    WaitEvents {
-        /// The cursor
-        #[arg(long, allow_hyphen_values = true)]
-        after: Option<String>,
-        /// How long to wait, in seconds
-        #[arg(long, allow_hyphen_values = true)]
-        timeout_s: Option<f64>,
-    },
-    /// Show what a session's terminal shows
-    CaptureScreen {
-        /// The session
-        #[arg(long, allow_hyphen_values = true)]
-        session_id: String,
-    },
-    /// Print announcements as they come
+    #[command(flatten)]
+    Operation(Operation),
+    /// Print announcements as they come, one a line, after a line that says that they are heard
     Events {
-        /// Go on for ever
+        /// Go on until the manager ends
         #[arg(long, required = true)]
         follow: bool,
     },
@@ -124,42 +57,92 @@ enum Command {
     },
 }
 
-/// The daemon's socket in a state folder.
-pub fn socket(state: &Path) -> PathBuf {
-    state.join("m.sock")
+/// One operation of the contract's table and its arguments.
+#[derive(Debug)]
+struct Operation {
+    spec: &'static OperationSpec,
+    args: contract::Args,
+}
+
+impl Subcommand for Operation {
+    fn augment_subcommands(command: clap::Command) -> clap::Command {
+        command.subcommands(SESSION_OPERATIONS.iter().map(|spec| {
+            let about = spec.about[..1].to_uppercase() + &spec.about[1..];
+            clap::Command::new(dashed(spec.name)).about(about).args(spec.args.iter().map(flag))
+        }))
+    }
+
+    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        SESSION_OPERATIONS.iter().any(|spec| spec.verb() == name)
+    }
+}
+
+impl FromArgMatches for Operation {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let (verb, given) = matches.subcommand().ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
+        let spec = SESSION_OPERATIONS
+            .iter()
+            .find(|spec| spec.verb() == verb)
+            .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
+        let value = |name: &str| given.get_one::<Value>(name).cloned();
+        let args = spec.args.iter().filter_map(|field| Some((field.name.to_owned(), value(field.name)?))).collect();
+        Ok(Self { spec, args })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// A name as the command line writes it. A few words, for as long as the process lives: clap wants static ones.
+fn dashed(name: &str) -> &'static str {
+    name.replace('_', "-").leak()
+}
+
+/// A field of the table, as a flag. Values may begin with a dash: messages do.
+fn flag(field: &contract::Field) -> Arg {
+    let arg = Arg::new(field.name).long(dashed(field.name)).required(field.required).action(ArgAction::Set);
+    let arg = arg.allow_hyphen_values(true);
+    match (field.name, field.kind) {
+        // What a person types is relative to where they are.
+        ("cwd", _) => arg
+            .value_name("DIR")
+            .value_parser(|word: &str| std::path::absolute(word).map(|path| json!(path)).map_err(|error| error.to_string())),
+        (_, Kind::Integer) => arg.value_name("N").value_parser(|word: &str| number(word, "an integer", |n| n.is_i64() || n.is_u64())),
+        (_, Kind::Number) => arg.value_name("N").value_parser(|word: &str| number(word, "a number", Value::is_number)),
+        _ => arg.value_name("TEXT").value_parser(|word: &str| Ok::<_, String>(Value::from(word))),
+    }
+}
+
+fn number(word: &str, wanted: &str, fits: fn(&Value) -> bool) -> Result<Value, String> {
+    serde_json::from_str(word).ok().filter(fits).ok_or_else(|| format!("wanted {wanted}"))
 }
 
 /// Runs the command.
 pub fn run(args: Session) -> ExitCode {
     let reference = &args.reference;
-    let (operation, fields) = match args.command {
+    let state = reference.folder();
+    let daemon =
+        || Daemon { state: state.clone(), args: ["session".into(), "daemon".into()].into_iter().chain(reference.words()).collect() };
+    let done = match args.command {
         Command::Daemon => {
             // Its own session: it outlives the terminal and the group of the command that started it.
             let _ = rustix::process::setsid();
-            return serve(reference, &Place::RpcSocket(socket(&reference.folder())));
+            return serve(reference, &Place::RpcSocket(socket(&state)));
         }
         Command::Keeper => return crate::reference::keeper::main(),
         Command::Hook { spool, session, moment, payload } => return hook(&spool, &session, &moment, payload),
-        Command::Shutdown => return shutdown(reference),
-        Command::Events { .. } => return follow(reference),
-        Command::StartSession { agent, cwd, message, title, timeout_s, request_id } => (
-            "start_session",
-            json!({ "agent": agent, "cwd": cwd, "message": message, "title": title, "timeout_s": timeout_s, "request_id": request_id }),
-        ),
-        Command::ListSessions => ("list_sessions", json!({})),
-        Command::GetSessionData { session_id, tail_chars } => {
-            ("get_session_data", json!({ "session_id": session_id, "tail_chars": tail_chars }))
-        }
-        Command::SendMessage { session_id, message } => ("send_message", json!({ "session_id": session_id, "message": message })),
-        Command::EndSession { session_id } => ("end_session", json!({ "session_id": session_id })),
-        Command::WaitEvents { after, timeout_s } => ("wait_events", json!({ "after": after, "timeout_s": timeout_s })),
-        Command::CaptureScreen { session_id } => ("capture_screen", json!({ "session_id": session_id })),
+        Command::Operation(Operation { spec, args }) => daemon().call(spec.name, &args).map(|result| print(&result)),
+        Command::Events { .. } => follow(&daemon()),
+        Command::Shutdown => daemon().shutdown().map(|()| print(&json!({}))),
     };
-    match ask(reference, operation, &fields) {
-        Ok(result) => {
-            super::print(&format!("{result}\n"));
-            ExitCode::SUCCESS
-        }
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{}", json!({ "error": { "code": error.code.name(), "message": error.message } }));
             ExitCode::FAILURE
@@ -167,125 +150,23 @@ pub fn run(args: Session) -> ExitCode {
     }
 }
 
-fn internal(why: String) -> ContractError {
-    ContractError::new(ErrorCode::Internal, why)
+fn print(line: &Value) {
+    super::print(&format!("{line}\n"));
 }
 
-/// Asks the daemon, which is started where none runs.
-fn ask(reference: &Reference, operation: &str, fields: &Value) -> Result<Value, ContractError> {
-    let mut stream = connected(reference).map_err(internal)?;
-    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": operation, "params": fields });
-    stream.write_all(format!("{request}\n").as_bytes()).map_err(|error| internal(format!("the daemon is gone: {error}")))?;
-    for line in BufReader::new(stream).lines() {
-        let line = line.map_err(|error| internal(format!("the daemon is gone: {error}")))?;
-        let message: Map<String, Value> = serde_json::from_str(&line).map_err(|error| internal(error.to_string()))?;
-        if message.get("id") != Some(&json!(1)) {
-            continue;
-        }
-        if let Some(error) = message.get("error") {
-            let code = error["code"].as_i64().and_then(ErrorCode::from_rpc).unwrap_or(ErrorCode::Internal);
-            return Err(ContractError::new(code, error["message"].as_str().unwrap_or_default()));
-        }
-        return Ok(message.get("result").cloned().unwrap_or_default());
-    }
-    Err(internal("the daemon ended before it answered".into()))
-}
-
-/// A connection to the daemon. Of several commands that find none, one starts it.
-fn connected(reference: &Reference) -> Result<UnixStream, String> {
-    let state = reference.folder();
-    let path = socket(&state);
-    if let Ok(stream) = UnixStream::connect(&path) {
-        return Ok(stream);
-    }
-    std::fs::create_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
-    let starting = File::create(state.join("starting")).map_err(|error| format!("{}: {error}", state.display()))?;
-    starting.lock().map_err(|error| format!("{}: {error}", state.display()))?;
-    if let Ok(stream) = UnixStream::connect(&path) {
-        return Ok(stream);
-    }
-    let log = state.join("daemon.log");
-    let out = File::options().create(true).append(true).open(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut daemon = Process::new(program)
-        .args(["session", "daemon"])
-        .args(reference.words())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(out)
-        .spawn()
-        .map_err(|error| format!("the daemon cannot be started: {error}"))?;
-    let began = Instant::now();
-    while began.elapsed() < COME_UP {
-        if let Ok(stream) = UnixStream::connect(&path) {
-            return Ok(stream);
-        }
-        if let Ok(Some(status)) = daemon.try_wait() {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            return Err(format!("the daemon ended with {status}: {}", said.lines().last().unwrap_or_default()));
-        }
-        std::thread::sleep(TRY_AGAIN);
-    }
-    Err(format!("the daemon did not come up within {} s; see {}", COME_UP.as_secs(), log.display()))
-}
-
-fn follow(reference: &Reference) -> ExitCode {
-    let stream = match connected(reference) {
-        Ok(stream) => stream,
-        Err(why) => {
-            eprintln!("{}", json!({ "error": { "code": "internal", "message": why } }));
-            return ExitCode::FAILURE;
-        }
-    };
-    // An answer proves that the connection, and with it the subscription, is there.
-    let mut asking = &stream;
-    if writeln!(asking, "{}", json!({ "jsonrpc": "2.0", "id": 0, "method": "list_sessions" })).is_err() {
-        return ExitCode::FAILURE;
-    }
-    for line in BufReader::new(&stream).lines().map_while(Result::ok) {
-        let Ok(message) = serde_json::from_str::<Map<String, Value>>(&line) else { continue };
-        let said = match message.get("method").and_then(Value::as_str) {
-            Some(method) if ANNOUNCEMENTS.iter().any(|spec| spec.name == method) => {
-                let mut said = Map::from_iter([("event".to_owned(), method.into())]);
-                said.extend(message.get("params").and_then(Value::as_object).cloned().unwrap_or_default());
-                Value::Object(said)
-            }
-            _ if message.get("id") == Some(&json!(0)) => json!({ "event": "ready" }),
-            _ => continue,
-        };
+fn follow(daemon: &Daemon) -> Result<(), ContractError> {
+    let announcements = daemon.follow()?;
+    for line in std::iter::once(json!({ "event": "ready" })).chain(announcements) {
         let mut out = std::io::stdout().lock();
-        if writeln!(out, "{said}").and_then(|()| out.flush()).is_err() {
+        // A reader that goes away has heard enough.
+        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
             break;
         }
     }
-    ExitCode::SUCCESS
+    Ok(())
 }
 
-/// Asks the daemon to end, and waits until its lock is free: then all of it is gone.
-fn shutdown(reference: &Reference) -> ExitCode {
-    let state = reference.folder();
-    let Ok(stream) = UnixStream::connect(socket(&state)) else {
-        println!("{{}}");
-        return ExitCode::SUCCESS;
-    };
-    let peer = rustix::net::sockopt::socket_peercred(&stream);
-    if let Ok(peer) = peer {
-        let _ = rustix::process::kill_process(peer.pid, rustix::process::Signal::TERM);
-    }
-    match File::open(state.join("lock")).and_then(|lock| lock.lock()) {
-        Ok(()) => {
-            let _ = std::fs::remove_file(socket(&state));
-            println!("{{}}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{}", json!({ "error": { "code": "internal", "message": error.to_string() } }));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Leaves an agent's hook in the spool.
+/// Leaves an agent's hook in the spool. Agents take some statuses for more than a complaint (Claude: 2), so it is 0 or 1.
 fn hook(spool: &Path, session: &str, moment: &str, payload: Option<String>) -> ExitCode {
     let payload = payload.unwrap_or_else(|| {
         let mut text = String::new();
@@ -293,15 +174,59 @@ fn hook(spool: &Path, session: &str, moment: &str, payload: Option<String>) -> E
         text
     });
     let told = serde_json::from_value::<Moment>(moment.into()).ok().zip(serde_json::from_str(&payload).ok());
-    let Some((moment, payload)) = told else {
-        eprintln!("passmuster session hook: not a hook's payload: {payload}");
-        return ExitCode::from(2);
+    let left = match told {
+        Some((moment, payload)) => {
+            leave(spool, &Told::Hook { session: SessionId(session.to_owned()), moment, payload }).map_err(|error| error.to_string())
+        }
+        None => Err(format!("not a hook's payload: {payload}")),
     };
-    match leave(spool, &Told::Hook { session: SessionId(session.to_owned()), moment, payload }) {
+    match left {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("passmuster session hook: {}: {error}", spool.display());
+        Err(why) => {
+            eprintln!("passmuster session hook: {}: {why}", spool.display());
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        session: Session,
+    }
+
+    fn asked(words: &[&str]) -> Result<(&'static str, Value), clap::error::ErrorKind> {
+        let cli = Cli::try_parse_from(["session"].iter().chain(words)).map_err(|error| error.kind())?;
+        match cli.session.command {
+            Command::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_operation_is_a_verb_with_its_arguments_as_flags() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+        let words = ["start-session", "--agent", "codex", "--cwd", "/w", "--message", "--rf -x", "--timeout-s", "1.5", "--state", "/s"];
+        let args = json!({"agent":"codex","cwd":"/w","message":"--rf -x","timeout_s":1.5});
+        assert_eq!(asked(&words), Ok(("start_session", args)));
+        assert_eq!(asked(&["list-sessions"]), Ok(("list_sessions", json!({}))));
+        let read = ["get-session-data", "--session-id", "s1", "--tail-chars", "-5"];
+        assert_eq!(asked(&read), Ok(("get_session_data", json!({"session_id":"s1","tail_chars":-5}))));
+        assert_eq!(asked(&["wait-events", "--after", "7"]), Ok(("wait_events", json!({"after":"7"}))));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_a_usage_error() {
+        use clap::error::ErrorKind;
+        assert_eq!(asked(&["end-session"]), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(asked(&["get-session-data", "--session-id", "s", "--tail-chars", "1.5"]), Err(ErrorKind::ValueValidation));
+        assert_eq!(asked(&["no-such-verb"]), Err(ErrorKind::InvalidSubcommand));
     }
 }

@@ -27,9 +27,9 @@ pub enum Place {
 
 /// The signals that ask for an orderly end. They are noted from the moment that this is made.
 #[derive(Debug)]
-pub struct Asked([Signal; 3]);
+pub struct EndSignals([Signal; 3]);
 
-impl Asked {
+impl EndSignals {
     /// Listens to TERM, INT and HUP.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Asked {
         Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
     }
 
-    async fn to_end(&mut self) {
+    async fn any(&mut self) {
         let [term, int, hangup] = &mut self.0;
         tokio::select! {
             _ = term.recv() => {}
@@ -52,11 +52,11 @@ impl Asked {
 ///
 /// # Errors
 /// Where the place cannot be served.
-pub async fn serve(opened: Opened, place: &Place, mut asked: Asked) -> Result<(), String> {
+pub async fn serve(opened: Opened, place: &Place, mut signals: EndSignals) -> Result<(), String> {
     let desk = Desk::new(opened.manager.clone());
     let ended = tokio::select! {
         ended = front(&desk, place) => ended,
-        () = asked.to_end() => Ok(()),
+        () = signals.any() => Ok(()),
     };
     desk.close().await;
     ended
