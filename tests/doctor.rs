@@ -54,6 +54,14 @@ fn a_real_manager(#[case] way: &str, #[case] start_s: f64, #[case] code: i32) {
     insta::assert_snapshot!(format!("a_manager_that_is_{way}"), said);
 }
 
+#[rstest]
+fn the_references_fronts_are_wired_right(#[values("cli", "rpc", "mcp")] front: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/manifests/reference-{front}.toml"));
+    let run = Command::cargo_bin("passmuster").unwrap().arg("doctor").arg(path).assert().code(0);
+    let said = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(said.ends_with("\nthe adapter works\n"), "{said}");
+}
+
 #[test]
 fn a_dry_run_starts_nothing() {
     insta::assert_snapshot!(examine(&managed("well", 30.0), &["--dry-run"], 0));

@@ -1,4 +1,7 @@
 use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use crate::agent::cast::Cast;
 use crate::agent::processes::ProcFs;
@@ -12,6 +15,9 @@ use crate::profile::Profiles;
 use crate::trace::Log;
 
 use super::diagnosis::{Check, Diagnosis, Found};
+
+/// How often the process table is looked at: nothing tells when somebody else's child is gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The checks, in their order, as statements that hold when all is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +87,11 @@ impl Examination {
         if !remarks.is_empty() {
             self.odd(L::Close, remarks.join("\n"), "these are remarks, no verdicts; see whether they surprise you");
         }
-        // The stage is still open: stand-ins that lost it would end by themselves.
+        // What was told to end may take a moment. The stage is still open: stand-ins that lost it would end by themselves.
+        let deadline = Instant::now() + self.manifest.limits.end;
+        while self.holds(L::End) && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
         self.nothing_is_left(&ProcFs::end_descendants_of(std::process::id(), &[]));
     }
 
