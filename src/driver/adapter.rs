@@ -310,10 +310,12 @@ impl Driver for Adapter {
             return Err(CallError::Broken { what: format!("the manifest maps no `{}`", operation.name) });
         }
         let answer = self.operate(operation, steps, args).await;
-        match (answer, self.served.as_ref().and_then(Served::obituary)) {
-            (Err(CallError::Broken { what }), Some(obituary)) => Err(CallError::Broken { what: format!("{what}; {obituary}") }),
-            (answer, _) => answer,
+        if let (Err(CallError::Broken { what }), Some(served)) = (&answer, &self.served)
+            && let Some(obituary) = served.obituary().await
+        {
+            return Err(CallError::Broken { what: format!("{what}; {obituary}") });
         }
+        answer
     }
 
     fn offer(&self, operation: &'static OperationSpec) -> Offer {

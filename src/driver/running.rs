@@ -155,11 +155,16 @@ impl Running {
         self.exited().await;
     }
 
-    /// What became of the process, for a sentence about a connection that it closed: it may take a moment to end.
+    /// How it ended, where it did or is about to: a process that dies closes its connections a moment before it is gone.
+    pub async fn ending(&self) -> Option<Exit> {
+        tokio::time::timeout(LAST_BREATH, self.exited()).await.ok()
+    }
+
+    /// What became of the process, for a sentence about a connection that it closed.
     pub async fn obituary(&self) -> String {
-        match tokio::time::timeout(LAST_BREATH, self.exited()).await {
-            Ok(exit) => format!("`{}` {exit}", self.program),
-            Err(_) => format!("`{}` still runs", self.program),
+        match self.ending().await {
+            Some(exit) => format!("`{}` {exit}", self.program),
+            None => format!("`{}` still runs", self.program),
         }
     }
 

@@ -79,8 +79,9 @@ impl Served {
     }
 
     /// How it ended, if it did, in a sentence.
-    pub fn obituary(&self) -> Option<String> {
-        self.running.borrow().exit().map(|exit| format!("`{}` {exit}", self.plan.program()))
+    pub async fn obituary(&self) -> Option<String> {
+        let running = self.running.borrow().clone();
+        running.ending().await.map(|exit| format!("`{}` {exit}", self.plan.program()))
     }
 
     /// Ends the process. Returns what is worth reporting.
@@ -234,7 +235,7 @@ mod tests {
         let ready = Some(Ready::Stdout(Regex::new("^listening$").unwrap()));
         let tail = tail();
         let served = Served::start(plan("echo hm >&2; echo starting; echo listening; exec sleep 60", ready), tail.clone()).await.unwrap();
-        assert_eq!(served.obituary(), None);
+        assert_eq!(served.obituary().await, None);
         while tail.text().is_empty() {
             tokio::task::yield_now().await;
         }
