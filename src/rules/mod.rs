@@ -144,6 +144,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::spec::Registry;
     use crate::trace::jsonl;
 
     fn fixture(rule: &Rule, kind: &str) -> PathBuf {
@@ -183,6 +184,15 @@ mod tests {
         let stray: Vec<_> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !known.contains(path)).collect();
         assert_eq!(stray, Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn every_rule_names_requirements_that_the_spec_states() {
+        for rule in RULES {
+            for id in rule.requirements {
+                assert!(Registry::embedded().get(&id.parse().unwrap()).is_some(), "{}: there is no requirement {id}", rule.name);
+            }
+        }
     }
 
     #[test]

@@ -223,4 +223,24 @@ mod tests {
         sorted.dedup();
         assert_eq!(sorted.len(), all.len());
     }
+
+    #[test]
+    fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
+        let written = features::read(&[]).unwrap();
+        let lacking = Capabilities {
+            announces: Announces { by_waiting: false, by_stream: false },
+            can_restart: false,
+            is_virtual: false,
+            ..system()
+        };
+        let planned = plan(&written, Registry::embedded(), &lacking, &Selection::default());
+        let fate = |id: &str| {
+            let id: RequirementId = id.parse().unwrap();
+            planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.fate.clone())
+        };
+        assert!(matches!(fate("CX-3"), Some(Fate::Lacks { .. })));
+        assert!(matches!(fate("LC-RESTART-1"), Some(Fate::Skip(_))));
+        assert!(matches!(fate("CX-9"), Some(Fate::Skip(_))));
+        assert_eq!(fate("LC-CREATE-1"), Some(Fate::Run));
+    }
 }

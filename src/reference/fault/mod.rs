@@ -63,3 +63,18 @@ impl FromIterator<Fault> for FaultSet {
         Self(faults.into_iter().collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Registry;
+
+    #[test]
+    fn every_fault_names_requirements_that_the_spec_states() {
+        for row in FAULTS {
+            for id in row.breaks.iter().chain(row.side_effects) {
+                assert!(Registry::embedded().get(&id.parse().unwrap()).is_some(), "{}: there is no requirement {id}", row.name);
+            }
+        }
+    }
+}
