@@ -135,7 +135,7 @@ pub fn run(args: Session) -> ExitCode {
             let _ = rustix::process::setsid();
             return serve(reference, &Place::RpcSocket(socket(&state)));
         }
-        Command::Keeper => return crate::reference::keeper::main(),
+        Command::Keeper => return crate::reference::process_host::keeper::main(),
         Command::Hook { spool, session, moment, payload } => return hook(&spool, &session, &moment, payload),
         Command::Operation(Operation { spec, args }) => daemon().call(spec.name, &args).map(|result| print(&result)),
         Command::Events { .. } => follow(&daemon()),

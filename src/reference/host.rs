@@ -22,6 +22,12 @@ pub trait Host: Send + Sync {
     /// [`HostError::CannotStart`] where the program is missing or refuses; nothing is left behind.
     async fn launch(&self, launch: Launch) -> Result<Handle, HostError>;
 
+    /// Finds an agent again whose launch was the last that a killed manager did: it may be up, and its handle was never
+    /// written down.
+    async fn recover(&self, _session: &SessionId) -> Option<Handle> {
+        None
+    }
+
     /// Types a message into the agent's terminal and submits it, exactly as given, whatever it holds.
     ///
     /// # Errors

@@ -117,19 +117,37 @@ impl Manager {
                 Err(error) => {
                     // It costs this session, and no other; the file stays for whoever wants to mend it.
                     eprintln!("passmuster: {name} is unreadable and left out: {error}");
+                    self.end_unlisted(&name).await;
                     continue;
                 }
             };
-            match record.handle.clone() {
-                // It was being started when the manager ended, and nothing of it is known to run.
-                None => self.store.remove(&name),
-                Some(handle) => {
-                    record.dead |= !self.host.alive(&handle).await;
-                    self.host.adopt(&handle).await;
-                    let live = self.keep(record);
-                    self.watch_timeout(&live);
-                }
+            let found = match record.handle.take() {
+                Some(handle) => Some(handle),
+                None => self.host.recover(&record.id).await,
+            };
+            let Some(handle) = found else {
+                // It was being started when the manager ended, and nothing of it runs.
+                self.store.remove(&name);
+                continue;
+            };
+            record.dead |= !self.host.alive(&handle).await;
+            self.host.adopt(&handle).await;
+            record.handle = Some(handle);
+            let live = self.keep(record);
+            if let Err(error) = self.save(&live) {
+                eprintln!("passmuster: {error}");
             }
+            self.watch_timeout(&live);
+        }
+    }
+
+    /// Ends the agent of a session that can't be listed: nothing runs unlisted.
+    async fn end_unlisted(&self, file: &str) {
+        let Some(id) = Path::new(file).file_stem().and_then(|stem| stem.to_str()) else { return };
+        if let Some(handle) = self.host.recover(&id.into()).await
+            && let Err(error) = self.host.end(&handle, End::Tree).await
+        {
+            eprintln!("passmuster: the agent of {id} could not be ended: {error}");
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
@@ -49,20 +51,40 @@ pub struct Opened {
     _lock: File,
 }
 
+/// How long a lock is waited for: what a killed manager was just starting holds it until it runs its own program.
+const LOCK: Duration = Duration::from_secs(1);
+/// How often it is tried: waiting for it cannot be limited.
+const TRY_AGAIN: Duration = Duration::from_millis(5);
+/// The longest path of a Unix socket, in bytes.
+const LONGEST_SOCKET: usize = 107;
+/// The longest name of a socket in a state folder.
+const SOCKET: &str = "k/s1000000000.sock";
+
 /// Opens a manager on a state folder, which nobody else may have open.
 ///
 /// # Errors
 /// Where the folder cannot be used, or is in use.
 pub async fn open(state: &Path, runtime: Runtime, faults: FaultSet, default_timeout_s: Option<f64>) -> Result<Opened, String> {
     let at = |error: std::io::Error| format!("{}: {error}", state.display());
-    std::fs::create_dir_all(state).map_err(at)?;
+    let (length, most) = (state.as_os_str().len(), LONGEST_SOCKET - SOCKET.len() - 1);
+    if length > most {
+        let what = format!("the state folder's path has {length} bytes, at most {most} leave room for sockets in it");
+        return Err(format!("{}: {what}; name a shorter one with --state", state.display()));
+    }
+    // What is typed at agents, and their transcripts, are their user's alone.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(at)?;
     let lock = File::create(state.join("lock")).map_err(at)?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(format!("{}: another manager has this state folder open; end it, or name another with --state", state.display()));
+    let began = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCK => tokio::time::sleep(TRY_AGAIN).await,
+            Err(TryLockError::WouldBlock) => {
+                let what = "another manager has this state folder open";
+                return Err(format!("{}: {what}; end it, or name another with --state", state.display()));
+            }
+            Err(TryLockError::Error(error)) => return Err(at(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(at(error)),
     }
     let store = Arc::new(FolderStore::open(state).map_err(at)?);
     let host: Arc<dyn Host> = match runtime {

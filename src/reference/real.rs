@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
+use rustix::process::Signal as Kill;
 use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
-use crate::agent::processes::ProcFs;
+use crate::agent::processes::{ProcFs, kill};
 use crate::contract::{AgentKind, SessionId};
 
 use super::host::{Handle, HostError, Launch, Moment, Signal};
@@ -17,6 +20,11 @@ use super::spool;
 
 /// The mark in the environment of everything that belongs to a session.
 pub const SESSION_MARK: &str = "PASSMUSTER_SESSION_MARK";
+
+/// How long whatever is killed may take to be gone.
+const KILLED: Duration = Duration::from_secs(5);
+/// How often it is looked at: the system does not tell when a stranger's process ends.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The ground that real hosts stand on.
 #[derive(Debug)]
@@ -118,7 +126,7 @@ impl Real {
             }
             AgentKind::Gemini => {
                 let hooks = json!({ "SessionStart": group(Moment::Start), "AfterAgent": group(Moment::TurnEnd) });
-                let file = self.at(&format!("hooks/{}.json", launch.session));
+                let file = self.settings(&launch.session);
                 std::fs::write(&file, json!({ "hooks": hooks }).to_string())
                     .map_err(|error| HostError::Failed(format!("{}: {error}", file.display())))?;
                 env.insert("GEMINI_CLI_SYSTEM_SETTINGS_PATH".into(), file.display().to_string());
@@ -133,10 +141,37 @@ impl Real {
         ProcFs::entry(handle.pid).is_some_and(|entry| entry.ticks == handle.started)
     }
 
-    /// Everything that carries a session's mark.
+    /// Everything alive that carries a session's mark.
     pub fn marked(&self, session: &SessionId) -> Vec<u32> {
         let mark = format!("{SESSION_MARK}={}", self.mark(session));
         ProcFs::table().into_iter().map(|entry| entry.pid).filter(|pid| ProcFs::has_mark(*pid, &mark)).collect()
+    }
+
+    /// Kills everything that carries a session's mark, until there is nothing.
+    ///
+    /// # Errors
+    /// Where something cannot be killed.
+    pub async fn end_marked(&self, session: &SessionId) -> Result<(), HostError> {
+        let gone = async {
+            loop {
+                let left = self.marked(session);
+                if left.is_empty() {
+                    return;
+                }
+                left.into_iter().for_each(|pid| kill(pid, Kill::KILL));
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        timeout(KILLED, gone).await.map_err(|_| HostError::Failed("something of the session cannot be killed".into()))
+    }
+
+    /// Forgets what was written for a session.
+    pub fn forget(&self, session: &SessionId) {
+        let _ = std::fs::remove_file(self.settings(session));
+    }
+
+    fn settings(&self, session: &SessionId) -> PathBuf {
+        self.at(&format!("hooks/{session}.json"))
     }
 
     /// Every file below a folder, oldest first.

@@ -1,11 +1,13 @@
 //! Agents in tmux: one tmux session each, on a server of the state folder's own.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal as Kill, kill_process_group};
+use rustix::termios::{LocalModes, tcgetattr};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -23,6 +25,10 @@ const LONGEST_ARGUMENT: usize = 8_000;
 const FIRST_STEPS: Duration = Duration::from_millis(120);
 /// How often a pane's process is looked at: tmux tells nobody that it ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// How long a message waits for an agent that has not taken its terminal over.
+const TAKE_OVER: Duration = Duration::from_secs(1);
+/// How long what a killed manager asked of tmux may still be under way.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How long whatever is ended politely may take before it is killed.
 const POLITE: Duration = Duration::from_millis(300);
 
@@ -66,13 +72,41 @@ impl TmuxHost {
 
     /// Pastes a text into a pane and submits it. A dead pane is never pasted into: that brings the whole server down (3.3a).
     async fn paste(&self, handle: &Handle, text: &str) -> Result<(), HostError> {
+        self.taken_over(handle).await;
         if !Real::alive(handle) {
             return Err(HostError::Gone);
         }
+        // In a terminal a carriage return is a key; line breaks are what is meant.
+        let text = &text.replace("\r\n", "\n").replace('\r', "\n");
         let buffer = format!("b-{}", handle.session);
         self.tmux(&["load-buffer", "-b", &buffer, "-"], Some(text)).await?;
         self.tmux(&["paste-buffer", "-p", "-r", "-d", "-b", &buffer, "-t", &handle.address], None).await?;
         self.tmux(&["send-keys", "-t", &handle.address, "Enter"], None).await.map(drop)
+    }
+
+    /// Waits for the agent to take its terminal over: what is typed before is cut, or lost.
+    async fn taken_over(&self, handle: &Handle) {
+        let Ok(tty) = self.tmux(&["display-message", "-p", "-t", &handle.address, "#{pane_tty}"], None).await else { return };
+        let Ok(terminal) = std::fs::File::options().read(true).custom_flags(libc::O_NOCTTY).open(tty.trim()) else { return };
+        let is_raw = || tcgetattr(&terminal).is_ok_and(|mode| !mode.local_modes.contains(LocalModes::ICANON));
+        let deadline = Instant::now() + TAKE_OVER;
+        while !is_raw() && Real::alive(handle) && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Waits until nothing that a killed manager asked of tmux is still under way.
+    async fn settled(&self) {
+        let socket = self.ground.at("t.sock");
+        let asks = |pid: u32, command: &str| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command != "tmux: server" && words.split(|byte| *byte == 0).any(|word| word == socket.as_os_str().as_encoded_bytes())
+        };
+        let under_way = || ProcFs::table().iter().any(|entry| asks(entry.pid, &entry.command));
+        let deadline = Instant::now() + SETTLE;
+        while under_way() && Instant::now() < deadline {
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Tells when a pane's process is over.
@@ -120,6 +154,7 @@ impl TmuxHost {
             }
         };
         timeout(Duration::from_secs(10), gone).await.map_err(|_| HostError::Failed("something of the session cannot be ended".into()))?;
+        self.ground.forget(&handle.session);
         // The tmux session went with its pane, unless the server was slow to see it.
         let _ = self.tmux(&["kill-session", "-t", &handle.address.replace(':', "")], None).await;
         Ok(())
@@ -171,6 +206,14 @@ impl Host for TmuxHost {
         }
         self.watch(handle.clone());
         Ok(handle)
+    }
+
+    async fn recover(&self, session: &SessionId) -> Option<Handle> {
+        self.settled().await;
+        let target = format!("={}:", name(session));
+        let said = self.tmux(&["list-panes", "-t", &target, "-F", "#{pane_pid}"], None).await.ok()?;
+        let pid = said.trim().parse().ok()?;
+        Some(Handle { session: session.clone(), pid, started: ProcFs::ticks(pid), address: target })
     }
 
     async fn deliver(&self, handle: &Handle, message: &str) -> Result<(), HostError> {

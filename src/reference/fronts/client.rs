@@ -80,27 +80,17 @@ impl Daemon {
         }
     }
 
-    /// Ends every session and the daemon; returns when it is gone. Sessions that a killed daemon left behind are ended, too.
+    /// Ends every session and the daemon; returns when it is gone. A daemon that was killed left its sessions behind: one is
+    /// started to end them.
     ///
     /// # Errors
     /// Where the daemon cannot be reached, or does not end.
     pub fn shutdown(&self) -> Result<(), ContractError> {
-        let left = || std::fs::read_dir(self.state.join("sessions")).is_ok_and(|mut records| records.next().is_some());
-        let stream = match UnixStream::connect(socket(&self.state)) {
-            Ok(stream) => stream,
-            Err(_) if left() => self.connect().map_err(internal)?,
-            Err(_) => return Ok(()),
-        };
-        let peer = rustix::net::sockopt::socket_peercred(&stream).map_err(|error| internal(error.to_string()))?;
-        let pid = peer.pid.as_raw_nonzero().get().unsigned_abs();
-        let ticks = ProcFs::ticks(pid);
-        rustix::process::kill_process(peer.pid, rustix::process::Signal::TERM).map_err(|error| internal(error.to_string()))?;
-        let began = Instant::now();
-        while ticks != 0 && ProcFs::ticks(pid) == ticks {
-            if began.elapsed() > GO_DOWN {
-                return Err(internal(format!("the daemon (pid {pid}) did not end within {} s", GO_DOWN.as_secs())));
-            }
-            std::thread::sleep(LOOK_AGAIN);
+        if let Ok(running) = UnixStream::connect(socket(&self.state)) {
+            end(&running)?;
+        }
+        if std::fs::read_dir(self.state.join("sessions")).is_ok_and(|mut records| records.next().is_some()) {
+            end(&self.connect().map_err(internal)?)?;
         }
         Ok(())
     }
@@ -143,6 +133,24 @@ impl Daemon {
         }
         Err(format!("the daemon did not come up within {} s; see {}", COME_UP.as_secs(), log.display()))
     }
+}
+
+/// Asks the daemon at the other end of a connection to end (TERM), and waits until it has.
+fn end(stream: &UnixStream) -> Result<(), ContractError> {
+    let failed = |error: rustix::io::Errno| internal(format!("the daemon cannot be told to end: {error}"));
+    let daemon = rustix::net::sockopt::socket_peercred(stream).map_err(failed)?.pid;
+    let pid = daemon.as_raw_nonzero().get().unsigned_abs();
+    let ticks = ProcFs::ticks(pid);
+    // One that is just being killed is as good as ended.
+    let _ = rustix::process::kill_process(daemon, rustix::process::Signal::TERM);
+    let began = Instant::now();
+    while ticks != 0 && ProcFs::ticks(pid) == ticks {
+        if began.elapsed() > GO_DOWN {
+            return Err(internal(format!("the daemon (pid {pid}) did not end within {} s", GO_DOWN.as_secs())));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(())
 }
 
 /// Announcements, one after the other, until the daemon ends.
