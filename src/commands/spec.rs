@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use crate::spec::{Registry, check, list};
+use crate::spec::{Filters, Level, Party, Registry, check, list};
 
 /// List and check the specification
 #[derive(Debug, Args)]
@@ -20,6 +20,12 @@ enum Command {
         /// Only this suite
         #[arg(long, value_name = "SUITE", value_parser = super::verify::suite_name)]
         suite: Option<String>,
+        /// Only this level: MUST, SHOULD or MAY
+        #[arg(long, value_name = "LEVEL", value_parser = |word: &str| word.to_uppercase().parse::<Level>())]
+        level: Option<Level>,
+        /// Only what binds this party: manager, orchestrator or agent
+        #[arg(long, value_name = "PARTY", value_parser = str::parse::<Party>)]
+        party: Option<Party>,
     },
     /// Find duplicate ids, tags without a requirement, requirements without a scenario
     Check,
@@ -29,8 +35,8 @@ enum Command {
 pub fn run(args: &Spec) -> ExitCode {
     let registry = Registry::embedded();
     match &args.command {
-        Command::List { suite } => {
-            super::print(&list(registry, suite.as_deref()));
+        Command::List { suite, level, party } => {
+            super::print(&list(registry, Filters { suite: suite.as_deref(), level: *level, party: *party }));
             ExitCode::SUCCESS
         }
         Command::Check => {

@@ -244,7 +244,7 @@ pub(super) fn requirement_id(word: &str) -> Result<RequirementId, String> {
     if Registry::embedded().get(&id).is_some() {
         return Ok(id);
     }
-    Err(match Registry::embedded().nearest(&id) {
+    Err(match Registry::embedded().nearest(word) {
         Some(nearest) => format!("no such requirement; did you mean {nearest}? `passmuster spec list` shows them all"),
         None => "no such requirement; `passmuster spec list` shows them all".into(),
     })

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::need::Need;
 use super::registry::Registry;
 use super::requirement::{Party, RequirementId};
 
@@ -35,34 +36,41 @@ impl fmt::Display for CheckFinding {
     }
 }
 
-/// Finds duplicate ids, tags without a requirement, and requirements for managers without a scenario.
+/// Finds duplicate ids, tags that name no requirement or no need, and requirements for managers without a scenario.
 pub fn check(registry: &Registry, scenarios: &[ScenarioTags]) -> Vec<CheckFinding> {
     let duplicates = registry.duplicates().iter().map(|(id, file, line)| CheckFinding {
         file: file.clone(),
         line: *line,
-        message: format!("{id} is stated a second time: ids are unique"),
+        message: format!("{id} is stated a second time: ids are unique, give this one its own"),
     });
-    let dangling = scenarios.iter().flat_map(|scenario| {
-        scenario.tags.iter().filter_map(|tag| tag.parse::<RequirementId>().ok()).filter(|id| registry.get(id).is_none()).map(|id| {
-            CheckFinding {
-                file: scenario.feature.clone(),
-                line: scenario.line,
-                message: match registry.nearest(&id) {
-                    Some(nearest) => format!("there is no requirement {id}; did you mean {nearest}?"),
-                    None => format!("there is no requirement {id}"),
-                },
-            }
-        })
+    let tags = scenarios.iter().flat_map(|scenario| {
+        let wrong = scenario.tags.iter().filter_map(|tag| wrong_tag(registry, tag));
+        wrong.map(|message| CheckFinding { file: scenario.feature.clone(), line: scenario.line, message })
     });
-    let without = registry.iter().filter(|requirement| requirement.party == Party::Manager).filter_map(|requirement| {
-        let covered = scenarios.iter().any(|scenario| scenario.tags.iter().any(|tag| tag == requirement.id.as_str()));
-        (!covered).then(|| CheckFinding {
-            file: requirement.file.clone(),
-            line: requirement.line,
-            message: format!("{} has no scenario: tag one with @{}", requirement.id, requirement.id),
-        })
+    let tagged = |id: &RequirementId| scenarios.iter().any(|scenario| scenario.tags.iter().any(|tag| tag == id.as_str()));
+    let without = registry.iter().filter(|requirement| requirement.party == Party::Manager && !tagged(&requirement.id));
+    let without = without.map(|requirement| CheckFinding {
+        file: requirement.file.clone(),
+        line: requirement.line,
+        message: format!("{} has no scenario: tag one with @{}", requirement.id, requirement.id),
     });
-    duplicates.chain(dangling).chain(without).collect()
+    duplicates.chain(tags).chain(without).collect()
+}
+
+/// What is wrong with a tag that means a requirement (`LC-CLEAN-1`) or a need (`needs:serve`).
+fn wrong_tag(registry: &Registry, tag: &str) -> Option<String> {
+    if let Some(need) = tag.strip_prefix("needs:") {
+        return need.parse::<Need>().err().map(|error| format!("@{tag}: {error}; {}", error.advice()));
+    }
+    let id = tag.parse::<RequirementId>();
+    let known = id.as_ref().is_ok_and(|id| registry.get(id).is_some());
+    if known || (id.is_err() && !registry.looks_like_an_id(tag)) {
+        return None;
+    }
+    Some(match registry.nearest(tag) {
+        Some(nearest) => format!("there is no requirement {tag}; did you mean {nearest}?"),
+        None => format!("there is no requirement {tag}: `passmuster spec list` shows them all"),
+    })
 }
 
 #[cfg(test)]
@@ -70,23 +78,39 @@ mod tests {
     use super::*;
 
     fn document(body: &str) -> (String, String) {
-        ("a.md".into(), format!("---\nsuite: lifecycle\n---\n{body}"))
+        ("a.md".into(), format!("---\nsuite: lifecycle\ntitle: T\nspec_version: \"1.0\"\n---\n{body}"))
+    }
+
+    fn scenario(tags: &[&str]) -> ScenarioTags {
+        ScenarioTags { feature: "f.feature".into(), line: 3, name: "s".into(), tags: tags.iter().map(ToString::to_string).collect() }
     }
 
     #[test]
     fn gaps_duplicates_and_dangling_tags_are_all_found() {
-        let stated = "### LC-X-1 · MUST · manager · one\n\nIt MUST.\n\n### LC-X-1 · MUST · manager · again\n\nIt MUST.\n\n### LC-X-2 · MAY · agent · fact\n\nIt MAY.\n";
+        let stated = "### LC-X-1 · MUST · manager · one\n\nIt MUST.\n\nWhy: so.\n\n\
+             ### LC-X-1 · MUST · manager · again\n\nIt MUST.\n\nWhy: so.\n\n\
+             ### LC-X-2 · MAY · agent · fact\n\nIt MAY.\n\nWhy: so.\n";
         let registry = Registry::from_documents(&[document(stated)]).unwrap();
-        let scenario =
-            ScenarioTags { feature: "f.feature".into(), line: 3, name: "s".into(), tags: vec!["LC-X-3".into(), "each-agent".into()] };
+        let scenario = scenario(&["LC-X-3", "lc-x-1", "LC-X2", "AB-QUITE-OTHER-1", "each-agent", "needs:serve", "needs:sevre"]);
         let found: Vec<String> = check(&registry, &[scenario]).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [
-                "a.md:8: LC-X-1 is stated a second time: ids are unique",
+                "a.md:12: LC-X-1 is stated a second time: ids are unique, give this one its own",
                 "f.feature:3: there is no requirement LC-X-3; did you mean LC-X-1?",
-                "a.md:4: LC-X-1 has no scenario: tag one with @LC-X-1",
+                "f.feature:3: there is no requirement lc-x-1; did you mean LC-X-1?",
+                "f.feature:3: there is no requirement LC-X2; did you mean LC-X-2?",
+                "f.feature:3: there is no requirement AB-QUITE-OTHER-1: `passmuster spec list` shows them all",
+                "f.feature:3: @needs:sevre: `sevre` is no need: wanted an operation, announcements, serve, record, \
+                 processes=session or agent=NAME; did you mean `serve`?",
+                "a.md:6: LC-X-1 has no scenario: tag one with @LC-X-1",
             ]
         );
+    }
+
+    #[test]
+    fn what_fits_together_has_no_findings() {
+        let registry = Registry::from_documents(&[document("### LC-X-1 · MUST · manager · one\n\nIt MUST.\n\nWhy: so.\n")]).unwrap();
+        assert_eq!(check(&registry, &[scenario(&["LC-X-1", "virtual", "agent:codex"])]), []);
     }
 }

@@ -1,9 +1,17 @@
 //! One document: its front matter, and its requirements by their headings.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
+use super::VERSION;
+use super::need::Need;
 use super::requirement::{Level, Party, Requirement, RequirementId};
+use super::word::{HEADING, WordError};
+
+const FRONT: &str = "begin the document with `---`, `suite: NAME`, `title: TITLE`, `spec_version: \"1.0\"`, `---`";
 
 /// What is wrong with a document.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -16,193 +24,323 @@ pub struct SpecError {
     /// What was found and what is wanted.
     pub what: String,
     #[source_code]
-    document: NamedSource<String>,
+    document: Arc<NamedSource<String>>,
     #[label("here")]
     at: SourceSpan,
     #[help]
-    help: Option<String>,
-}
-
-/// What a heading's section holds while it is being read.
-struct Open {
-    heading: String,
-    start: usize,
-    paragraphs: Vec<String>,
+    help: String,
 }
 
 /// Reads a document's requirements.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<SpecError>> {
-    let document = Document { file, text };
-    let suite = match document.front_matter("suite") {
-        Some(suite) => suite,
-        None if document.sections().iter().all(|open| document.requirement("", open).is_none()) => return Ok(Vec::new()),
-        None => return Err(vec![document.error(0, "the front matter names no suite".into(), "begin with `---`, `suite: NAME`, `---`")]),
-    };
-    let mut requirements = Vec::new();
-    let mut errors = Vec::new();
-    for open in document.sections() {
-        match document.requirement(&suite, &open) {
-            None => {}
-            Some(Ok(requirement)) => requirements.push(requirement),
-            Some(Err(error)) => errors.push(error),
-        }
+    let mut reading = Reading { file, text, source: Arc::new(NamedSource::new(file, text.to_owned())), errors: Vec::new() };
+    let outline = outline(text);
+    let stated: Vec<&Section> = outline.sections.iter().filter(|section| section.states_a_requirement()).collect();
+    if stated.is_empty() {
+        return Ok(Vec::new());
     }
-    if errors.is_empty() { Ok(requirements) } else { Err(errors) }
+    let suite = reading.front_matter(outline.front.as_ref());
+    let requirements = stated.iter().filter_map(|section| reading.requirement(&suite, section)).collect();
+    if reading.errors.is_empty() { Ok(requirements) } else { Err(reading.errors) }
 }
 
-struct Document<'a> {
+/// A piece of text without its markup, and where it stands.
+#[derive(Debug, Default)]
+struct Piece {
+    text: String,
+    at: Range<usize>,
+}
+
+/// A heading and the paragraphs below it.
+struct Section {
+    level: HeadingLevel,
+    heading: Piece,
+    paragraphs: Vec<Piece>,
+}
+
+impl Section {
+    /// Whether the heading means to be a requirement's: of several parts, or beginning with an id.
+    fn states_a_requirement(&self) -> bool {
+        let first = self.heading.text.split_whitespace().next().unwrap_or_default();
+        first.parse::<RequirementId>().is_ok() || self.heading.text.contains(" · ")
+    }
+}
+
+/// What of a document matters here.
+struct Outline {
+    front: Option<Piece>,
+    sections: Vec<Section>,
+}
+
+fn outline(text: &str) -> Outline {
+    let mut outline = Outline { front: None, sections: Vec::new() };
+    let mut open: Option<Piece> = None;
+    for (event, at) in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Heading { .. } | Tag::Paragraph | Tag::MetadataBlock(_)) => open = Some(Piece { text: String::new(), at }),
+            Event::Text(text) | Event::Code(text) => open.iter_mut().for_each(|piece| piece.text.push_str(&text)),
+            Event::SoftBreak | Event::HardBreak => open.iter_mut().for_each(|piece| piece.text.push('\n')),
+            Event::End(TagEnd::MetadataBlock(_)) => outline.front = outline.front.take().or(open.take()),
+            Event::End(TagEnd::Heading(level)) => {
+                outline.sections.push(Section { level, heading: open.take().unwrap_or_default(), paragraphs: Vec::new() });
+            }
+            Event::End(TagEnd::Paragraph) => {
+                if let (Some(section), Some(piece)) = (outline.sections.last_mut(), open.take()) {
+                    section.paragraphs.push(piece);
+                }
+            }
+            _ => {}
+        }
+    }
+    outline
+}
+
+/// A document being read, and what was found wrong so far.
+struct Reading<'a> {
     file: &'a str,
     text: &'a str,
+    source: Arc<NamedSource<String>>,
+    errors: Vec<SpecError>,
 }
 
-impl Document<'_> {
-    /// A key of the YAML front matter; only plain `key: value` lines are used.
-    fn front_matter(&self, key: &str) -> Option<String> {
-        let rest = self.text.strip_prefix("---\n")?;
-        let (front, _) = rest.split_once("\n---\n")?;
-        let value = front.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-        Some(value.trim().trim_matches('"').to_owned())
-    }
-
-    /// The sections under level-three headings, with their paragraphs.
-    fn sections(&self) -> Vec<Open> {
-        let mut sections: Vec<Open> = Vec::new();
-        let (mut in_heading, mut in_paragraph) = (false, false);
-        let mut current = String::new();
-        let mut collecting = false;
-        for (event, range) in
-            Parser::new_ext(self.text, Options::ENABLE_TABLES | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS).into_offset_iter()
-        {
-            match event {
-                Event::Start(Tag::Heading { level, .. }) => {
-                    collecting = level == HeadingLevel::H3;
-                    in_heading = collecting;
-                    if collecting {
-                        sections.push(Open { heading: String::new(), start: range.start, paragraphs: Vec::new() });
-                    }
-                }
-                Event::End(TagEnd::Heading(_)) => in_heading = false,
-                Event::Start(Tag::Paragraph) if collecting => {
-                    in_paragraph = true;
-                    current.clear();
-                }
-                Event::End(TagEnd::Paragraph) if in_paragraph => {
-                    in_paragraph = false;
-                    if let Some(open) = sections.last_mut() {
-                        open.paragraphs.push(current.trim().to_owned());
-                    }
-                }
-                Event::Text(text) | Event::Code(text) => {
-                    if in_heading && let Some(open) = sections.last_mut() {
-                        open.heading.push_str(&text);
-                    } else if in_paragraph {
-                        current.push_str(&text);
-                    }
-                }
-                Event::SoftBreak | Event::HardBreak if in_paragraph => current.push('\n'),
-                _ => {}
+impl Reading<'_> {
+    /// The suite, from the front matter.
+    fn front_matter(&mut self, front: Option<&Piece>) -> String {
+        let Some(front) = front else {
+            self.wrong(0..self.text.find('\n').unwrap_or_default(), "there is no front matter".into(), FRONT);
+            return String::new();
+        };
+        let value = |key: &str| {
+            let value = front.text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
+            Some(value.trim().trim_matches('"').to_owned()).filter(|value| !value.is_empty())
+        };
+        for key in ["suite", "title", "spec_version"] {
+            if value(key).is_none() {
+                self.wrong(front.at.clone(), format!("the front matter has no `{key}`"), FRONT);
             }
         }
-        sections
+        if let Some(version) = value("spec_version").filter(|version| version != VERSION) {
+            let at = self.within(&front.at, &version);
+            self.wrong(at, format!("the document is of spec version {version}, this harness of {VERSION}"), FRONT);
+        }
+        value("suite").unwrap_or_default()
     }
 
-    /// The requirement of a section; `None` where its heading is no requirement's.
-    fn requirement(&self, suite: &str, open: &Open) -> Option<Result<Requirement, SpecError>> {
-        let parts: Vec<&str> = open.heading.split(" · ").map(str::trim).collect();
-        if parts.len() < 2 && parts[0].parse::<RequirementId>().is_err() {
+    /// The requirement of a section; none where something is wrong with it.
+    fn requirement(&mut self, suite: &str, section: &Section) -> Option<Requirement> {
+        let heading = &section.heading;
+        if section.level != HeadingLevel::H3 {
+            self.wrong(heading.at.clone(), format!("the heading is of level {}, wanted 3", section.level as usize), HEADING);
+        }
+        let parts: Vec<&str> = heading.text.split(" · ").map(str::trim).collect();
+        let [id, level, party, title] = parts[..] else {
+            self.wrong(
+                heading.at.clone(),
+                format!("a requirement's heading has 4 parts, separated by ` · `; this one has {}", parts.len()),
+                HEADING,
+            );
             return None;
+        };
+        let id = self.word::<RequirementId>(&heading.at, id);
+        let level = self.word::<Level>(&heading.at, level);
+        let party = self.word::<Party>(&heading.at, party);
+        if title.is_empty() {
+            self.wrong(heading.at.clone(), "the title is empty".into(), HEADING);
         }
-        Some(self.stated(suite, open, &parts).map_err(|(what, help)| self.error(open.start, what, help)))
+        let (needs, sentence, rationale) = self.body(section);
+        if let Some(level) = level {
+            self.says(level, sentence, heading);
+        }
+        let why = rationale.and_then(|piece| piece.text.strip_prefix("Why:"));
+        if why.is_none() {
+            let after = sentence.unwrap_or(heading).at.clone();
+            self.wrong(after, "no reason follows".into(), "after the sentence, say why in a paragraph that begins with `Why:`");
+        }
+        Some(Requirement {
+            id: id?,
+            level: level?,
+            party: party?,
+            suite: suite.to_owned(),
+            title: title.to_owned(),
+            needs,
+            sentence: one_line(&sentence?.text),
+            rationale: one_line(why?),
+            file: self.file.to_owned(),
+            line: self.line(heading.at.start),
+        })
     }
 
-    fn stated(&self, suite: &str, open: &Open, parts: &[&str]) -> Result<Requirement, (String, &'static str)> {
-        const FORM: &str = "write `### LC-CLEAN-1 · MUST · manager · short title`";
-        let id: RequirementId = parts[0].parse().map_err(|why| (why, FORM))?;
-        let [_, level, party, title] = parts else {
-            return Err((format!("the heading of {id} has {} parts, wanted 4", parts.len()), FORM));
-        };
-        let level = Level::ALL
-            .into_iter()
-            .find(|known| known.word() == *level)
-            .ok_or_else(|| (format!("`{level}` is no level: wanted MUST, SHOULD or MAY"), FORM))?;
-        let party = Party::ALL
-            .into_iter()
-            .find(|known| known.word() == *party)
-            .ok_or_else(|| (format!("`{party}` is no party: wanted manager, orchestrator or agent"), FORM))?;
-        let mut paragraphs = open.paragraphs.iter();
-        let mut sentence = paragraphs.next().cloned().unwrap_or_default();
+    /// The needs, the sentence and the paragraph after it.
+    fn body<'s>(&mut self, section: &'s Section) -> (Vec<Need>, Option<&'s Piece>, Option<&'s Piece>) {
+        let mut paragraphs = section.paragraphs.iter().peekable();
         let mut needs = Vec::new();
-        if let Some(rest) = sentence.strip_prefix("Needs:") {
-            let (list, after) = rest.split_once('\n').unwrap_or((rest, ""));
-            needs = list.trim().trim_end_matches('.').split(',').map(|need| need.trim().to_owned()).collect();
-            sentence = if after.is_empty() { paragraphs.next().cloned().unwrap_or_default() } else { after.to_owned() };
+        if let Some(piece) = paragraphs.next_if(|piece| piece.text.starts_with("Needs:")) {
+            let words = piece.text["Needs:".len()..].split(',').map(str::trim);
+            needs = words.filter_map(|word| self.word::<Need>(&piece.at, word)).collect();
         }
-        let sentence = sentence.replace('\n', " ");
-        if !sentence.contains(level.word()) {
-            return Err((
-                format!("the sentence of {id} does not say {}: `{sentence}`", level.word()),
-                "after `Needs:`, state the rule in one sentence with the heading's RFC 2119 word",
-            ));
+        (needs, paragraphs.next(), paragraphs.next())
+    }
+
+    /// Holds the sentence to its level: it says the level's word, and no stronger one.
+    fn says(&mut self, level: Level, sentence: Option<&Piece>, heading: &Piece) {
+        const HELP: &str = "state the rule in one sentence with the RFC 2119 word of its heading";
+        let Some(sentence) = sentence else {
+            return self.wrong(heading.at.clone(), "no sentence follows".into(), HELP);
+        };
+        let said = |level: Level| sentence.text.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word == level.word());
+        if let Some(stronger) = Level::ALL.into_iter().find(|other| *other < level && said(*other)) {
+            let at = self.within(&sentence.at, stronger.word());
+            self.wrong(at, format!("the sentence says {stronger}, its heading {level}"), HELP);
+        } else if !said(level) {
+            self.wrong(sentence.at.clone(), format!("the sentence does not say {level}"), HELP);
         }
-        let rationale = paragraphs.next().map(|why| why.replace('\n', " ")).unwrap_or_default();
-        let rationale = rationale.strip_prefix("Why:").unwrap_or(&rationale).trim().to_owned();
-        Ok(Requirement {
-            id,
-            level,
-            party,
-            suite: suite.to_owned(),
-            title: (*title).to_owned(),
-            needs,
-            sentence,
-            rationale,
+    }
+
+    /// A word of the specification's own, found somewhere in `around`.
+    fn word<T: std::str::FromStr<Err = WordError>>(&mut self, around: &Range<usize>, word: &str) -> Option<T> {
+        let error = match word.parse() {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        let at = self.within(around, word);
+        self.wrong(at, error.to_string(), &error.advice());
+        None
+    }
+
+    /// Where a word stands in a part of the text, alone if it can be; the whole part where markup hides it.
+    fn within(&self, around: &Range<usize>, word: &str) -> Range<usize> {
+        let part = &self.text[around.clone()];
+        let alone = |at: usize| {
+            let (before, after) = (part[..at].chars().next_back(), part[at + word.len()..].chars().next());
+            ![before, after].into_iter().flatten().any(|c| c.is_alphanumeric() || c == '-' || c == '_')
+        };
+        let found = part.match_indices(word).map(|(at, _)| at).find(|at| !word.is_empty() && alone(*at));
+        found.map_or_else(|| around.clone(), |at| around.start + at..around.start + at + word.len())
+    }
+
+    fn wrong(&mut self, at: Range<usize>, what: String, help: &str) {
+        let shown = self.text[at.clone()].trim_end().len();
+        self.errors.push(SpecError {
             file: self.file.to_owned(),
-            line: self.line(open.start),
-        })
+            line: self.line(at.start),
+            what,
+            document: Arc::clone(&self.source),
+            at: (at.start, shown).into(),
+            help: help.to_owned(),
+        });
     }
 
     fn line(&self, offset: usize) -> usize {
         self.text[..offset].matches('\n').count() + 1
     }
+}
 
-    fn error(&self, offset: usize, what: String, help: &str) -> SpecError {
-        let length = self.text[offset..].find('\n').unwrap_or(self.text.len() - offset);
-        SpecError {
-            file: self.file.to_owned(),
-            line: self.line(offset),
-            what,
-            document: NamedSource::new(self.file, self.text.to_owned()),
-            at: (offset, length).into(),
-            help: Some(help.to_owned()),
-        }
-    }
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+
     use super::*;
 
-    const FRONT: &str = "---\nsuite: lifecycle\n---\n\n";
+    const FRONT: &str = "---\nsuite: lifecycle\ntitle: \"T\"\nspec_version: \"1.0\"\n---\n\n";
+
+    fn told(text: &str) -> Vec<String> {
+        read("a.md", text).unwrap_err().iter().map(|error| format!("{error} | {}", error.help)).collect()
+    }
 
     #[test]
     fn a_requirement_is_read_from_its_section() {
         let text = format!(
-            "{FRONT}# T\n\n### LC-CLEAN-1 · MUST · manager · the whole tree ends\n\nNeeds: end_session, processes=session\n\n`end_session` MUST end\nit all.\n\nWhy: orphans.\n\n### Not one\n\ntext\n"
+            "{FRONT}# T\n\n### LC-CLEAN-1 · MUST · manager · the `whole` tree ends\n\nNeeds: end_session, processes=session\n\n\
+             `end_session` MUST end\nit all.\n\nWhy: orphans\ncost.\n\nMore.\n\n### Not one\n\ntext\n"
         );
         let read = read("a.md", &text).unwrap();
-        assert_eq!(read.len(), 1);
-        let requirement = &read[0];
-        assert_eq!(requirement.sentence, "end_session MUST end it all.");
-        assert_eq!(requirement.needs, ["end_session", "processes=session"]);
-        assert_eq!((requirement.rationale.as_str(), requirement.line), ("orphans.", 7));
+        assert_eq!(
+            read,
+            [Requirement {
+                id: "LC-CLEAN-1".parse().unwrap(),
+                level: Level::Must,
+                party: Party::Manager,
+                suite: "lifecycle".into(),
+                title: "the whole tree ends".into(),
+                needs: vec![Need::Operation("end_session"), Need::ProcessPerSession],
+                sentence: "end_session MUST end it all.".into(),
+                rationale: "orphans cost.".into(),
+                file: "a.md".into(),
+                line: 9,
+            }]
+        );
     }
 
     #[test]
-    fn every_fault_is_told_with_its_line() {
-        let text = format!("{FRONT}### LC-X-1 · MUTS · manager · t\n\nIt MUST.\n\n### LC-X-2 · MUST · manager · t\n\nIt may.\n");
-        let told: Vec<String> = read("a.md", &text).unwrap_err().iter().map(ToString::to_string).collect();
+    fn a_document_that_states_nothing_needs_no_front_matter() {
+        assert_eq!(read("README.md", "# How\n\n### A heading\n\n```markdown\n### LC-X-1 · MUST · manager · t\n```\n").unwrap(), []);
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_and_shown_where_it_stands() {
+        let text = format!(
+            "{FRONT}### LC-X-1 · MUTS · mannager · t\n\nNeeds: end_sesion, start_session\n\nIt MUST.\n\n\
+             ### LC-X-2 · SHOULD · manager · t\n\nIt MUST and SHOULD.\n\nWhy: so.\n\n### LC-X3 · MUST · agent · t\n\nIt may.\n\nWhy: so.\n"
+        );
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
+        let mut shown = String::new();
+        for error in read("spec/x.md", &text).unwrap_err() {
+            handler.render_report(&mut shown, &error).unwrap();
+            shown.push('\n');
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn a_requirement_under_a_heading_of_another_level_is_not_lost() {
+        let told = told(&format!("{FRONT}## LC-X-1 · MUST · manager · t\n\nIt MUST.\n\nWhy: so.\n"));
+        assert_eq!(told, ["a.md:7: the heading is of level 2, wanted 3 | write `### LC-CLEAN-1 · MUST · manager · short title`"]);
+    }
+
+    #[test]
+    fn a_heading_that_begins_with_an_id_is_not_passed_over() {
+        let told = told(&format!("{FRONT}### LC-X-1 - MUST - manager - t\n\nIt MUST.\n\nWhy: so.\n"));
         assert_eq!(
             told,
-            ["a.md:5: `MUTS` is no level: wanted MUST, SHOULD or MAY", "a.md:9: the sentence of LC-X-2 does not say MUST: `It may.`"]
+            [
+                "a.md:7: a requirement's heading has 4 parts, separated by ` · `; this one has 1 | write `### LC-CLEAN-1 · MUST · manager · short title`"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_requirement_says_something_and_why() {
+        let told: Vec<String> =
+            told(&format!("{FRONT}### LC-X-1 · MUST · manager · t\n\nNeeds: serve\n\n### LC-X-2 · MAY · agent · t\n\nIt MAY.\n"));
+        assert_eq!(
+            told,
+            [
+                "a.md:7: no sentence follows | state the rule in one sentence with the RFC 2119 word of its heading",
+                "a.md:7: no reason follows | after the sentence, say why in a paragraph that begins with `Why:`",
+                "a.md:13: no reason follows | after the sentence, say why in a paragraph that begins with `Why:`",
+            ]
+        );
+    }
+
+    #[test]
+    fn front_matter_is_whole_and_of_this_version() {
+        const STATED: &str = "### LC-X-1 · MUST · manager · t\n\nIt MUST.\n\nWhy: so.\n";
+        let first = |text: String| told(&text).into_iter().map(|line| line.split(" | ").next().unwrap().to_owned()).collect::<Vec<_>>();
+        assert_eq!(first(STATED.into()), ["a.md:1: there is no front matter"]);
+        assert_eq!(
+            first(format!("---\nsuit: lifecycle\nspec_version: \"0.9\"\n---\n\n{STATED}")),
+            [
+                "a.md:1: the front matter has no `suite`",
+                "a.md:1: the front matter has no `title`",
+                "a.md:3: the document is of spec version 0.9, this harness of 1.0",
+            ]
         );
     }
 }

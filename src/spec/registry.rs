@@ -5,6 +5,7 @@ use include_dir::{Dir, include_dir};
 
 use super::document::{self, SpecError};
 use super::requirement::{Requirement, RequirementId};
+use super::word::nearest;
 
 static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/spec");
 
@@ -23,7 +24,10 @@ impl Registry {
             let mut documents = Vec::new();
             collect(&DOCUMENTS, &mut documents);
             documents.sort();
-            Registry::from_documents(&documents).expect("the embedded documents are checked before they are built in")
+            Registry::from_documents(&documents).unwrap_or_else(|wrong| {
+                let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
+                panic!("this binary carries a broken specification:\n{}", wrong.join("\n"))
+            })
         })
     }
 
@@ -71,14 +75,16 @@ impl Registry {
         &self.duplicates
     }
 
-    /// The known id that is spelt most like another one.
-    pub fn nearest(&self, id: &RequirementId) -> Option<&RequirementId> {
-        self.requirements
-            .keys()
-            .map(|known| (strsim::damerau_levenshtein(known.as_str(), id.as_str()), known))
-            .filter(|(distance, _)| *distance <= 3)
-            .min_by_key(|(distance, _)| *distance)
-            .map(|(_, known)| known)
+    /// The known id that is spelt most like a text, such as an unknown id.
+    pub fn nearest(&self, text: &str) -> Option<&RequirementId> {
+        let nearest = nearest(text, self.requirements.keys().map(RequirementId::as_str))?;
+        self.requirements.keys().find(|known| known.as_str() == nearest)
+    }
+
+    /// Whether a text begins like an id: `LC-…` where there are ids in LC, in upper or lower case.
+    pub(super) fn looks_like_an_id(&self, text: &str) -> bool {
+        let family = |text: &str| text.split_once('-').map(|(family, _)| family.to_ascii_uppercase());
+        family(text).is_some_and(|found| self.requirements.keys().any(|known| family(known.as_str()).as_ref() == Some(&found)))
     }
 }
 
@@ -88,5 +94,57 @@ fn collect(folder: &Dir<'_>, into: &mut Vec<(String, String)>) {
     }
     for folder in folder.dirs() {
         collect(folder, into);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::contract::SUITES;
+    use crate::spec::Party;
+
+    #[test]
+    fn the_embedded_documents_are_those_of_the_folder() {
+        fn below(folder: &Path, into: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                match entry.is_dir() {
+                    true => below(&entry, into),
+                    false if entry.extension().is_some_and(|extension| extension == "md") => {
+                        into.push(std::fs::read_to_string(entry).unwrap());
+                    }
+                    false => {}
+                }
+            }
+        }
+        let mut on_disk = Vec::new();
+        below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("spec"), &mut on_disk);
+        let mut embedded = Vec::new();
+        collect(&DOCUMENTS, &mut embedded);
+        let mut embedded: Vec<String> = embedded.into_iter().map(|(_, text)| text).collect();
+        on_disk.sort();
+        embedded.sort();
+        assert_eq!(embedded, on_disk);
+    }
+
+    #[test]
+    fn every_suite_of_the_contract_has_requirements_and_every_managers_requirement_a_suite() {
+        let registry = Registry::embedded();
+        for suite in SUITES {
+            assert!(registry.suite(suite.name).next().is_some(), "{} has no requirement", suite.name);
+        }
+        for requirement in registry.iter().filter(|requirement| requirement.party == Party::Manager) {
+            assert!(SUITES.iter().any(|suite| suite.name == requirement.suite), "{}: no suite {}", requirement.id, requirement.suite);
+        }
+    }
+
+    #[test]
+    fn an_unknown_id_has_a_nearest_one_or_none() {
+        let registry = Registry::embedded();
+        let nearest = |text: &str| registry.nearest(text).map(RequirementId::as_str);
+        assert_eq!(nearest("LC-CLEAN-99"), Some("LC-CLEAN-9"));
+        assert_eq!(nearest("lc-restrat-1"), Some("LC-RESTART-1"));
+        assert_eq!(nearest("UTF-8"), None);
     }
 }

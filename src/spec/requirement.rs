@@ -5,6 +5,9 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::need::Need;
+use super::word::WordError;
+
 /// A requirement's id: `LC-CLEAN-1`, `LC-CREATE-3b`, `CX-3`. Ordered naturally: `LC-OBS-2` before `LC-OBS-10`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -33,7 +36,7 @@ fn split(text: &str) -> Option<(&str, u32, &str)> {
 }
 
 impl FromStr for RequirementId {
-    type Err = String;
+    type Err = WordError;
 
     /// Reads an id.
     ///
@@ -42,13 +45,13 @@ impl FromStr for RequirementId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match split(text) {
             Some(_) => Ok(Self(text.to_owned())),
-            None => Err(format!("`{text}` is not a requirement id: wanted one like LC-CLEAN-1 or LC-CREATE-3b")),
+            None => Err(WordError::Id(text.to_owned())),
         }
     }
 }
 
 impl TryFrom<String> for RequirementId {
-    type Error = String;
+    type Error = WordError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
@@ -105,6 +108,18 @@ impl Level {
     }
 }
 
+impl FromStr for Level {
+    type Err = WordError;
+
+    /// Reads the RFC 2119 word.
+    ///
+    /// # Errors
+    /// Names the word found and the words known.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|level| level.word() == word).ok_or_else(|| WordError::Level(word.to_owned()))
+    }
+}
+
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -137,6 +152,18 @@ impl Party {
     }
 }
 
+impl FromStr for Party {
+    type Err = WordError;
+
+    /// Reads the party's word.
+    ///
+    /// # Errors
+    /// Names the word found and the words known.
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|party| party.word() == word).ok_or_else(|| WordError::Party(word.to_owned()))
+    }
+}
+
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -156,8 +183,8 @@ pub struct Requirement {
     pub suite: String,
     /// A short title, as reports show it.
     pub title: String,
-    /// What a system must offer for it to be exercised: operations, `announcements`, `serve`, `processes=session`.
-    pub needs: Vec<String>,
+    /// What a system must offer for it to be exercised.
+    pub needs: Vec<Need>,
     /// The normative sentence.
     pub sentence: String,
     /// Why, in a line or two.

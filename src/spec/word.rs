@@ -1,0 +1,44 @@
+use super::need::Need;
+use super::requirement::{Level, Party};
+
+/// How a requirement's heading is written.
+pub(super) const HEADING: &str = "write `### LC-CLEAN-1 · MUST · manager · short title`";
+
+/// A word that is not one of those that the specification knows in its place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// Where a requirement's id belongs.
+    #[error("`{0}` is not a requirement id: wanted one like LC-CLEAN-1 or LC-CREATE-3b")]
+    Id(String),
+    /// Where a level belongs.
+    #[error("`{0}` is no level: wanted MUST, SHOULD or MAY")]
+    Level(String),
+    /// Where a party belongs.
+    #[error("`{0}` is no party: wanted manager, orchestrator or agent")]
+    Party(String),
+    /// Where a need belongs.
+    #[error("`{0}` is no need: wanted an operation, announcements, serve, record, processes=session or agent=NAME")]
+    Need(String),
+}
+
+impl WordError {
+    /// What to do: write the word that was probably meant, or the form that is wanted.
+    pub fn advice(&self) -> String {
+        let (found, known, otherwise) = match self {
+            WordError::Id(found) => (found, Vec::new(), HEADING),
+            WordError::Level(found) => (found, Level::ALL.iter().map(ToString::to_string).collect(), HEADING),
+            WordError::Party(found) => (found, Party::ALL.iter().map(ToString::to_string).collect(), HEADING),
+            WordError::Need(found) => (found, Need::words(), "spec/README.md lists the needs"),
+        };
+        match nearest(found, known.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => otherwise.to_owned(),
+        }
+    }
+}
+
+/// The known word that is spelt most like another one; none where even that differs in more than a third of its letters.
+pub(super) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |word: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &found.to_lowercase());
+    known.map(|word| (distance(word), word)).filter(|(distance, word)| distance * 3 <= word.len()).min().map(|(_, word)| word)
+}
