@@ -33,27 +33,30 @@ enum Command {
 
 /// Runs the command.
 pub fn run(args: &Spec) -> ExitCode {
-    let registry = Registry::embedded();
     match &args.command {
         Command::List { suite, level, party } => {
-            super::print(&list(registry, Filters { suite: suite.as_deref(), level: *level, party: *party }));
+            super::print(&list(Registry::embedded(), Filters { suite: suite.as_deref(), level: *level, party: *party }));
             ExitCode::SUCCESS
         }
         Command::Check => {
-            let found = check(registry, &super::explain::scenarios());
-            for finding in &found {
-                eprintln!("{finding}");
-            }
-            match found.len() {
-                0 => {
-                    println!("the spec is whole: {} requirements", registry.iter().count());
-                    ExitCode::SUCCESS
+            let count = match Registry::read_embedded() {
+                Ok(registry) => {
+                    let found = check(&registry, &super::explain::scenarios());
+                    if found.is_empty() {
+                        println!("the spec is whole: {} requirements", registry.iter().count());
+                        return ExitCode::SUCCESS;
+                    }
+                    found.iter().for_each(|finding| eprintln!("{finding}"));
+                    found.len()
                 }
-                count => {
-                    eprintln!("{count} findings");
-                    ExitCode::FAILURE
+                Err(wrong) => {
+                    let count = wrong.len();
+                    wrong.into_iter().for_each(|error| eprintln!("{:?}", miette::Report::new(error)));
+                    count
                 }
-            }
+            };
+            eprintln!("{count} findings");
+            ExitCode::FAILURE
         }
     }
 }

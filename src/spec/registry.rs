@@ -18,17 +18,28 @@ pub struct Registry {
 
 impl Registry {
     /// The requirements of the documents that this binary carries.
+    ///
+    /// # Panics
+    /// Where [`Registry::read_embedded`] finds something wrong: then the binary should not have been built.
     pub fn embedded() -> &'static Registry {
         static EMBEDDED: OnceLock<Registry> = OnceLock::new();
         EMBEDDED.get_or_init(|| {
-            let mut documents = Vec::new();
-            collect(&DOCUMENTS, &mut documents);
-            documents.sort();
-            Registry::from_documents(&documents).unwrap_or_else(|wrong| {
+            Registry::read_embedded().unwrap_or_else(|wrong| {
                 let wrong: Vec<String> = wrong.iter().map(ToString::to_string).collect();
                 panic!("this binary carries a broken specification:\n{}", wrong.join("\n"))
             })
         })
+    }
+
+    /// Reads the documents that this binary carries, for those who write them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn read_embedded() -> Result<Self, Vec<SpecError>> {
+        let mut documents = Vec::new();
+        collect(&DOCUMENTS, &mut documents);
+        documents.sort();
+        Self::from_documents(&documents)
     }
 
     /// Reads documents, given as path and text.
