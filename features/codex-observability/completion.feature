@@ -57,17 +57,17 @@ Feature: Learning that a Codex turn is complete
   Scenario: The first turn's data has the first prompt and reply
     Given session "A" is started
     And the agent of "A" completes its turn
-    When the data of "A" has come to turn 1
-    Then the data of "A" has its turns in order and nobody else's
+    Then the data of "A" has come to turn 1
+    And the data of "A" has its turns in order and nobody else's
 
   @CX-7
   Scenario: Two sessions in one directory are not confused
     Given sessions "A" and "B" are started at once in one folder
     When the agent of "B" completes its turn
     And the agent of "A" completes its turn
-    And the data of "A" has come to turn 1
+    Then the data of "A" has come to turn 1
     And the data of "B" has come to turn 1
-    Then the data of "A" has its turns in order and nobody else's
+    And the data of "A" has its turns in order and nobody else's
     And the data of "B" has its turns in order and nobody else's
 
   @CX-7

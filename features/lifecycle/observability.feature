@@ -43,17 +43,17 @@ Feature: Observing sessions
     And the agent of "B" completes its turn
     And the message "plain" is sent to "A"
     And the agent of "A" completes its turn
-    When the data of "A" has come to turn 2
-    Then the data of "A" has its turns in order and nobody else's
+    Then the data of "A" has come to turn 2
+    And the data of "A" has its turns in order and nobody else's
 
   @LC-OBS-5 @each-agent
   Scenario Outline: A long transcript of <kind> text is cut at its start
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 <kind> characters
-    And the data of "A" has come to turn 1
+    And session "A" is observable
     When session "A" is read
-    Then the text is at most 48000 characters
-    And the text is marked as cut and ends with the end of the transcript
+    Then the text is marked as cut and ends with the end of the transcript
+    And the text is at most 48000 characters
 
     Examples:
       | kind  |
@@ -65,11 +65,11 @@ Feature: Observing sessions
   Scenario Outline: Asking for the last <tail> characters
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 CJK characters
-    And the data of "A" has come to turn 1
+    And session "A" is observable
     When the last <tail> characters of "A" are read
     Then the answer is "data"
-    And the text is at most <most> characters
     And the text is marked as cut and ends with the end of the transcript
+    And the text is at most <most> characters
 
     Examples:
       | tail       | most  |

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use crate::contract::{Announcement, Args, OperationSpec, SessionId};
 use crate::reference::service::Service;
 use crate::reference::store::SimStore;
 use crate::reference::virtual_host::VirtualHost;
-use crate::reference::{Config, FaultSet, Manager};
+use crate::reference::{Complaints, Config, FaultSet, Manager};
 
 use super::{Announces, CallError, Driver, Offer};
 
@@ -24,6 +24,7 @@ pub struct InProcess {
     config: Config,
     manager: RefCell<Arc<Manager>>,
     listeners: RefCell<Vec<mpsc::UnboundedSender<Announcement>>>,
+    said: Arc<Mutex<String>>,
 }
 
 impl InProcess {
@@ -31,9 +32,10 @@ impl InProcess {
     pub async fn open(world: SimWorld, clock: Clock, faults: FaultSet) -> Self {
         let host = Arc::new(VirtualHost::new(world.clone()));
         let store = Arc::new(SimStore::new(world));
-        let config = Config { faults, ..Config::conforming(clock) };
+        let said = Arc::new(Mutex::new(String::new()));
+        let config = Config { faults, complaints: Complaints::Kept(said.clone()), ..Config::conforming(clock) };
         let manager = Manager::open(Arc::new(host.clone()), store.clone(), config.clone()).await;
-        Self { host, store, config, manager: RefCell::new(manager), listeners: RefCell::default() }
+        Self { host, store, config, manager: RefCell::new(manager), listeners: RefCell::default(), said }
     }
 
     /// Where a session's record is.
@@ -101,6 +103,6 @@ impl Driver for InProcess {
     }
 
     fn stderr_tail(&self) -> String {
-        String::new()
+        self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }

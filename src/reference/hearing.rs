@@ -31,7 +31,7 @@ impl Manager {
             self.turn_ended(&live, moment, payload).await;
         }
         if let Err(error) = self.save(&live) {
-            eprintln!("passmuster: {error}");
+            self.config.complaints.say(&error.to_string());
         }
     }
 
@@ -101,7 +101,7 @@ impl Manager {
         }
         self.announce_end(&live, "the agent exited");
         if let Err(error) = self.save(&live) {
-            eprintln!("passmuster: {error}");
+            self.config.complaints.say(&error.to_string());
         }
     }
 

@@ -10,8 +10,6 @@ use tokio::sync::mpsc;
 
 use crate::contract::{AgentKind, SessionId};
 
-use super::spool::Receipt;
-
 /// A place where agents run: in memory, on ptys, in tmux.
 ///
 /// Implementors carry out and observe; they decide nothing about sessions. A [`Handle`] is plain data that outlives
@@ -122,12 +120,10 @@ pub enum Signal {
     Hook {
         /// The session.
         session: SessionId,
-        /// When.
+        /// `start` or `turn_end`.
         moment: Moment,
         /// The agent's own payload: Codex's notify argument, Claude's and Gemini's standard input.
         payload: Value,
-        /// To be kept until it is dealt with.
-        receipt: Receipt,
     },
     /// An agent's process ended.
     Exited {
@@ -135,8 +131,6 @@ pub enum Signal {
         session: SessionId,
         /// Its exit status, where known.
         code: Option<i32>,
-        /// To be kept until it is dealt with.
-        receipt: Receipt,
     },
 }
 

@@ -28,9 +28,6 @@ use super::transcript;
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
 
-/// What no message may hold: an argument ends at the one, and a paste could be ended by the other.
-const UNTYPABLE: [char; 2] = ['\0', '\u{1b}'];
-
 /// How the manager is to behave.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -42,12 +39,44 @@ pub struct Config {
     pub message_chars: usize,
     /// The defects that it is to have.
     pub faults: FaultSet,
+    /// Where it says what is wrong with its state.
+    pub complaints: Complaints,
 }
 
 impl Config {
     /// A conforming manager.
     pub fn conforming(clock: Clock) -> Self {
-        Self { clock, default_timeout_s: DEFAULT_TIMEOUT_S, message_chars: DEFAULT_MESSAGE_CHARS, faults: FaultSet::default() }
+        Self {
+            clock,
+            default_timeout_s: DEFAULT_TIMEOUT_S,
+            message_chars: DEFAULT_MESSAGE_CHARS,
+            faults: FaultSet::default(),
+            complaints: Complaints::default(),
+        }
+    }
+}
+
+/// Where the manager says what is wrong with its state: it has no caller to tell.
+#[derive(Debug, Clone, Default)]
+pub enum Complaints {
+    /// On standard error.
+    #[default]
+    Stderr,
+    /// In memory.
+    Kept(Arc<Mutex<String>>),
+}
+
+impl Complaints {
+    /// Says it.
+    pub fn say(&self, what: &str) {
+        match self {
+            Complaints::Stderr => eprintln!("passmuster: {what}"),
+            Complaints::Kept(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                kept.push_str(what);
+                kept.push('\n');
+            }
+        }
     }
 }
 
@@ -119,7 +148,7 @@ impl Manager {
                 Ok(record) => record,
                 Err(error) => {
                     // It costs this session, and no other; the file stays for whoever wants to mend it.
-                    eprintln!("passmuster: {name} is unreadable and left out: {error}");
+                    self.config.complaints.say(&format!("{name} is unreadable and left out: {error}"));
                     self.end_unlisted(&name).await;
                     continue;
                 }
@@ -138,7 +167,7 @@ impl Manager {
             record.handle = Some(handle);
             let live = self.keep(record);
             if let Err(error) = self.save(&live) {
-                eprintln!("passmuster: {error}");
+                self.config.complaints.say(&error.to_string());
             }
             self.watch_timeout(&live);
         }
@@ -150,7 +179,7 @@ impl Manager {
         if let Some(handle) = self.host.recover(&id.into()).await
             && let Err(error) = self.host.end(&handle, End::Tree).await
         {
-            eprintln!("passmuster: the agent of {id} could not be ended: {error}");
+            self.config.complaints.say(&format!("the agent of {id} could not be ended: {error}"));
         }
     }
 
@@ -233,9 +262,6 @@ impl Manager {
         let (count, limit) = (message.chars().count(), self.config.message_chars);
         if count > limit {
             return Err(invalid(format!("`message` has {count} characters, at most {limit} are taken")));
-        }
-        if let Some(key) = message.chars().find(|c| UNTYPABLE.contains(c)) {
-            return Err(invalid(format!("`message` holds the character U+{:04X}, which cannot be typed at a terminal", u32::from(key))));
         }
         Ok(())
     }
@@ -369,7 +395,8 @@ impl Manager {
         if !self.alive(&live).await {
             return Err(ContractError::new(ErrorCode::SessionEnded, "the session's agent is dead"));
         }
-        let handle = live.record().handle.clone().ok_or_else(|| not_found(&live.record().id))?;
+        let handle = live.record().handle.clone();
+        let handle = handle.ok_or_else(|| not_found(&live.record().id))?;
         {
             let mut record = live.record();
             record.messages += 1;
@@ -389,7 +416,10 @@ impl Manager {
         }
         self.save(&live)?;
         if self.config.faults.has(Fault::AnnouncesEarly) {
-            let (id, turn) = (live.record().id.clone(), live.record().messages);
+            let (id, turn) = {
+                let record = live.record();
+                (record.id.clone(), record.messages)
+            };
             self.announce_turn(&id, turn, TurnStatus::Completed);
         }
         Ok(Args::new())
@@ -439,16 +469,10 @@ impl Manager {
             tokio::spawn(async move {
                 stopped
                     .run_until_cancelled(async {
-                        let _receipt = match signal {
-                            Signal::Hook { session, moment, payload, receipt } => {
-                                manager.hook(&session, moment, &payload).await;
-                                receipt
-                            }
-                            Signal::Exited { session, receipt, .. } => {
-                                manager.exited(&session).await;
-                                receipt
-                            }
-                        };
+                        match signal {
+                            Signal::Hook { session, moment, payload } => manager.hook(&session, moment, &payload).await,
+                            Signal::Exited { session, .. } => manager.exited(&session).await,
+                        }
                     })
                     .await
             });
@@ -514,7 +538,7 @@ impl Manager {
                         let (left, busy) = manager.time_left(&live.record());
                         if left.is_zero() && !busy {
                             if let Err(error) = manager.end_live(&live, "timeout").await {
-                                eprintln!("passmuster: a session that timed out could not be ended: {error}");
+                                manager.config.complaints.say(&format!("a session that timed out could not be ended: {error}"));
                             }
                             return;
                         }

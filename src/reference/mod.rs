@@ -18,7 +18,7 @@ pub mod transcript;
 pub mod virtual_host;
 
 pub use fault::{FAULTS, Fault, FaultSet};
-pub use manager::{Config, Manager};
+pub use manager::{Complaints, Config, Manager};
 pub use open::{Opened, Runtime, open};
 pub use process_host::ProcessHost;
 pub use tmux_host::TmuxHost;

@@ -1,6 +1,7 @@
 //! The runner: read the features, plan, play, judge. It emits events and never prints.
 
 pub mod features;
+mod kill_matrix;
 pub mod plan;
 mod real;
 pub mod scenario;
@@ -24,6 +25,7 @@ use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
+pub use kill_matrix::{Kill, kill_matrix};
 pub use real::{WORKER, worker};
 pub use simulated::Reference;
 
@@ -60,6 +62,24 @@ pub struct Options {
     pub interrupted: watch::Receiver<bool>,
     /// The command line that repeats one scenario, without its key.
     pub repro: String,
+}
+
+impl Default for Options {
+    /// Everything, once, with the profiles of the spec.
+    fn default() -> Self {
+        Self {
+            selection: Selection::default(),
+            features: Vec::new(),
+            profiles: Choice::Spec,
+            jobs: None,
+            repeat: 1,
+            fail_fast: false,
+            keep_sandbox: false,
+            time_limit: TIME_LIMIT,
+            interrupted: watch::channel(false).1,
+            repro: "passmuster verify".into(),
+        }
+    }
 }
 
 /// What came of a run.

@@ -1,7 +1,6 @@
 //! Checks of transcripts.
 
 use crate::contract::TEXT_LIMIT;
-use crate::driver::recorder::shortened;
 
 use super::check_answer::{is_data, kind};
 use super::table::{Arguments, Done, StepDef, step};
@@ -115,30 +114,38 @@ async fn at_most(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn cut(w: &mut World, _: &Arguments) -> Done {
-    let answer = w.last()?.clone();
-    let text = text(w)?;
-    let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    let asked = w.last()?.clone();
     let session =
-        w.sessions.iter().find(|s| s.id.as_ref().is_some_and(|id| answer.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
+        w.sessions.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
     let Some(reply) = session.and_then(|session| session.replies.last()).cloned() else {
         return Err(Stop::CouldNotTest("the session that was read has no reply".into()));
     };
-    if !truncated {
-        w.wrong(
-            None,
-            "a transcript longer than the limit is not marked as cut".into(),
-            answer.claim(),
-            format!("the reply alone has {} characters", reply.chars().count()),
-        )?;
+    // The reply may be on its way still: the same question is asked again until the observe limit.
+    let deadline = tokio::time::Instant::now() + w.limits.observe;
+    let mut answer = asked.clone();
+    while wrong_cut(&answer, &reply).is_some() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        answer = w.ask("get_session_data", asked.args.clone()).await?;
     }
-    let shown = text.trim_end();
+    match wrong_cut(&answer, &reply) {
+        None => Ok(()),
+        Some(message) => {
+            let truth = format!("the reply has {} characters and ends with {:?}", reply.chars().count(), tail(&reply, 40));
+            w.wrong(None, message.into(), answer.claim(), truth)
+        }
+    }
+}
+
+/// What is wrong with a text that must be the cut end of a transcript.
+fn wrong_cut(answer: &crate::driver::recorder::Answered, reply: &str) -> Option<&'static str> {
+    let result = answer.result.as_ref().ok();
+    let shown = result.and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default().trim_end();
     // The end of the reply must be there letter by letter: 200 characters, or as many as fit into the text.
-    let wanted: String = tail(&reply, 200.min(shown.chars().count()));
-    if shown.ends_with(&wanted) {
-        return Ok(());
+    if shown.is_empty() || !shown.ends_with(&tail(reply, 200.min(shown.chars().count()))) {
+        return Some("the text does not end with the end of the transcript");
     }
-    let truth = format!("the transcript ends with {:?}", tail(&reply, 40));
-    w.wrong(None, "the text does not end with the end of the transcript".into(), format!("… {:?}", shortened(&tail(shown, 40))), truth)
+    let truncated = result.is_some_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    (!truncated).then_some("a transcript longer than the limit is not marked as cut")
 }
 
 /// The last `count` characters.

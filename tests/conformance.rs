@@ -1,0 +1,98 @@
+//! The reference conforms; each of its faults fails exactly its requirements; every way of asking gives the same verdicts.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use passmuster::profile::{Choice, Profiles};
+use passmuster::results::model::{Report, Verdict};
+use passmuster::runner::{Options, kill_matrix};
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_passmuster"))
+}
+
+/// Runs `verify` with these arguments; gives the report and the exit status.
+fn verified(args: &[&str]) -> (Report, i32) {
+    let output = binary().arg("verify").args(["--format", "json"]).args(args).output().unwrap();
+    let report =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    (report, output.status.code().unwrap())
+}
+
+fn manifest(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests").join(name).display().to_string()
+}
+
+fn verdicts(report: &Report) -> BTreeMap<String, Verdict> {
+    report.scenarios.iter().map(|scenario| (scenario.key.clone(), scenario.verdict)).collect()
+}
+
+#[test]
+fn the_built_in_reference_conforms() {
+    let (report, status) = verified(&[]);
+    assert_eq!(status, 0);
+    assert!(report.summary.passed > 150 && report.summary.failed + report.summary.warned + report.summary.blocked == 0);
+    assert!(report.requirements.iter().all(|requirement| requirement.verdict == Verdict::Passed));
+}
+
+#[test]
+fn every_fault_fails_exactly_its_requirements() {
+    let profiles = Profiles::load(&Choice::Spec).unwrap();
+    let kills = kill_matrix(&[], &profiles, &Options::default()).unwrap();
+    let inexact: Vec<String> = kills
+        .iter()
+        .filter(|kill| !kill.is_exact())
+        .map(|kill| format!("{}: -{:?} +{:?}", kill.fault.name, kill.survived, kill.wrong))
+        .collect();
+    assert!(inexact.is_empty(), "{inexact:#?}");
+}
+
+/// On real processes: a scenario passes as it does in memory, or is skipped for a stated reason.
+fn agrees_with_the_built_in(manifests: &[&str], selection: &[&str]) {
+    let built_in = verdicts(&verified(selection).0);
+    for name in manifests {
+        let path = manifest(name);
+        let (report, status) = verified(&[&[path.as_str()], selection].concat());
+        let differ: Vec<String> = report
+            .scenarios
+            .iter()
+            .filter(|scenario| scenario.verdict != built_in[&scenario.key] && scenario.verdict != Verdict::Skipped)
+            .map(|scenario| format!("{}: {:?} {:?} {:#?}", scenario.key, scenario.verdict, scenario.reason, scenario.findings))
+            .collect();
+        assert!(differ.is_empty(), "{name}: {differ:#?}");
+        assert!(report.scenarios.iter().all(|scenario| scenario.verdict != Verdict::Skipped || scenario.reason.is_some()));
+        assert_eq!(status, 0, "{name}");
+    }
+}
+
+#[test]
+fn every_transport_and_runtime_gives_the_same_verdicts() {
+    agrees_with_the_built_in(&["reference-cli.toml", "reference-rpc.toml", "reference-mcp.toml"], &[]);
+    agrees_with_the_built_in(&["reference-cli-tmux.toml", "reference-rpc-tmux.toml", "reference-mcp-tmux.toml"], &["--agent", "codex"]);
+}
+
+#[test]
+fn nothing_exercised_is_not_conformant() {
+    let output = binary().args(["verify", "--tags", "@no-such-tag", "--format", "plain"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn shards_together_are_the_whole() {
+    let all = verdicts(&verified(&[]).0);
+    let mut sharded = verdicts(&verified(&["--shard", "1/2"]).0);
+    sharded.extend(verdicts(&verified(&["--shard", "2/2"]).0));
+    assert_eq!(sharded, all);
+}
+
+#[test]
+fn a_manifest_that_names_a_missing_program_could_not_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("passmuster.toml");
+    std::fs::write(&path, "[system]\nname = \"m\"\nsuites = [\"lifecycle\"]\n[transport]\nkind = \"cli\"\ncommand = [\"nosuchprogram\"]\n")
+        .unwrap();
+    let output = binary().arg("verify").arg(&path).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("nosuchprogram"));
+}
