@@ -4,6 +4,7 @@ mod agent;
 mod doctor;
 mod explain;
 mod faults;
+mod init;
 mod interrupt;
 mod serve;
 mod session;
@@ -34,6 +35,7 @@ enum Command {
     Session(session::Session),
     Serve(serve::Serve),
     Faults(faults::Faults),
+    Init(init::Init),
     Explain(explain::Explain),
     Spec(spec::Spec),
     /// Print the vocabulary for scenarios
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Session(session) => session::run(session),
         Command::Serve(serve) => serve::run(serve),
         Command::Faults(faults) => faults::run(&faults),
+        Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),
         Command::Steps => steps::run(),

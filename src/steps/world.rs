@@ -434,7 +434,10 @@ impl World {
         if !offer.offered {
             return Err(Stop::Skipped(format!("the manifest maps no `{operation}`")));
         }
-        if let Some(missing) = args.keys().find(|name| !offer.args.contains(&name.as_str())) {
+        // What an operation cannot do without has its place, under whatever name (an agent's as `agent_command`, say).
+        let fields = self.driver.operation(operation).args;
+        let optional = |name: &&String| fields.iter().any(|field| field.name == **name && !field.required);
+        if let Some(missing) = args.keys().filter(optional).find(|name| !offer.args.contains(&name.as_str())) {
             return Err(Stop::Skipped(format!("the manifest maps no place for `{missing}` of `{operation}`")));
         }
         let answered = self.driver.call(operation, args).await;
