@@ -116,6 +116,23 @@ impl Ground {
         listed["sessions"].as_array().unwrap().iter().map(|session| (word(session, "session_id"), word(session, "status"))).collect()
     }
 
+    /// The first turns that are announced, whenever they were: session, turn, status.
+    async fn turns(&self, count: usize) -> Vec<(String, u64, String)> {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask("wait_events", json!({ "timeout_s": 0 })).await.unwrap();
+            let turns = answer["events"].as_array().unwrap().iter().filter(|event| event["event"] == "turn_completed");
+            let word = |event: &Value, name: &str| event[name].as_str().unwrap().to_owned();
+            let turns: Vec<_> =
+                turns.map(|event| (word(event, "session_id"), event["turn"].as_u64().unwrap(), word(event, "status"))).collect();
+            if turns.len() >= count {
+                return turns;
+            }
+            assert!(began.elapsed() < PATIENCE, "announced so far: {answer}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The processes of the sandbox, by name.
     fn processes(&self) -> Vec<String> {
         let marked = ProcFs::table().into_iter().filter(|entry| ProcFs::has_mark(entry.pid, &self.mark));
@@ -154,11 +171,6 @@ impl Drop for Ground {
     }
 }
 
-fn announced(answer: &Value) -> Vec<(String, u64)> {
-    let turns = answer["events"].as_array().unwrap().iter().filter(|event| event["event"] == "turn_completed");
-    turns.map(|event| (event["session_id"].as_str().unwrap().to_owned(), event["turn"].as_u64().unwrap())).collect()
-}
-
 #[rstest]
 #[tokio::test]
 async fn agents_outlive_a_killed_manager_and_what_they_tell_meanwhile_is_not_lost(#[values("process", "tmux")] runtime: &'static str) {
@@ -173,14 +185,8 @@ async fn agents_outlive_a_killed_manager_and_what_they_tell_meanwhile_is_not_los
     kill(other.pid, Signal::KILL);
     ground.until(|runs| runs.iter().find(|now| now.id == other.id && now.over).map(drop)).await;
     ground.serve().await;
-    // The death of the other may be told first, and alone.
-    let (mut said, mut after) = (Vec::new(), Value::Null);
-    while !said.contains(&(first.clone(), 1)) {
-        let events = ground.ask("wait_events", json!({ "after": after, "timeout_s": 20 })).await.unwrap();
-        assert_ne!(events["cursor"], after, "turn 1 of {first} was not announced within 20 s: {said:?}");
-        said.extend(announced(&events));
-        after = events["cursor"].clone();
-    }
+    let said = ground.turns(2).await;
+    assert!(said.contains(&(first.clone(), 1, "completed".into())) && said.contains(&(second.clone(), 1, "failed".into())), "{said:?}");
     let data = ground.ask("get_session_data", json!({ "session_id": first })).await.unwrap();
     assert!(data["text"].as_str().unwrap().contains("done meanwhile"), "{data}");
     let statuses = ground.listed().await;
@@ -241,6 +247,9 @@ async fn long_messages_of_many_lines_arrive_unaltered(#[values("process", "tmux"
         ground.until(|runs| runs[0].prompts.iter().find(|(number, _)| *number == turn).map(drop)).await;
         ground.cast.release(&run.id, turn, "on", TurnStatus::Completed);
     }
+    // What would press keys of its own is refused, not altered.
+    let refused = ground.ask("send_message", json!({ "session_id": session, "message": "a\u{1b}[201~\rb" })).await.unwrap_err();
+    assert_eq!(refused["data"]["code"], "invalid_argument");
     let prompts: Vec<String> = ground.cast.runs()[0].prompts.iter().skip(1).map(|(_, text)| text.clone()).collect();
     assert!(prompts.contains(&message) && prompts.contains(&other) && prompts.len() == 2);
 }

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::contract::{AgentKind, SessionId};
 
+use super::spool::Receipt;
+
 /// A place where agents run: in memory, on ptys, in tmux.
 ///
 /// Implementors carry out and observe; they decide nothing about sessions. A [`Handle`] is plain data that outlives
@@ -120,10 +122,12 @@ pub enum Signal {
     Hook {
         /// The session.
         session: SessionId,
-        /// `start` or `turn_end`.
+        /// When.
         moment: Moment,
         /// The agent's own payload: Codex's notify argument, Claude's and Gemini's standard input.
         payload: Value,
+        /// To be kept until it is dealt with.
+        receipt: Receipt,
     },
     /// An agent's process ended.
     Exited {
@@ -131,6 +135,8 @@ pub enum Signal {
         session: SessionId,
         /// Its exit status, where known.
         code: Option<i32>,
+        /// To be kept until it is dealt with.
+        receipt: Receipt,
     },
 }
 

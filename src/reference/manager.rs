@@ -28,6 +28,9 @@ use super::transcript;
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
 
+/// What no message may hold: an argument ends at the one, and a paste could be ended by the other.
+const UNTYPABLE: [char; 2] = ['\0', '\u{1b}'];
+
 /// How the manager is to behave.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -263,6 +266,9 @@ impl Manager {
         if count > limit {
             return Err(invalid(format!("`message` has {count} characters, at most {limit} are taken")));
         }
+        if let Some(key) = message.chars().find(|c| UNTYPABLE.contains(c)) {
+            return Err(invalid(format!("`message` holds the character U+{:04X}, which cannot be typed at a terminal", u32::from(key))));
+        }
         Ok(())
     }
 
@@ -469,10 +475,16 @@ impl Manager {
             tokio::spawn(async move {
                 stopped
                     .run_until_cancelled(async {
-                        match signal {
-                            Signal::Hook { session, moment, payload } => manager.hook(&session, moment, &payload).await,
-                            Signal::Exited { session, .. } => manager.exited(&session).await,
-                        }
+                        let _receipt = match signal {
+                            Signal::Hook { session, moment, payload, receipt } => {
+                                manager.hook(&session, moment, &payload).await;
+                                receipt
+                            }
+                            Signal::Exited { session, receipt, .. } => {
+                                manager.exited(&session).await;
+                                receipt
+                            }
+                        };
                     })
                     .await
             });

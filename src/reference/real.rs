@@ -1,22 +1,24 @@
 //! What the hosts of real processes share: the folders of their state, agents' command lines with hooks, native files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use rustix::process::Signal as Kill;
+use rustix::fs::{Access, access};
+use rustix::process::{Pid, PidfdFlags, Signal as Kill, pidfd_open};
 use serde_json::json;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::agent::processes::{ProcFs, kill};
 use crate::contract::{AgentKind, SessionId};
 
 use super::host::{Handle, HostError, Launch, Moment, Signal};
-use super::spool;
+use super::spool::{self, Told};
 
 /// The mark in the environment of everything that belongs to a session.
 pub const SESSION_MARK: &str = "PASSMUSTER_SESSION_MARK";
@@ -26,12 +28,15 @@ const KILLED: Duration = Duration::from_secs(5);
 /// How often it is looked at: the system does not tell when a stranger's process ends.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
+/// How often a system without process files is asked whether an agent lives.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
 /// The ground that real hosts stand on.
 #[derive(Debug)]
 pub struct Real {
     state: PathBuf,
     passmuster: PathBuf,
-    reader: Mutex<Option<JoinHandle<()>>>,
+    watches: Mutex<HashMap<SessionId, AbortHandle>>,
 }
 
 impl Real {
@@ -43,7 +48,7 @@ impl Real {
         for folder in ["spool", "k", "hooks"] {
             std::fs::create_dir_all(state.join(folder))?;
         }
-        Ok(Self { state: std::path::absolute(state)?, passmuster: std::env::current_exe()?, reader: Mutex::default() })
+        Ok(Self { state: std::path::absolute(state)?, passmuster: std::env::current_exe()?, watches: Mutex::default() })
     }
 
     /// A path in the state folder.
@@ -68,13 +73,34 @@ impl Real {
 
     /// Where signals are told from now on.
     pub fn signals(&self) -> mpsc::UnboundedReceiver<Signal> {
-        let (to, from) = mpsc::unbounded_channel();
-        let reader = spool::read(self.spool(), to).map_err(|error| eprintln!("passmuster: the spool cannot be read: {error}")).ok();
-        let mut held = self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(before) = std::mem::replace(&mut *held, reader) {
-            before.abort();
+        spool::read(self.spool()).unwrap_or_else(|error| {
+            eprintln!("passmuster: what agents tell cannot be heard: {}: {error}", self.spool().display());
+            mpsc::unbounded_channel().1
+        })
+    }
+
+    /// Has the end of a session's agent told: by the spool, so that it comes after what the agent told before.
+    pub fn watch(&self, handle: &Handle) {
+        let (spool, watched) = (self.spool(), handle.clone());
+        let watch = tokio::spawn(async move {
+            exited(&watched).await;
+            if let Err(error) = spool::leave(&spool, &Told::Exited { session: watched.session.clone() }) {
+                eprintln!("passmuster: the end of {} cannot be told: {error}", watched.session);
+            }
+        });
+        self.watches().insert(handle.session.clone(), watch.abort_handle());
+    }
+
+    /// Forgets a session that was ended: nobody has to be told, and what was written for it goes.
+    pub fn forget(&self, session: &SessionId) {
+        if let Some(watch) = self.watches().remove(session) {
+            watch.abort();
         }
-        from
+        let _ = std::fs::remove_file(self.settings(session));
+    }
+
+    fn watches(&self) -> MutexGuard<'_, HashMap<SessionId, AbortHandle>> {
+        self.watches.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// An agent's program, by its name on the PATH.
@@ -85,7 +111,7 @@ impl Real {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             .map(|folder| folder.join(agent.name()))
-            .find(|path| path.is_file())
+            .find(|path| path.is_file() && access(path, Access::EXEC_OK).is_ok())
             .ok_or_else(|| HostError::CannotStart(format!("there is no program `{agent}` on the PATH")))
     }
 
@@ -165,11 +191,6 @@ impl Real {
         timeout(KILLED, gone).await.map_err(|_| HostError::Failed("something of the session cannot be killed".into()))
     }
 
-    /// Forgets what was written for a session.
-    pub fn forget(&self, session: &SessionId) {
-        let _ = std::fs::remove_file(self.settings(session));
-    }
-
     fn settings(&self, session: &SessionId) -> PathBuf {
         self.at(&format!("hooks/{session}.json"))
     }
@@ -185,6 +206,26 @@ impl Real {
     /// The home that agents get.
     pub fn home() -> PathBuf {
         std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
+    }
+}
+
+/// Waits until a handle's process is over.
+async fn exited(handle: &Handle) {
+    let pid = i32::try_from(handle.pid).ok().and_then(Pid::from_raw);
+    if let Some(process) = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
+        // Only now is it sure that the file stands for the handle's process, and not for a later one with its pid.
+        && Real::alive(handle)
+    {
+        // SAFETY: the file is given away whole, and closed by its new owner alone.
+        #[allow(unsafe_code)]
+        let process = unsafe { AsyncFd::register(process) };
+        if let Ok(process) = process {
+            let _ = process.readable().await;
+        }
+    }
+    // A system that cannot tell is asked.
+    while Real::alive(handle) {
+        sleep(ASK_AGAIN).await;
     }
 }
 

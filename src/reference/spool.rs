@@ -1,15 +1,17 @@
-//! The spool: where hooks and keepers leave what they have to tell, so that nothing is lost while no manager runs.
+//! The spool: where hooks leave what they have to tell, so that nothing is lost while no manager runs. What was left stays
+//! until the manager has dealt with it: a manager that is killed in between hears it again.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::net::UnixDatagram as StdDatagram;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::contract::SessionId;
 
@@ -37,17 +39,21 @@ pub enum Told {
     Exited {
         /// The session.
         session: SessionId,
-        /// Its status; `None` for a signal.
-        code: Option<i32>,
     },
 }
 
-impl From<Told> for Signal {
-    fn from(told: Told) -> Self {
-        match told {
-            Told::Hook { session, moment, payload } => Signal::Hook { session, moment, payload },
-            Told::Exited { session, code } => Signal::Exited { session, code },
-        }
+/// Kept until what was told is dealt with. When the last clone goes, the spool forgets it.
+#[derive(Debug, Clone, Default)]
+pub struct Receipt {
+    _left: Option<Arc<Left>>,
+}
+
+#[derive(Debug)]
+struct Left(PathBuf);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
@@ -56,7 +62,9 @@ impl From<Told> for Signal {
 /// # Errors
 /// The system's.
 pub fn leave(spool: &Path, told: &Told) -> io::Result<()> {
-    let name = uuid::Uuid::now_v7().to_string();
+    // What one agent tells, it tells one after the other; the clock keeps that order.
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let name = format!("{at:020}-{}", uuid::Uuid::new_v4().simple());
     let (new, path) = (spool.join(format!(".{name}")), spool.join(format!("{name}.json")));
     std::fs::write(&new, serde_json::to_vec(told)?)?;
     std::fs::rename(&new, &path)?;
@@ -65,43 +73,90 @@ pub fn leave(spool: &Path, told: &Told) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a spool, from what is in it on.
+/// Reads a spool for ever, from what is in it on.
 ///
 /// # Errors
 /// Where the socket cannot be made.
-pub fn read(spool: PathBuf, into: mpsc::UnboundedSender<Signal>) -> io::Result<JoinHandle<()>> {
-    std::fs::create_dir_all(&spool)?;
+pub fn read(spool: PathBuf) -> io::Result<mpsc::UnboundedReceiver<Signal>> {
     let poke = spool.join(POKE);
     // One that was left by a reader that is gone refuses; only one manager has the state folder.
     let _ = std::fs::remove_file(&poke);
     let socket = UnixDatagram::bind(&poke)?;
-    Ok(tokio::spawn(async move {
+    let (into, signals) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let mut told = BTreeSet::new();
         let mut byte = [0; 1];
-        loop {
-            for told in drain(&spool) {
-                if into.send(told.into()).is_err() {
-                    return;
+        while !into.is_closed() {
+            let left = left(&spool);
+            for path in left.difference(&told) {
+                if let Some(signal) = take(path) {
+                    let _ = into.send(signal);
                 }
             }
+            told = left;
             let _ = tokio::time::timeout(LOOK_ANYWAY, socket.recv(&mut byte)).await;
         }
-    }))
+    });
+    Ok(signals)
 }
 
-/// Takes everything out, in the order in which it was left.
-fn drain(spool: &Path) -> Vec<Told> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(spool)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect();
-    files.sort();
-    let take = |path: PathBuf| {
-        let told = serde_json::from_slice(&std::fs::read(&path).ok()?).ok();
-        let _ = std::fs::remove_file(path);
-        told
-    };
-    files.into_iter().filter_map(take).collect()
+/// What is in a spool, in the order in which it was left.
+fn left(spool: &Path) -> BTreeSet<PathBuf> {
+    let entries = std::fs::read_dir(spool).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect()
+}
+
+fn take(path: &Path) -> Option<Signal> {
+    let bytes = std::fs::read(path).ok()?;
+    let receipt = Receipt { _left: Some(Arc::new(Left(path.to_owned()))) };
+    match serde_json::from_slice(&bytes) {
+        Ok(Told::Hook { session, moment, payload }) => Some(Signal::Hook { session, moment, payload, receipt }),
+        Ok(Told::Exited { session }) => Some(Signal::Exited { session, code: None, receipt }),
+        Err(error) => {
+            eprintln!("passmuster: {} is left out: {error}", path.display());
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exited(session: &str) -> Told {
+        Told::Exited { session: session.into() }
+    }
+
+    async fn next(signals: &mut mpsc::UnboundedReceiver<Signal>) -> (String, Receipt) {
+        match tokio::time::timeout(Duration::from_secs(20), signals.recv()).await.unwrap().unwrap() {
+            Signal::Exited { session, receipt, .. } | Signal::Hook { session, receipt, .. } => (session.0, receipt),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_left_while_nobody_read_is_told_in_order() {
+        let spool = tempfile::tempdir().unwrap();
+        let sessions: Vec<String> = (0..50).map(|number| format!("s{number}")).collect();
+        sessions.iter().for_each(|session| leave(spool.path(), &exited(session)).unwrap());
+        std::fs::write(spool.path().join("0.json"), "{").unwrap();
+        let mut signals = read(spool.path().to_owned()).unwrap();
+        for session in sessions {
+            assert_eq!(next(&mut signals).await.0, session);
+        }
+        assert!(left(spool.path()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_dealt_with_is_told_again_by_the_next_reader_and_by_this_one_once() {
+        let spool = tempfile::tempdir().unwrap();
+        let mut signals = read(spool.path().to_owned()).unwrap();
+        leave(spool.path(), &exited("s1")).unwrap();
+        let (_, receipt) = next(&mut signals).await;
+        leave(spool.path(), &exited("s2")).unwrap();
+        assert_eq!(next(&mut signals).await.0, "s2");
+        // A manager that is killed gives no receipt.
+        std::mem::forget(receipt);
+        let mut signals = read(spool.path().to_owned()).unwrap();
+        assert_eq!(next(&mut signals).await.0, "s1");
+    }
 }

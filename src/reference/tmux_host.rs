@@ -17,14 +17,13 @@ use crate::contract::SessionId;
 
 use super::host::{End, Handle, Host, HostError, Launch, Signal};
 use super::real::Real;
-use super::spool::{self, Told};
 
 /// The longest message that goes as an argument, in bytes: tmux takes about 16 kB of command line.
 const LONGEST_ARGUMENT: usize = 8_000;
 /// How long a start watches whether the agent gives up at once.
 const FIRST_STEPS: Duration = Duration::from_millis(120);
-/// How often a pane's process is looked at: tmux tells nobody that it ended.
-const LOOK_AGAIN: Duration = Duration::from_millis(25);
+/// How often a pane is looked at: tmux tells nobody what becomes of it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long a message waits for an agent that has not taken its terminal over.
 const TAKE_OVER: Duration = Duration::from_secs(1);
 /// How long what a killed manager asked of tmux may still be under way.
@@ -35,7 +34,7 @@ const POLITE: Duration = Duration::from_millis(300);
 /// The host of tmux sessions.
 #[derive(Debug)]
 pub struct TmuxHost {
-    ground: std::sync::Arc<Real>,
+    ground: Real,
 }
 
 impl TmuxHost {
@@ -44,7 +43,7 @@ impl TmuxHost {
     /// # Errors
     /// The system's.
     pub fn open(state: &Path) -> std::io::Result<Self> {
-        Ok(Self { ground: std::sync::Arc::new(Real::open(state)?) })
+        Ok(Self { ground: Real::open(state)? })
     }
 
     async fn tmux(&self, args: &[&str], stdin: Option<&str>) -> Result<String, HostError> {
@@ -107,19 +106,6 @@ impl TmuxHost {
         while under_way() && Instant::now() < deadline {
             sleep(LOOK_AGAIN).await;
         }
-    }
-
-    /// Tells when a pane's process is over.
-    fn watch(&self, handle: Handle) {
-        let ground = self.ground.clone();
-        tokio::spawn(async move {
-            while Real::alive(&handle) {
-                sleep(LOOK_AGAIN).await;
-            }
-            if let Err(error) = spool::leave(&ground.spool(), &Told::Exited { session: handle.session.clone(), code: None }) {
-                eprintln!("passmuster: the end of {} cannot be told: {error}", handle.session);
-            }
-        });
     }
 
     /// Everything of a session: under its agent, and whatever carries its mark.
@@ -204,7 +190,7 @@ impl Host for TmuxHost {
         if let Some(message) = pasted {
             self.paste(&handle, &message).await?;
         }
-        self.watch(handle.clone());
+        self.ground.watch(&handle);
         Ok(handle)
     }
 
@@ -266,7 +252,7 @@ impl Host for TmuxHost {
     }
 
     async fn adopt(&self, handle: &Handle) {
-        self.watch(handle.clone());
+        self.ground.watch(handle);
     }
 
     async fn close(&self) {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use crate::agent::sim::{HookMoment, SimEnd, SimLaunch, SimSignal, SimWorld};
 
 use super::host::{End, Handle, Host, HostError, Launch, Moment, Signal};
+use super::spool::Receipt;
 
 /// A host over a simulated world.
 pub struct VirtualHost {
@@ -40,14 +41,14 @@ impl Host for std::sync::Arc<VirtualHost> {
             while let Some(signal) = told.recv().await {
                 let session = session.clone();
                 let signal = match signal {
-                    SimSignal::Exited { code } => Signal::Exited { session, code },
+                    SimSignal::Exited { code } => Signal::Exited { session, code, receipt: Receipt::default() },
                     SimSignal::Hook { moment, payload } => {
                         let moment = match moment {
                             HookMoment::Start => Moment::Start,
                             HookMoment::TurnEnd => Moment::TurnEnd,
                             HookMoment::TurnFailed => Moment::TurnFailed,
                         };
-                        Signal::Hook { session, moment, payload }
+                        Signal::Hook { session, moment, payload, receipt: Receipt::default() }
                     }
                 };
                 let _ = host.tell().send(signal);

@@ -290,4 +290,28 @@ mod tests {
         let said = said(&"x".repeat(MESSAGE_LIMIT + 1)).await;
         assert_eq!((said.len(), &said[0]["error"]["code"]), (1, &json!(INVALID_REQUEST)));
     }
+
+    async fn post(address: std::net::SocketAddr, header: &str, body: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let head = format!("POST / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{header}Content-Length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn http_answers_each_post_and_refuses_browsers() {
+        let (desk, _) = Small::desk();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move { serve_http(&desk, listener).await });
+        let answer = post(address, "", r#"{"id":1,"method":"list_sessions"}"#).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200") && head.to_lowercase().contains("content-type: application/json"), "{head}");
+        assert_eq!(serde_json::from_str::<Value>(body).unwrap(), json!({"jsonrpc":"2.0","id":1,"result":{"sessions":[]}}));
+        assert!(post(address, "", r#"{"method":"list_sessions"}"#).await.starts_with("HTTP/1.1 204"));
+        let refused = post(address, "Origin: https://example.org\r\n", r#"{"id":1,"method":"list_sessions"}"#).await;
+        assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    }
 }

@@ -22,9 +22,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::agent::processes::{ProcFs, become_subreaper, kill};
-use crate::contract::SessionId;
 use crate::reference::host::End;
-use crate::reference::spool::{self, Told};
 
 use super::terminal::Terminal;
 
@@ -48,8 +46,6 @@ const KILLED: Duration = Duration::from_secs(5);
 /// What a keeper is to keep.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Kept {
-    /// The session.
-    pub session: SessionId,
     /// The agent's program.
     pub program: PathBuf,
     /// Its arguments.
@@ -62,8 +58,6 @@ pub struct Kept {
     pub typed: Option<String>,
     /// The keeper's socket, which goes with the keeper.
     pub socket: PathBuf,
-    /// Where it tells that the agent exited.
-    pub spool: PathBuf,
 }
 
 /// What a keeper is asked: a line.
@@ -278,7 +272,7 @@ impl Keeper {
         }
     }
 
-    /// Answers until nothing is left to keep: the agent is over and everything under it, and whoever had to know was told.
+    /// Answers until nothing is left to keep: the agent is over, and everything under it.
     async fn stay(self: Arc<Self>, kept: &Kept, listener: UnixListener) {
         if let Some(message) = kept.typed.clone() {
             let keeper = self.clone();
@@ -290,19 +284,11 @@ impl Keeper {
                 tokio::spawn(attending.clone().attend(stream));
             }
         });
-        let (mut exited, mut alone, mut ended) = (self.exited.subscribe(), self.alone.subscribe(), self.ended.subscribe());
-        let by_itself = async {
-            let code = exited.wait_for(Option::is_some).await.ok().and_then(|exited| exited.flatten());
-            if let Err(error) = spool::leave(&kept.spool, &Told::Exited { session: kept.session.clone(), code }) {
-                eprintln!("passmuster: the end of {} cannot be told: {error}", kept.session);
-            }
-            let _ = alone.wait_for(|alone| *alone).await;
-        };
+        let (mut alone, mut ended) = (self.alone.subscribe(), self.ended.subscribe());
         tokio::select! {
-            // Whoever ends the session knows that it is over.
-            biased;
+            // An end that was asked for is answered first.
             _ = ended.wait_for(|ended| *ended) => {}
-            () = by_itself => {}
+            _ = alone.wait_for(|alone| *alone) => {}
         }
         let _ = std::fs::remove_file(&kept.socket);
     }

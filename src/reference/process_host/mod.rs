@@ -95,15 +95,16 @@ impl Host for ProcessHost {
             None => {}
         }
         let socket = self.socket(&launch.session);
-        let (session, spool) = (launch.session.clone(), self.ground.spool());
-        let kept = Kept { session, program, args, cwd: launch.cwd, env, typed, socket: socket.clone(), spool };
+        let kept = Kept { program, args, cwd: launch.cwd, env, typed, socket: socket.clone() };
         let broken = |error: io::Error| HostError::Failed(format!("the session's keeper cannot be started: {error}"));
         let first = self.keeper(&socket).map_err(broken)?;
         first.set_nonblocking(true).map_err(broken)?;
         let first = UnixStream::from_std(first).map_err(broken)?;
         match ask(first, &Ask::Keep(Box::new(kept))).await {
             Ok(Answer::Agent { pid, started }) => {
-                Ok(Handle { session: launch.session, pid, started, address: socket.display().to_string() })
+                let handle = Handle { session: launch.session, pid, started, address: socket.display().to_string() };
+                self.ground.watch(&handle);
+                Ok(handle)
             }
             Err(HostError::Failed(why)) => Err(HostError::CannotStart(why)),
             _ => Err(HostError::Failed("the session's keeper gave no answer".into())),
@@ -118,6 +119,10 @@ impl Host for ProcessHost {
             }
             _ => None,
         }
+    }
+
+    async fn adopt(&self, handle: &Handle) {
+        self.ground.watch(handle);
     }
 
     async fn deliver(&self, handle: &Handle, message: &str) -> Result<(), HostError> {
