@@ -29,7 +29,12 @@ pub(super) const STEPS: &[StepDef] = &[
         nothing_alive
     ),
     step!(Check, "nothing of any session is alive", "the same for every session", nothing_alive_at_all),
-    step!(Check, "the agent of {string} noticed nothing", "no signal, no input, no file since the caller began to look", noticed),
+    step!(
+        Check,
+        "the agent of {string} noticed nothing",
+        "no signal, no end, no input but the caller's since the caller began to look",
+        noticed
+    ),
     step!(Check, "the native files of {string} are as its agent left them", "nobody else created, changed or removed one", files_as_left),
     step!(Check, "the native files of {string} are still there", "those that the agent wrote and kept", files_there),
 ];
@@ -167,25 +172,30 @@ async fn nothing_alive_at_all(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-/// The facts of a session's agent since quiet was asked for: whatever it noticed.
+/// What disturbed a session's agent since quiet was asked for: input that is not the caller's, a signal, an end. A
+/// message that the manager took before may still be on its way; it is the caller's own, and so is what follows from it.
 pub(super) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
-    let Some(run) = w.session(label)?.run.clone() else {
+    let session = w.session(label)?;
+    let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
         return Ok(());
+    };
+    let disturbs = |fact: &Fact| match fact {
+        Fact::PromptAccepted { turn, .. } => *turn > own,
+        Fact::TurnCompleted { .. } | Fact::AgentSignalled { .. } | Fact::AgentExited { .. } | Fact::AgentGone { .. } => true,
+        Fact::AgentStarted { .. }
+        | Fact::TurnStarted { .. }
+        | Fact::TurnReleased { .. }
+        | Fact::FileWritten { .. }
+        | Fact::FileRemoved { .. }
+        | Fact::DescendantAlive { .. } => false,
     };
     let quiet_from = w.quiet_from;
     let noticed: Vec<String> = w.log.read(|records| {
-        records
-            .iter()
-            .skip(quiet_from)
-            .filter_map(|record| match &record.entry {
-                Entry::Truth(fact)
-                    if *fact.agent_run() == run && !matches!(fact, Fact::TurnReleased { .. } | Fact::AgentStarted { .. }) =>
-                {
-                    serde_json::to_string(fact).ok()
-                }
-                _ => None,
-            })
-            .collect()
+        let since = records.iter().skip(quiet_from).filter_map(|record| match &record.entry {
+            Entry::Truth(fact) if *fact.agent_run() == run && disturbs(fact) => serde_json::to_string(fact).ok(),
+            _ => None,
+        });
+        since.collect()
     });
     let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
     w.expect(noticed.is_empty(), label, &format!("the agent of session \"{label}\" was disturbed"), &claimed, &noticed.join("; "))
