@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -25,6 +26,9 @@ use super::{Desk, no_browsers};
 
 /// The longest message that is taken, in bytes; a prompt of the longest length is well below.
 const MESSAGE_LIMIT: usize = 8 << 20;
+
+/// How long a server that cannot take a connection waits before it tries again.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// JSON-RPC's own errors.
 const PARSE_ERROR: i64 = -32700;
@@ -110,7 +114,11 @@ pub async fn serve_socket(desk: &Desk, path: &Path, ready: impl FnOnce()) -> io:
     std::fs::rename(&new, path)?;
     ready();
     loop {
-        let (stream, _) = listener.accept().await?;
+        let Ok((stream, _)) = listener.accept().await else {
+            // Too many open files, say: that passes, and is no reason to end sessions.
+            tokio::time::sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let desk = desk.clone();
         tokio::spawn(async move {
             let (read, write) = stream.into_split();

@@ -48,7 +48,7 @@ impl EndSignals {
     }
 }
 
-/// Serves until the input ends or a signal comes; then ends every session.
+/// Serves until the input ends or a signal comes; then ends every session. A second signal ends that, too.
 ///
 /// # Errors
 /// Where the place cannot be served.
@@ -58,8 +58,10 @@ pub async fn serve(opened: Opened, place: &Place, mut signals: EndSignals) -> Re
         ended = front(&desk, place) => ended,
         () = signals.any() => Ok(()),
     };
-    desk.close().await;
-    ended
+    tokio::select! {
+        () = desk.close() => ended,
+        () = signals.any() => Err("asked a second time: ended before every session was".into()),
+    }
 }
 
 async fn front(desk: &Desk, place: &Place) -> Result<(), String> {

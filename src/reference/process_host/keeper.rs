@@ -280,8 +280,12 @@ impl Keeper {
         }
         let attending = self.clone();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(attending.clone().attend(stream));
+            loop {
+                match listener.accept().await {
+                    Ok((stream, _)) => drop(tokio::spawn(attending.clone().attend(stream))),
+                    // Too many open files, say: that passes.
+                    Err(_) => sleep(POLITE).await,
+                }
             }
         });
         let (mut alone, mut ended) = (self.alone.subscribe(), self.ended.subscribe());
