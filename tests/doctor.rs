@@ -104,3 +104,21 @@ fn an_invalid_manifest_could_not_be_tested() {
     let said = examine("[system]\nname = \"my-manager\"\nsuite = []\n[transport]\nkind = \"cli\"\n", &[], 2);
     assert!(said.contains("did you mean `suites`?"), "{said}");
 }
+
+#[rstest]
+fn the_worked_examples_are_wired_as_far_as_can_be_told_without_their_programs(
+    #[values("canonical-cli", "canonical-rpc", "canonical-mcp", "codex-app-server", "tmux")] example: &str,
+) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let programs = tempfile::tempdir().unwrap();
+    for name in ["codex", "my-manager", "tmux"] {
+        let path = programs.path().join(name);
+        std::fs::write(&path, "#!/bin/sh\nexit 1\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/manifests/{example}.toml"));
+    let mut doctor = Command::cargo_bin("passmuster").unwrap();
+    let run = doctor.args(["doctor", "--dry-run"]).arg(manifest).env("PATH", programs.path()).assert().code(0);
+    let said = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(said.contains("✓ its programs are found"), "{said}");
+}

@@ -107,6 +107,8 @@ mod tests {
             let text = starter(kind);
             Manifest::parse("passmuster.toml".as_ref(), &text).unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
         }
-        insta::assert_snapshot!(starter(Kind::Cli));
+        insta::assert_snapshot!("a_starter_for_cli", starter(Kind::Cli));
+        insta::assert_snapshot!("a_starter_for_rpc", starter(Kind::Rpc));
+        insta::assert_snapshot!("a_starter_for_mcp", starter(Kind::Mcp));
     }
 }
