@@ -31,14 +31,14 @@ const COULD_NOT_TEST: u8 = 2;
 pub struct Verify {
     /// The manifest of the system under test [default: ./passmuster.toml if there is one, else the built-in reference]
     manifest: Option<PathBuf>,
-    /// Only this suite (repeatable) [default: the suites that the manifest claims]
-    #[arg(long, value_name = "SUITE", value_parser = suite_name)]
+    /// Only this suite (repeatable, or several with commas) [default: the suites that the manifest claims]
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = suite_name)]
     suite: Vec<String>,
-    /// Only scenarios of this agent (repeatable)
-    #[arg(long, value_name = "AGENT")]
+    /// Only scenarios of this agent (repeatable, or several with commas)
+    #[arg(long, value_name = "AGENT", value_delimiter = ',')]
     agent: Vec<AgentKind>,
-    /// Only scenarios of this requirement, such as LC-CLEAN-1 (repeatable)
-    #[arg(long, value_name = "ID", value_parser = requirement_id)]
+    /// Only scenarios of this requirement, such as LC-CLEAN-1 (repeatable, or several with commas)
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = requirement_id)]
     requirement: Vec<RequirementId>,
     /// Only scenarios whose tags fit, such as "@LC-CLEAN-1 and not @each-agent"
     #[arg(long, value_name = "EXPR", value_parser = tag_expression)]
