@@ -65,7 +65,12 @@ impl<'a> Gathered<'a> {
             Entry::Bound { session_id, agent_run, .. } => self.bound.push((session_id, agent_run)),
             Entry::Event(announcement) => self.announced.push((now, announcement)),
             Entry::Note { text } if text == RESTARTED => self.restarts.push(now),
-            Entry::Meta { .. } | Entry::Note { .. } | Entry::Outcome(_) | Entry::Unknown => {}
+            Entry::Meta { .. }
+            | Entry::Note { .. }
+            | Entry::Worker(_)
+            | Entry::Outcome(_)
+            | Entry::OrchestratorExited { .. }
+            | Entry::Unknown => {}
         }
     }
 

@@ -7,4 +7,4 @@ mod log;
 mod record;
 
 pub use log::Log;
-pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, WorkerState};
+pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker, WorkerState};

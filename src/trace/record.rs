@@ -94,8 +94,19 @@ pub enum Entry {
     },
     /// The manager announced something.
     Event(Announcement),
+    /// What an orchestrator is to do with one worker; the gate writes one for each before it starts the orchestrator.
+    Worker(Worker),
     /// How an orchestrator's worker came out.
     Outcome(Outcome),
+    /// The orchestrator's process is over.
+    OrchestratorExited {
+        /// Its exit status; absent where a signal ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<i32>,
+        /// Whether the gate had to end it, long after the last deadline.
+        #[serde(default)]
+        overdue: bool,
+    },
     /// The harness's own remark, for people: steps, signals it sent, restarts.
     Note {
         /// The remark.
@@ -238,6 +249,19 @@ impl Fact {
             | Fact::DescendantAlive { agent_run, .. } => agent_run,
         }
     }
+}
+
+/// One worker that an orchestrator is to run; the sessions that it starts in this folder are this worker's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    /// The worker's index.
+    pub worker: usize,
+    /// Its agent.
+    pub agent: AgentKind,
+    /// Its folder.
+    pub cwd: String,
+    /// How long it may take, in seconds from the request of its first start.
+    pub deadline_s: f64,
 }
 
 /// How an orchestrator's worker came out.
