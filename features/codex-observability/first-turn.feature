@@ -31,6 +31,7 @@ Feature: Codex during its first turn
     Then session "A" is not called ended
     When the agent of "A" completes its turn
     Then CX-9: session "A" is listed and readable within the observe limit
+    And CX-3: turn 1 of "A" is announced once
 
   @CX-10
   Scenario: Asking disturbs nothing

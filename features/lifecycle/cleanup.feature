@@ -22,6 +22,14 @@ Feature: Ending sessions
       | start a stubborn child   |
       | start a setsid child     |
 
+  @LC-CLEAN-1
+  Scenario: A session whose folder is gone can be ended
+    Given session "A" is started
+    And the folder of "A" is removed
+    When session "A" is ended
+    Then the answer is "success"
+    And nothing of "A" is alive
+
   @LC-CLEAN-1b @needs:processes=session
   Scenario: Ending a session ends what left its agent's tree
     Given the agent of "A" will start a reparented child

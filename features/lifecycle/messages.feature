@@ -12,6 +12,16 @@ Feature: Sending messages
     Then the agent of "A" was given its messages exactly once, in order, unaltered
     And the agent of "B" was given its messages exactly once, in order, unaltered
 
+  @LC-SEND-1 @each-agent
+  Scenario: Messages that come during a turn are taken after it
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When the message "plain" is sent to "A"
+    And the message "plain" is sent to "A"
+    And the agent of "A" completes its turn
+    And the agent of "A" completes its turn
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+
   @LC-SEND-1
   Scenario Outline: A later message arrives unaltered: <message>
     Given session "A" is started

@@ -4,7 +4,9 @@ Feature: Observing sessions
 
   @LC-OBS-1 @each-agent
   Scenario: A session becomes observable at its phase
-    Given session "A" is started
+    Given the sessions are listed
+    And session "A" is started
+    And session "A" is read
     When session "A" reaches its observable phase
     Then session "A" is listed and readable within the observe limit
 
@@ -24,6 +26,7 @@ Feature: Observing sessions
     And session "A" is observable
     When session "B" is started
     And session "B" is ended
+    And session "C" is started
     Then session "A" is listed and readable at every look
 
   @LC-OBS-3 @LC-OBS-3b @each-agent
@@ -50,10 +53,10 @@ Feature: Observing sessions
   Scenario Outline: A long transcript of <kind> text is cut at its start
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 <kind> characters
-    And session "A" is observable
+    Then the data of "A" has come to turn 1
     When session "A" is read
-    Then the text is marked as cut and ends with the end of the transcript
-    And the text is at most 48000 characters
+    Then the text is at most 48000 characters
+    And the text is marked as cut and ends with the end of the transcript
 
     Examples:
       | kind  |
@@ -65,11 +68,11 @@ Feature: Observing sessions
   Scenario Outline: Asking for the last <tail> characters
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 CJK characters
-    And session "A" is observable
+    Then the data of "A" has come to turn 1
     When the last <tail> characters of "A" are read
     Then the answer is "data"
-    And the text is marked as cut and ends with the end of the transcript
     And the text is at most <most> characters
+    And the text is marked as cut and ends with the end of the transcript
 
     Examples:
       | tail       | most  |
@@ -115,6 +118,20 @@ Feature: Observing sessions
     When the message "plain" is sent to "A"
     And the agent of "A" works on turn 2
     Then session "A" is not called ended
+
+  @LC-OBS-7 @each-agent
+  Scenario: An agent that was asked nothing yet is not called ended
+    Given session "A" is started without a message
+    Then session "A" is not called ended
+
+  @LC-OBS-7 @each-agent @needs:serve
+  Scenario: An agent that dies after the manager came back is not called alive
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    And the manager is killed and started again
+    When the agent of "A" dies
+    Then session "A" is not called alive within the announce limit
 
   @LC-OBS-8 @each-agent
   Scenario: A silent agent is not dead

@@ -28,5 +28,22 @@ Feature: The manager is killed and comes back
     Given session "A" is started
     And session "B" is started
     When the manager is killed and started again with the record of "A" unreadable
-    Then session "B" is listed as alive, or nothing of it is alive
-    And the sessions can be listed
+    Then the sessions can be listed
+    And session "B" is listed as alive, or nothing of it is alive
+
+  @LC-CLEAN-10 @needs:serve
+  Scenario: What was ended stays ended
+    Given session "A" is started
+    And session "A" is ended
+    When the manager is killed and started again
+    Then session "A" is not listed as alive
+    And nothing of "A" is alive
+
+  @LC-CREATE-10 @needs:serve
+  Scenario: A repeated request answers the same session after a restart
+    Given session "A" is started with request id "req-1"
+    And the manager is killed and started again
+    When session "A" is started again with request id "req-1"
+    Then the answer is "success"
+    And the answer names session "A"
+    And one agent of "A" was started

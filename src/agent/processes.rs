@@ -105,6 +105,13 @@ impl ProcFs {
         found
     }
 
+    /// Kills a process and what is under it just now.
+    pub fn kill_with_descendants(root: u32) {
+        let under = Self::descendants(&Self::table(), root);
+        kill(root, Signal::KILL);
+        under.iter().for_each(|entry| kill(entry.pid, Signal::KILL));
+    }
+
     /// Whether a process's environment has `NAME=value`.
     pub fn has_mark(pid: u32, mark: &str) -> bool {
         fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))

@@ -70,6 +70,8 @@ pub struct SimLaunch {
 pub enum SimEnd {
     /// Everything.
     Tree,
+    /// KILL to the agent and what is still under it.
+    Descendants,
     /// HUP and TERM to the agent's own process: it may ignore them.
     Polite,
     /// KILL to the agent's own process.
@@ -137,6 +139,12 @@ impl SimWorld {
     /// Makes a folder.
     pub fn make_folder(&self, path: &Path) {
         self.lock().folders.insert(path.to_owned());
+    }
+
+    /// Removes a folder and what is in it.
+    pub fn remove_folder(&self, path: &Path) {
+        self.files_below(path).iter().for_each(|file| self.remove_file(file));
+        self.lock().folders.retain(|folder| !folder.starts_with(path));
     }
 
     /// Whether there is a folder.
@@ -312,6 +320,7 @@ impl SimWorld {
 fn reaches(end: SimEnd, how: Option<Child>) -> bool {
     match (end, how) {
         (SimEnd::Tree, _) | (_, None) => true,
+        (SimEnd::Descendants, Some(how)) => how != Child::Reparented,
         (SimEnd::Group, Some(Child::Background | Child::Stubborn)) => true,
         (SimEnd::Group | SimEnd::ProcessOnly | SimEnd::Polite, Some(_)) => false,
     }
@@ -383,6 +392,7 @@ impl Player {
             self.start_child(how);
         }
         self.draw(&format!("{} (simulated)\n", self.agent));
+        self.draw(&"x".repeat(self.script.print_bytes as usize));
         if self.agent != AgentKind::Codex {
             self.hook(HookMoment::Start, self.native.start_payload());
         }

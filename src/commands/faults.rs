@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use crate::profile::{Choice, Profiles};
 use crate::reference::{FAULTS, Fault};
-use crate::runner::{Kill, Options, kill_matrix};
-use crate::spec::RequirementId;
+use crate::runner::Options;
+use crate::runner::matrix::{Killed, kill};
 
 /// The fault catalogue: named defects of the reference, each of which the suites must catch
 #[derive(Debug, Args)]
@@ -32,8 +32,8 @@ pub fn run(args: &Faults) -> ExitCode {
     match &args.command {
         None | Some(Command::List) => {
             for fault in FAULTS {
-                let breaks = fault.breaks.join(" ");
-                super::print(&format!("{}\n    {}\n    breaks {breaks}; seen in {}\n", fault.name, fault.title, fault.source));
+                let seen = if fault.source.is_empty() { String::new() } else { format!("; seen: {}", fault.source) };
+                super::print(&format!("{}\n    {}\n    breaks {}{seen}\n", fault.name, fault.title, fault.breaks.join(" ")));
             }
             ExitCode::SUCCESS
         }
@@ -43,31 +43,29 @@ pub fn run(args: &Faults) -> ExitCode {
 
 fn prove(names: &[Fault]) -> ExitCode {
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
-    let options = Options { interrupted: super::interrupt::watch(), ..Options::default() };
-    let kills = match kill_matrix(names, &profiles, &options) {
-        Ok(kills) => kills,
-        Err(errors) => {
-            errors.iter().for_each(|error| eprintln!("{error}"));
-            return ExitCode::from(2);
-        }
-    };
-    for kill in &kills {
-        super::print(&line(kill));
+    let faults = if names.is_empty() { FAULTS.to_vec() } else { names.to_vec() };
+    let interrupted = super::interrupt::watch();
+    let killed = kill(&faults, &profiles, &|| Options { interrupted: interrupted.clone(), ..Options::default() });
+    for killed in &killed {
+        super::print(&line(killed));
     }
-    let exact = kills.iter().filter(|kill| kill.is_exact()).count();
-    super::print(&format!("{exact} of {} faults are caught by exactly their requirements\n", kills.len()));
-    if exact == kills.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let exact = killed.iter().filter(|killed| killed.is_exact()).count();
+    super::print(&format!("{exact} of {} faults are caught by exactly their requirements\n", killed.len()));
+    if exact == killed.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn line(kill: &Kill) -> String {
-    let ids = |ids: &[RequirementId]| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let found: Vec<RequirementId> = kill.found.iter().cloned().collect();
-    let mut line = format!("{} {:<22} {}\n", if kill.is_exact() { "caught  " } else { "NOT EXACT" }, kill.fault.name, ids(&found));
-    if !kill.survived.is_empty() {
-        line.push_str(&format!("          should fail and does not: {}\n", ids(&kill.survived)));
+fn line(killed: &Killed) -> String {
+    let found = killed.found.failed.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut line = format!("{} {:<30} {found}\n", if killed.is_exact() { "caught   " } else { "NOT EXACT" }, killed.fault.name);
+    let missed = killed.missed();
+    if !missed.is_empty() {
+        line += &format!("          should fail and does not: {}\n", missed.join(" "));
     }
-    if !kill.wrong.is_empty() {
-        line.push_str(&format!("          fails and should not: {}\n", ids(&kill.wrong)));
+    for id in killed.stray() {
+        line += &format!("          fails and should not: {id} in {}\n", killed.found.failed[id].join(" "));
+    }
+    for (key, why) in &killed.found.untested {
+        line += &format!("          could not be tested: {key}: {why}\n");
     }
     line
 }

@@ -43,7 +43,7 @@ impl Reference {
     /// The command line that says the same.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec!["--state".into(), self.folder().display().to_string(), "--runtime".into(), self.runtime.to_string()];
-        words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.spec().name.to_owned()]));
+        words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.name.to_owned()]));
         words.extend(self.timeout_default_s.iter().flat_map(|s| ["--timeout-default-s".to_owned(), s.to_string()]));
         words
     }

@@ -2,20 +2,26 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::agent::sim::SimWorld;
-use crate::clock::Clock;
 use crate::contract::{Announcement, Args, OperationSpec, SessionId};
 use crate::reference::service::Service;
 use crate::reference::store::SimStore;
 use crate::reference::virtual_host::VirtualHost;
-use crate::reference::{Complaints, Config, FaultSet, Manager};
+use crate::reference::{Complaints, Config, Manager};
 
-use super::{Announces, CallError, Driver, Offer};
+use super::{Announces, CallError, Driver, Offer, Tail};
+
+/// How long a call may take: the contract's limit.
+const CALL: Duration = Duration::from_secs(10);
+
+/// How much of its complaints is kept, in bytes.
+const STDERR: usize = 16 * 1024;
 
 /// The reference manager in a simulated world.
 pub struct InProcess {
@@ -23,19 +29,20 @@ pub struct InProcess {
     store: Arc<SimStore>,
     config: Config,
     manager: RefCell<Arc<Manager>>,
+    said: Tail,
     listeners: RefCell<Vec<mpsc::UnboundedSender<Announcement>>>,
-    said: Arc<Mutex<String>>,
 }
 
 impl InProcess {
     /// Opens a manager in a world.
-    pub async fn open(world: SimWorld, clock: Clock, faults: FaultSet) -> Self {
+    pub async fn open(world: SimWorld, mut config: Config) -> Self {
+        let said = Tail::new(STDERR);
+        let into = said.clone();
+        config.complaints = Complaints::to(move |complaint| into.push(format!("{complaint}\n").as_bytes()));
         let host = Arc::new(VirtualHost::new(world.clone()));
         let store = Arc::new(SimStore::new(world));
-        let said = Arc::new(Mutex::new(String::new()));
-        let config = Config { faults, complaints: Complaints::Kept(said.clone()), ..Config::conforming(clock) };
         let manager = Manager::open(Arc::new(host.clone()), store.clone(), config.clone()).await;
-        Self { host, store, config, manager: RefCell::new(manager), listeners: RefCell::default(), said }
+        Self { host, store, config, manager: RefCell::new(manager), said, listeners: RefCell::default() }
     }
 
     /// Where a session's record is.
@@ -63,9 +70,13 @@ impl InProcess {
 impl Driver for InProcess {
     async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
         let manager = self.manager();
+        // A call that waits by itself has that long on top.
+        let waits = args.get("timeout_s").and_then(|wait| wait.as_u64()).filter(|_| operation.name == "wait_events");
+        let limit = CALL + Duration::from_secs(waits.unwrap_or_default());
         tokio::select! {
             answer = manager.clone().call(operation.name, args.clone()) => answer.map_err(CallError::Contract),
             () = manager.crashed() => Err(CallError::Broken { what: "the manager was killed".into() }),
+            () = tokio::time::sleep(limit) => Err(CallError::TimedOut { limit_ms: limit.as_millis() as u64 }),
         }
     }
 
@@ -74,7 +85,7 @@ impl Driver for InProcess {
     }
 
     fn announcements(&self) -> Announces {
-        Announces { by_waiting: true, by_stream: true }
+        Announces { by_waiting: self.config.variations.by_waiting(), by_stream: self.config.variations.by_stream() }
     }
 
     async fn subscribe(&self, into: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError> {
@@ -103,6 +114,6 @@ impl Driver for InProcess {
     }
 
     fn stderr_tail(&self) -> String {
-        self.said.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.said.text()
     }
 }

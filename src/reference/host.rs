@@ -1,6 +1,7 @@
 //! Where the reference manager's agents run: the seam between its engine and its runtimes.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -69,8 +70,32 @@ pub trait Host: Send + Sync {
     /// Ends what the host itself runs, once no agent is left.
     async fn close(&self) {}
 
-    /// Where turn-end hooks, start hooks and exits are told, from all agents of this host. Taken once, by the engine.
+    /// Where turn-end hooks, start hooks and exits are told, from all agents of this host. Taken once by each engine.
+    /// What was told while nobody listened is in it already.
     fn signals(&self) -> mpsc::UnboundedReceiver<Signal>;
+
+    /// Does to an agent's file what no conforming manager does. The default reaches this machine's files.
+    async fn tamper(&self, path: &Path, how: Tamper) {
+        // A fault that cannot be carried out is one that does no harm.
+        let _ = match how {
+            Tamper::Append(text) => append(path, text),
+            Tamper::Remove => std::fs::remove_file(path),
+        };
+    }
+}
+
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+}
+
+/// What faulty managers do to agents' files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tamper {
+    /// Append a text; the file comes to exist if it does not.
+    Append(&'static str),
+    /// Remove it.
+    Remove,
 }
 
 /// What to start.
@@ -107,6 +132,8 @@ pub struct Handle {
 pub enum End {
     /// Everything: the agent, what is under it, what left it (own session, reparented).
     Tree,
+    /// The agent and what is still under it; not what was reparented away.
+    Descendants,
     /// Only the agent's own process, asked politely (HUP or TERM), not awaited.
     Polite,
     /// The agent's process alone, by KILL.
@@ -129,7 +156,7 @@ pub enum Signal {
         /// To be kept until it is dealt with.
         receipt: Receipt,
     },
-    /// An agent's process ended.
+    /// An agent's process ended. Told after every hook that it ran.
     Exited {
         /// The session.
         session: SessionId,
@@ -138,6 +165,15 @@ pub enum Signal {
         /// To be kept until it is dealt with.
         receipt: Receipt,
     },
+}
+
+impl Signal {
+    /// The session that it is about.
+    pub fn session(&self) -> &SessionId {
+        match self {
+            Signal::Hook { session, .. } | Signal::Exited { session, .. } => session,
+        }
+    }
 }
 
 /// When a hook ran.

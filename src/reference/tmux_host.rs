@@ -215,6 +215,7 @@ impl Host for TmuxHost {
             End::Tree => return self.end_tree(handle).await,
             End::Polite => drop(self.tmux(&["kill-session", "-t", &handle.address.replace(':', "")], None).await),
             End::ProcessOnly => kill(handle.pid, Kill::KILL),
+            End::Descendants => ProcFs::kill_with_descendants(handle.pid),
             End::Group => {
                 if let Some(group) = i32::try_from(handle.pid).ok().and_then(Pid::from_raw) {
                     let _ = kill_process_group(group, Kill::KILL);

@@ -1,5 +1,6 @@
 //! Native files, read as transcripts.
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::contract::{AgentKind, TEXT_LIMIT};
@@ -15,54 +16,59 @@ pub struct Said {
 
 /// Reads an agent's native file. Lines that are torn or of other kinds are passed over.
 pub fn read(agent: AgentKind, bytes: &[u8]) -> Vec<Said> {
-    let text = String::from_utf8_lossy(bytes);
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    match agent {
-        AgentKind::Codex => lines.filter_map(|line| codex(&line)).collect(),
-        AgentKind::Claude => lines.filter_map(|line| claude(&line)).collect(),
-        AgentKind::Gemini => {
-            let mut said = Vec::new();
-            for line in lines {
-                if let Some(messages) = line["$set"]["messages"].as_array() {
-                    said = messages.iter().filter_map(gemini).collect();
-                } else {
-                    said.extend(gemini(&line));
-                }
-            }
-            said
+    let mut said = Vec::new();
+    for line in lines(bytes) {
+        match agent {
+            AgentKind::Codex => said.extend(codex(&line)),
+            AgentKind::Claude => said.extend(claude(&line)),
+            // Messages as a whole replace those before; up to 0.22 the whole file was one such value.
+            AgentKind::Gemini => match line["$set"]["messages"].as_array().or(line["messages"].as_array()) {
+                Some(messages) => said = messages.iter().filter_map(gemini).collect(),
+                None => said.extend(gemini(&line)),
+            },
         }
     }
+    said
+}
+
+/// The JSON values of a file: one a line, or one that is the whole file.
+fn lines(bytes: &[u8]) -> Vec<Value> {
+    if let Ok(whole) = serde_json::from_slice(bytes) {
+        return vec![whole];
+    }
+    // Torn by lines, not as one text: a character that is cut at the end costs its own line.
+    bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
 fn codex(line: &Value) -> Option<Said> {
     let payload = &line["payload"];
     match (line["type"].as_str()?, payload["type"].as_str()?) {
-        ("response_item", "message") => {
-            let text = payload["content"].as_array()?.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n");
-            Some(Said { role: role(payload["role"].as_str()?)?, text })
-        }
-        ("event_msg", "error") => Some(Said { role: "assistant", text: format!("error: {}", payload["message"].as_str()?) }),
+        ("response_item", "message") => said(payload["role"].as_str()?, &payload["content"]),
+        ("event_msg", "error") => said("assistant", &Value::from(format!("error: {}", payload["message"].as_str()?))),
+        ("event_msg", "turn_aborted") => said("assistant", &Value::from("(interrupted)")),
         _ => None,
     }
 }
 
 fn claude(line: &Value) -> Option<Said> {
-    let role = role(line["type"].as_str()?)?;
-    let content = &line["message"]["content"];
+    // What subagents say among themselves is not the session's.
+    if line["isSidechain"] == true || line["isMeta"] == true {
+        return None;
+    }
+    said(line["type"].as_str()?, &line["message"]["content"])
+}
+
+fn gemini(line: &Value) -> Option<Said> {
+    said(if line["type"] == "gemini" { "assistant" } else { line["type"].as_str()? }, &line["content"])
+}
+
+/// A message: its content is a text, or parts of which some are.
+fn said(word: &str, content: &Value) -> Option<Said> {
     let text = match content {
         Value::String(text) => text.clone(),
         parts => parts.as_array()?.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
     };
-    Some(Said { role, text })
-}
-
-fn gemini(line: &Value) -> Option<Said> {
-    let role = match line["type"].as_str()? {
-        "user" => "user",
-        "gemini" => "assistant",
-        _ => return None,
-    };
-    Some(Said { role, text: line["content"].as_str()?.to_owned() })
+    (!text.is_empty()).then_some(Said { role: role(word)?, text })
 }
 
 fn role(word: &str) -> Option<&'static str> {
@@ -75,11 +81,22 @@ fn role(word: &str) -> Option<&'static str> {
 
 /// The directory that a native file says its session works in, where the format says it.
 pub fn cwd(bytes: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(bytes);
-    text.lines().take(3).filter_map(|line| serde_json::from_str::<Value>(line).ok()).find_map(|line| {
-        let said = line["payload"]["cwd"].as_str().or(line["cwd"].as_str())?;
-        Some(said.to_owned())
-    })
+    head(bytes).into_iter().find_map(|line| Some(line["payload"]["cwd"].as_str().or(line["cwd"].as_str())?.to_owned()))
+}
+
+/// When the session of a native file began: the time that Codex and Gemini say, or of Claude's first line.
+pub fn began(bytes: &[u8]) -> Option<Timestamp> {
+    let said = |line: &Value| -> Option<Timestamp> {
+        let time = line["payload"]["timestamp"].as_str().or(line["startTime"].as_str()).or(line["timestamp"].as_str())?;
+        time.parse().ok()
+    };
+    head(bytes).iter().find_map(said)
+}
+
+/// The first lines of a file: they say whose it is.
+fn head(bytes: &[u8]) -> Vec<Value> {
+    let end = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(2).unwrap_or(bytes.len());
+    lines(&bytes[..end])
 }
 
 /// A transcript as text: who said what, in order.
@@ -113,6 +130,46 @@ mod tests {
     #[test]
     fn gemini_takes_messages_back() {
         let lines = "{\"sessionId\":\"x\"}\n{\"type\":\"user\",\"content\":\"a\"}\n{\"$set\":{\"messages\":[]}}\n{\"type\":\"user\",\"content\":\"b\"}\n{\"torn";
-        assert_eq!(read(AgentKind::Gemini, lines.as_bytes()), [Said { role: "user", text: "b".into() }]);
+        assert_eq!(read(AgentKind::Gemini, lines.as_bytes()), [user("b")]);
+    }
+
+    #[test]
+    fn a_gemini_document_is_read_as_a_whole() {
+        let document = r#"{
+            "sessionId": "x", "startTime": "2026-01-01T00:00:00Z",
+            "messages": [{"type":"user","content":"a"},{"type":"info","content":"b"},{"type":"gemini","content":[{"text":"c"}]}]
+        }"#;
+        assert_eq!(text(&read(AgentKind::Gemini, document.as_bytes())), "user: a\n\nassistant: c");
+        assert_eq!(began(document.as_bytes()), Some("2026-01-01T00:00:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_codex_turn_that_failed_shows_it() {
+        let lines = r#"{"type":"session_meta","payload":{"timestamp":"2026-01-01T00:00:00.500Z","cwd":"/w"}}
+{"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]}}
+{"type":"event_msg","payload":{"type":"error","message":"no model"}}"#;
+        assert_eq!(text(&read(AgentKind::Codex, lines.as_bytes())), "user: a\n\nassistant: error: no model");
+        assert_eq!(cwd(lines.as_bytes()), Some("/w".into()));
+        assert_eq!(began(lines.as_bytes()).unwrap().to_string(), "2026-01-01T00:00:00.5Z");
+    }
+
+    #[test]
+    fn a_character_that_is_cut_costs_its_own_line_alone() {
+        let mut bytes =
+            b"{\"type\":\"user\",\"message\":{\"content\":\"a\"}}\n{\"type\":\"user\",\"message\":{\"content\":\"\xe6\xbc".to_vec();
+        assert_eq!(read(AgentKind::Claude, &bytes), [user("a")]);
+        bytes.extend_from_slice(b"\xa2\"}}\n");
+        assert_eq!(read(AgentKind::Claude, &bytes), [user("a"), user("漢")]);
+    }
+
+    #[test]
+    fn what_subagents_say_is_left_out() {
+        let lines = r#"{"type":"user","isSidechain":true,"message":{"content":"a"}}
+{"type":"user","message":{"content":"b"}}"#;
+        assert_eq!(read(AgentKind::Claude, lines.as_bytes()), [user("b")]);
+    }
+
+    fn user(text: &str) -> Said {
+        Said { role: "user", text: text.into() }
     }
 }

@@ -1,60 +1,81 @@
 //! The virtual host: agents in the simulated world.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::agent::sim::{HookMoment, SimEnd, SimLaunch, SimSignal, SimWorld};
+use crate::contract::SessionId;
 
-use super::host::{End, Handle, Host, HostError, Launch, Moment, Signal};
+use super::host::{End, Handle, Host, HostError, Launch, Moment, Signal, Tamper};
 use super::spool::Receipt;
 
-/// A host over a simulated world.
+/// A host over a simulated world. Its agents outlive a manager that is killed; what they tell meanwhile waits for the
+/// next one, as in the spool of a real host.
 pub struct VirtualHost {
     world: SimWorld,
-    signals: Mutex<mpsc::UnboundedSender<Signal>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    listener: Option<mpsc::UnboundedSender<Signal>>,
+    spool: Vec<Signal>,
+    agents: BTreeMap<SessionId, Handle>,
 }
 
 impl VirtualHost {
     /// A host over that world.
     pub fn new(world: SimWorld) -> Self {
-        Self { world, signals: Mutex::new(mpsc::unbounded_channel().0) }
+        Self { world, state: Mutex::default() }
     }
 
-    fn tell(&self) -> std::sync::MutexGuard<'_, mpsc::UnboundedSender<Signal>> {
-        self.signals.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn tell(&self, signal: Signal) {
+        let mut state = self.lock();
+        let left = match &state.listener {
+            Some(listener) => listener.send(signal).err().map(|unheard| unheard.0),
+            None => Some(signal),
+        };
+        state.spool.extend(left);
     }
 }
 
-/// Virtual agents outlive a manager that is killed; what they tell meanwhile waits in a spool, as with the real hosts.
-/// The host is shared by the managers that follow each other, and its relay tasks carry the session's name.
+fn told(session: SessionId, signal: SimSignal) -> Signal {
+    match signal {
+        SimSignal::Exited { code } => Signal::Exited { session, code, receipt: Receipt::default() },
+        SimSignal::Hook { moment, payload } => {
+            let moment = match moment {
+                HookMoment::Start => Moment::Start,
+                HookMoment::TurnEnd => Moment::TurnEnd,
+                HookMoment::TurnFailed => Moment::TurnFailed,
+            };
+            Signal::Hook { session, moment, payload, receipt: Receipt::default() }
+        }
+    }
+}
+
 #[async_trait]
-impl Host for std::sync::Arc<VirtualHost> {
+impl Host for Arc<VirtualHost> {
     async fn launch(&self, launch: Launch) -> Result<Handle, HostError> {
-        let (tell, mut told) = mpsc::unbounded_channel();
+        let (tell, mut signals) = mpsc::unbounded_channel();
         let sim = SimLaunch { agent: launch.agent, cwd: launch.cwd, message: launch.message, tell };
         let pid = self.world.launch(sim).await.map_err(HostError::CannotStart)?;
         let (host, session) = (self.clone(), launch.session.clone());
         tokio::spawn(async move {
-            while let Some(signal) = told.recv().await {
-                let session = session.clone();
-                let signal = match signal {
-                    SimSignal::Exited { code } => Signal::Exited { session, code, receipt: Receipt::default() },
-                    SimSignal::Hook { moment, payload } => {
-                        let moment = match moment {
-                            HookMoment::Start => Moment::Start,
-                            HookMoment::TurnEnd => Moment::TurnEnd,
-                            HookMoment::TurnFailed => Moment::TurnFailed,
-                        };
-                        Signal::Hook { session, moment, payload, receipt: Receipt::default() }
-                    }
-                };
-                let _ = host.tell().send(signal);
+            while let Some(signal) = signals.recv().await {
+                host.tell(told(session.clone(), signal));
             }
         });
-        Ok(Handle { session: launch.session, pid, started: u64::from(pid), address: String::new() })
+        let handle = Handle { session: launch.session.clone(), pid, started: u64::from(pid), address: String::new() };
+        self.lock().agents.insert(launch.session, handle.clone());
+        Ok(handle)
     }
 
     async fn deliver(&self, handle: &Handle, message: &str) -> Result<(), HostError> {
@@ -68,6 +89,7 @@ impl Host for std::sync::Arc<VirtualHost> {
     async fn end(&self, handle: &Handle, how: End) -> Result<(), HostError> {
         let how = match how {
             End::Tree => SimEnd::Tree,
+            End::Descendants => SimEnd::Descendants,
             End::Polite => SimEnd::Polite,
             End::ProcessOnly => SimEnd::ProcessOnly,
             End::Group => SimEnd::Group,
@@ -98,7 +120,27 @@ impl Host for std::sync::Arc<VirtualHost> {
 
     fn signals(&self) -> mpsc::UnboundedReceiver<Signal> {
         let (to, from) = mpsc::unbounded_channel();
-        *self.tell() = to;
+        let mut state = self.lock();
+        for signal in state.spool.drain(..) {
+            let _ = to.send(signal);
+        }
+        state.listener = Some(to);
         from
+    }
+
+    async fn recover(&self, session: &SessionId) -> Option<Handle> {
+        let handle = self.lock().agents.get(session).cloned()?;
+        self.world.lives(handle.pid).then_some(handle)
+    }
+
+    async fn tamper(&self, path: &Path, how: Tamper) {
+        match how {
+            Tamper::Remove => self.world.remove_file(path),
+            Tamper::Append(text) => {
+                let mut bytes = self.world.read_file(path).unwrap_or_default();
+                bytes.extend_from_slice(text.as_bytes());
+                self.world.write_file(path, &bytes);
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::contract::ErrorCode;
 
-use super::{Account, Contradiction, History, Moment, Processes, Run, Says, Session, Settings};
+use super::{Account, Call, Contradiction, History, Moment, Processes, Run, Says, Session, Settings};
 
 /// LC-CLEAN-1: past the end limit nothing of an ended session runs; LC-CLEAN-1b: nor what left its parent before.
 /// LC-CLEAN-10: no agent comes up for a session that was ended.
@@ -114,11 +114,11 @@ pub(super) fn harm(history: &History, settings: &Settings) -> Vec<Contradiction>
         // At the end of a scenario the harness closes everything: past the answer, only while it goes on asking.
         let goes_on = |at: Moment| history.calls.iter().any(|later| later.asked > at);
         let soon = |at: Moment| at < answer.at || (at.ms <= answer.at.after(settings.limits.settle) && goes_on(at));
-        // Of several, the last one asked for is to blame.
-        let blamed =
-            |at: Moment| !history.calls.iter().any(|later| later.op == "end_session" && later.asked > call.asked && later.asked < at);
-        let struck = |at: Moment| at > call.asked && soon(at) && blamed(at);
         for other in history.sessions().filter(|other| other.id != id && !other.runs.iter().any(|run| owners.contains(run))) {
+            // Of several calls that may be to blame, the last one is: another end, a list, whatever asked about that session.
+            let may = |later: &&Call| matches!(later.op, "end_session" | "list_sessions") || later.text("session_id") == Some(other.id);
+            let blamed = |at: Moment| !history.calls.iter().filter(may).any(|later| later.asked > call.asked && later.asked < at);
+            let struck = |at: Moment| at > call.asked && soon(at) && blamed(at);
             let hit = history.runs_of(other).find_map(|run| {
                 let signal = run.signals.iter().find(|(at, _)| struck(*at)).map(|(at, signal)| (*at, format!("its agent got SIG{signal}")));
                 let gone =

@@ -3,7 +3,8 @@
 use super::{Contradiction, History, Message, Moment, Session, Settings, same_prompt};
 
 /// LC-CREATE-3: the first prompt is the start's message, unaltered, once. LC-SEND-1: later prompts are the messages
-/// sent later, once and in order. LC-CREATE-7: no agent's first prompt is another session's.
+/// sent later, once and in order. LC-CREATE-3b: so are messages of more than 4,000 characters. LC-CREATE-7: no agent's
+/// first prompt is another session's.
 ///
 /// A message that has not arrived yet is not found here, only one that a later message overtook.
 pub(super) fn delivered(history: &History, _: &Settings) -> Vec<Contradiction> {
@@ -83,8 +84,15 @@ fn stranger(history: &History, session: &Session, sent: &[Delivery], at: Moment,
     }
 }
 
+/// The length up to which messages must arrive, in characters; beyond it they should (LC-CREATE-3b).
+const SURELY: usize = 4_000;
+
 fn of_message(session: &Session, message: &Message, wrong: String) -> Contradiction {
-    let requirement = if message.first { "LC-CREATE-3" } else { "LC-SEND-1" };
+    let requirement = match message.first {
+        _ if message.text.chars().count() > SURELY => "LC-CREATE-3b",
+        true => "LC-CREATE-3",
+        false => "LC-SEND-1",
+    };
     Contradiction::of(requirement, Some(session), format!("the agent of session `{}` {wrong}", session.id))
 }
 

@@ -95,7 +95,11 @@ pub const RULES: &[Rule] = &[
     Rule { name: "ids-are-unique", requirements: &["LC-CREATE-1"], judge: identity::unique },
     Rule { name: "ids-work-at-once", requirements: &["LC-CREATE-4", "LC-CLEAN-4", "LC-CLEAN-7"], judge: identity::working },
     Rule { name: "a-refused-start-leaves-nothing", requirements: &["LC-CREATE-5", "LC-CREATE-6"], judge: identity::refused },
-    Rule { name: "prompts-are-the-messages", requirements: &["LC-CREATE-3", "LC-CREATE-7", "LC-SEND-1"], judge: messages::delivered },
+    Rule {
+        name: "prompts-are-the-messages",
+        requirements: &["LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-7", "LC-SEND-1"],
+        judge: messages::delivered,
+    },
     Rule { name: "unobservable-is-not-ended", requirements: &["LC-OBS-3"], judge: observability::before },
     Rule { name: "observable-stays-observable", requirements: &["LC-OBS-1", "LC-OBS-2", "CX-4"], judge: observability::after },
     Rule { name: "nothing-alive-is-called-ended", requirements: &["CX-2", "LC-OBS-7"], judge: status::called_ended },

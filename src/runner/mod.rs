@@ -1,7 +1,7 @@
 //! The runner: read the features, plan, play, judge. It emits events and never prints.
 
 pub mod features;
-mod kill_matrix;
+pub mod matrix;
 pub mod plan;
 mod real;
 pub mod scenario;
@@ -25,7 +25,6 @@ use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
-pub use kill_matrix::{Kill, kill_matrix};
 pub use real::{WORKER, worker};
 pub use simulated::Reference;
 
@@ -99,7 +98,7 @@ pub struct Outcome {
 pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
     let written: Vec<Written> = features::read(&options.features)?;
     let capabilities = match subject {
-        Subject::Reference(_) => simulated::capabilities(),
+        Subject::Reference(reference) => simulated::capabilities(reference),
         Subject::Manifest(manifest) => system::capabilities(manifest),
     };
     Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
@@ -172,7 +171,7 @@ fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMa
 fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
     let claimed = match subject {
-        Subject::Reference(_) => simulated::capabilities().suites,
+        Subject::Reference(reference) => simulated::capabilities(reference).suites,
         Subject::Manifest(manifest) => manifest.suites.clone(),
     };
     let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };

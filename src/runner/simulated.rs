@@ -12,7 +12,7 @@ use crate::driver::in_process::InProcess;
 use crate::driver::recorder::Recorder;
 use crate::driver::{Announces, Offer};
 use crate::profile::Profiles;
-use crate::reference::FaultSet;
+use crate::reference::{Config, FaultSet, VariationSet};
 use crate::rules::Settings;
 use crate::steps::{Ground, World, WorldOptions};
 use crate::trace::Log;
@@ -27,15 +27,17 @@ use crate::results::model::{Event, Verdict};
 pub struct Reference {
     /// The defects it is to have.
     pub faults: FaultSet,
+    /// In what it is to differ from other managers that conform.
+    pub variations: VariationSet,
 }
 
 /// What the built-in reference offers: everything.
-pub(super) fn capabilities() -> Capabilities {
+pub(super) fn capabilities(reference: &Reference) -> Capabilities {
     Capabilities {
         suites: SUITES.iter().map(|suite| suite.name.to_owned()).collect(),
         agents: AgentKind::ALL.to_vec(),
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
-        announces: Announces { by_waiting: true, by_stream: true },
+        announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },
         can_restart: true,
         has_record: true,
         processes: "session".into(),
@@ -76,7 +78,8 @@ async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles, opti
     let cast = Cast::new(log.clone());
     let profiles = Rc::new(profiles.clone());
     let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
-    let system = InProcess::open(world.clone(), clock, reference.faults.clone()).await;
+    let config = Config { faults: reference.faults.clone(), variations: reference.variations.clone(), ..Config::conforming(clock) };
+    let system = InProcess::open(world.clone(), config).await;
     let driver = Rc::new(Recorder::new(Box::new(system), SESSION_OPERATIONS, log.clone()));
     driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
     let settings = Settings::of(&profiles);

@@ -34,6 +34,7 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(Act, "the agent of {string} dies", "the agent's process is killed (SIGKILL); wait until it is gone", dies),
     step!(Act, "the agent of {string} exits", "the agent ends by itself, with status 0", exits),
     step!(Act, "the agent of {string} is stopped", "the agent's process is stopped (SIGSTOP)", stopped),
+    step!(Act, "the folder of {string} is removed", "remove the session's working directory with what is in it", folder_removed),
     step!(
         Act,
         "session {string} reaches its observable phase",
@@ -141,6 +142,15 @@ async fn exits(w: &mut World, a: &Arguments) -> Done {
 async fn stopped(w: &mut World, a: &Arguments) -> Done {
     let pid = w.run_of(a.text(0)).await?.pid;
     w.processes.stop(pid);
+    Ok(())
+}
+
+async fn folder_removed(w: &mut World, a: &Arguments) -> Done {
+    let cwd = w.session(a.text(0))?.cwd.clone();
+    match &w.ground {
+        Ground::Virtual(world) => world.remove_folder(&cwd),
+        Ground::Real(_) => std::fs::remove_dir_all(&cwd).map_err(|error| Stop::CouldNotTest(format!("{}: {error}", cwd.display())))?,
+    }
     Ok(())
 }
 

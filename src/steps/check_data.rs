@@ -18,11 +18,17 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(
         Check,
         "the text is marked as cut and ends with the end of the transcript",
-        "`truncated` is true and the text ends with the end of the last reply",
+        "`truncated` is true and the text ends with the last word of the last reply, whatever its rendering puts behind it",
         cut
     ),
     step!(Check, "the text is not marked as cut", "`truncated` is absent or false", not_cut),
 ];
+
+/// What may follow a reply in a raw line, in characters: ids, a time, a folder.
+const TRAILER: usize = 1_000;
+
+/// What stands for bytes that are no character.
+const REPLACED: char = '\u{fffd}';
 
 /// The text of the last answer.
 fn text(w: &World) -> Result<String, Stop> {
@@ -136,12 +142,16 @@ async fn cut(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-/// What is wrong with a text that must be the cut end of a transcript.
+/// What is wrong with a text that must be the cut end of a transcript. Rendering is free, and raw lines may escape what is
+/// not ASCII: the reply is known by its last word.
 fn wrong_cut(answer: &crate::driver::recorder::Answered, reply: &str) -> Option<&'static str> {
     let result = answer.result.as_ref().ok();
-    let shown = result.and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default().trim_end();
-    // The end of the reply must be there letter by letter: 200 characters, or as many as fit into the text.
-    if shown.is_empty() || !shown.ends_with(&tail(reply, 200.min(shown.chars().count()))) {
+    let shown = result.and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default();
+    if shown.contains(REPLACED) && !reply.contains(REPLACED) {
+        return Some("the text holds a character that was torn");
+    }
+    let last = reply.split_whitespace().next_back().unwrap_or_default();
+    if !shown.rfind(last).is_some_and(|at| shown[at + last.len()..].chars().count() <= TRAILER) {
         return Some("the text does not end with the end of the transcript");
     }
     let truncated = result.is_some_and(|result| result.get("truncated").is_some_and(|it| *it == true));

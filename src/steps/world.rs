@@ -395,12 +395,15 @@ impl World {
         }
     }
 
-    /// What of a session is alive, for people: `codex (pid 4711)`, `sleep (pid 4712)`.
+    /// What of a session is alive, for people: `codex (pid 4711)`, `sleep (pid 4712)`. In a folder of its own, whatever
+    /// was started there is the session's.
     pub(super) fn alive(&self, label: &str) -> Result<Vec<String>, Stop> {
-        let Some(run) = self.session(label)?.run.as_ref().and_then(|run| self.cast.run(run)) else {
-            return Ok(Vec::new());
-        };
-        Ok(self.processes.of_run(&run).into_iter().map(|process| format!("{} (pid {})", process.command, process.pid)).collect())
+        let session = self.session(label)?;
+        let shared = self.sessions.iter().filter(|other| other.cwd == session.cwd).count() > 1;
+        let own = |run: &Run| session.run.as_ref() == Some(&run.id) || (!shared && session.cwd.as_os_str() == run.cwd.as_str());
+        let runs = self.cast.runs().into_iter().filter(own);
+        let processes = runs.flat_map(|run| self.processes.of_run(&run));
+        Ok(processes.map(|process| format!("{} (pid {})", process.command, process.pid)).collect())
     }
 
     /// Looks at what is true when the steps are over: whatever of an ended session, or of a start that was refused, is

@@ -1,33 +1,91 @@
-//! The fault catalogue: named defects of the reference manager, each at a seam of its engine.
+//! The fault catalogue: named defects of the reference manager, each a change at one of its seams.
+//!
+//! Every fault was seen somewhere, or is one slip away from right. The suites must catch each: fail on all that it
+//! breaks and on nothing that it does not.
 
-mod catalogue;
+mod announcements;
+mod cleanup;
+mod creation;
+mod first_turn;
+mod messages;
+mod observation;
+mod restart;
+mod timeouts;
 
-use std::collections::BTreeSet;
 use std::str::FromStr;
 
-pub use catalogue::{FAULTS, Fault};
+use super::seams::Seams;
 
-/// What the catalogue says of a fault.
-#[derive(Debug)]
-pub struct FaultSpec {
-    /// The fault.
-    pub fault: Fault,
+/// A named defect.
+#[derive(Debug, Clone, Copy)]
+pub struct Fault {
     /// Its name, as on the command line.
     pub name: &'static str,
-    /// What is wrong, in a sentence.
+    /// What the manager does, in a sentence.
     pub title: &'static str,
     /// The requirements that must fail.
     pub breaks: &'static [&'static str],
     /// Requirements that may fail along with them.
     pub side_effects: &'static [&'static str],
-    /// Where it was seen.
+    /// Where it was seen; empty for a slip that nobody has reported yet.
     pub source: &'static str,
+    change: fn(&mut Seams),
+}
+
+/// The families, in the order of the requirements.
+const FAMILIES: &[&[Fault]] = &[
+    creation::FAULTS,
+    messages::FAULTS,
+    observation::FAULTS,
+    first_turn::FAULTS,
+    announcements::FAULTS,
+    cleanup::FAULTS,
+    timeouts::FAULTS,
+    restart::FAULTS,
+];
+
+/// Every fault, family by family.
+pub const FAULTS: &[Fault] = &joined::<{ count(FAMILIES) }>(FAMILIES);
+
+const fn count(families: &[&[Fault]]) -> usize {
+    let (mut family, mut count) = (0, 0);
+    while family < families.len() {
+        count += families[family].len();
+        family += 1;
+    }
+    count
+}
+
+const fn joined<const COUNT: usize>(families: &[&[Fault]]) -> [Fault; COUNT] {
+    let mut all = [families[0][0]; COUNT];
+    let (mut family, mut next) = (0, 0);
+    while family < families.len() {
+        let mut row = 0;
+        while row < families[family].len() {
+            all[next] = families[family][row];
+            (row, next) = (row + 1, next + 1);
+        }
+        family += 1;
+    }
+    all
+}
+
+/// A row of a family: name, title, what it breaks, what it changes.
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Seams)) -> Fault {
+    Fault { name, title, breaks, side_effects: &[], source: "", change }
 }
 
 impl Fault {
-    /// The fault's row.
-    pub fn spec(self) -> &'static FaultSpec {
-        FAULTS.iter().find(|row| row.fault == self).expect("every fault has a row")
+    /// What may fail along.
+    const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
+        self.side_effects = side_effects;
+        self
+    }
+
+    /// Where it was seen.
+    const fn seen(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
     }
 }
 
@@ -39,22 +97,26 @@ impl FromStr for Fault {
     /// # Errors
     /// Names the nearest fault.
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        if let Some(row) = FAULTS.iter().find(|row| row.name == name) {
-            return Ok(row.fault);
+        if let Some(fault) = FAULTS.iter().find(|fault| fault.name == name) {
+            return Ok(*fault);
         }
         let nearest = FAULTS.iter().max_by(|a, b| strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name)));
-        Err(format!("no such fault; did you mean `{}`? `passmuster faults list` shows them all", nearest.map_or("", |row| row.name)))
+        Err(format!("no such fault; did you mean `{}`? `passmuster faults list` shows them all", nearest.map_or("", |fault| fault.name)))
     }
 }
 
 /// The faults that a manager has. None: it conforms.
 #[derive(Debug, Clone, Default)]
-pub struct FaultSet(BTreeSet<Fault>);
+pub struct FaultSet(Vec<Fault>);
 
 impl FaultSet {
-    /// Whether the manager has a fault.
-    pub fn has(&self, fault: Fault) -> bool {
-        self.0.contains(&fault)
+    /// The faults, in the order in which they were named.
+    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter()
+    }
+
+    pub(super) fn change(&self, seams: &mut Seams) {
+        self.0.iter().for_each(|fault| (fault.change)(seams));
     }
 }
 
@@ -66,14 +128,43 @@ impl FromIterator<Fault> for FaultSet {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::spec::Registry;
 
     #[test]
+    fn names_are_unique_and_kebab_case() {
+        let names: BTreeSet<_> = FAULTS.iter().map(|fault| fault.name).collect();
+        assert_eq!(names.len(), FAULTS.len());
+        assert!(names.iter().all(|name| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')), "{names:?}");
+    }
+
+    #[test]
+    fn titles_are_sentences_without_a_subject() {
+        let wrong = |fault: &&Fault| fault.title.ends_with('.') || fault.title.starts_with(char::is_uppercase);
+        assert_eq!(FAULTS.iter().filter(wrong).map(|fault| fault.name).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn every_fault_breaks_something_and_nothing_twice() {
+        for fault in FAULTS {
+            let all: Vec<_> = fault.breaks.iter().chain(fault.side_effects).collect();
+            assert!(!fault.breaks.is_empty(), "{}", fault.name);
+            assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "{}", fault.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_leads_to_the_nearest() {
+        assert!("reuse-ids".parse::<Fault>().unwrap_err().contains("`reuses-ids`"));
+    }
+
+    #[test]
     fn every_fault_names_requirements_that_the_spec_states() {
-        for row in FAULTS {
-            for id in row.breaks.iter().chain(row.side_effects) {
-                assert!(Registry::embedded().get(&id.parse().unwrap()).is_some(), "{}: there is no requirement {id}", row.name);
+        for fault in FAULTS {
+            for id in fault.breaks.iter().chain(fault.side_effects) {
+                assert!(Registry::embedded().get(&id.parse().unwrap()).is_some(), "{}: there is no requirement {id}", fault.name);
             }
         }
     }

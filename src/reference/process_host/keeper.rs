@@ -362,6 +362,7 @@ impl Keeper {
                     let _ = kill_process_group(group, Signal::KILL);
                 }
             }
+            End::Descendants => ProcFs::kill_with_descendants(self.pid),
             End::Tree => return self.end_tree().await,
         }
         Answer::Done
