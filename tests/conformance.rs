@@ -1,12 +1,10 @@
-//! The reference conforms; each of its faults fails exactly its requirements; every way of asking gives the same verdicts.
+//! The reference conforms; every way of asking gives the same verdicts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use passmuster::profile::{Choice, Profiles};
 use passmuster::results::model::{Report, Verdict};
-use passmuster::runner::{Options, kill_matrix};
 
 fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_passmuster"))
@@ -34,18 +32,6 @@ fn the_built_in_reference_conforms() {
     assert_eq!(status, 0);
     assert!(report.summary.passed > 150 && report.summary.failed + report.summary.warned + report.summary.blocked == 0);
     assert!(report.requirements.iter().all(|requirement| requirement.verdict == Verdict::Passed));
-}
-
-#[test]
-fn every_fault_fails_exactly_its_requirements() {
-    let profiles = Profiles::load(&Choice::Spec).unwrap();
-    let kills = kill_matrix(&[], &profiles, &Options::default()).unwrap();
-    let inexact: Vec<String> = kills
-        .iter()
-        .filter(|kill| !kill.is_exact())
-        .map(|kill| format!("{}: -{:?} +{:?}", kill.fault.name, kill.survived, kill.wrong))
-        .collect();
-    assert!(inexact.is_empty(), "{inexact:#?}");
 }
 
 /// On real processes: a scenario passes as it does in memory, or is skipped for a stated reason.

@@ -96,7 +96,9 @@ pub fn began(bytes: &[u8]) -> Option<Timestamp> {
 /// The first lines of a file: they say whose it is.
 fn head(bytes: &[u8]) -> Vec<Value> {
     let end = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(2).unwrap_or(bytes.len());
-    lines(&bytes[..end])
+    let head = lines(&bytes[..end]);
+    // A document that is one value has no lines that are.
+    if head.is_empty() { lines(bytes) } else { head }
 }
 
 /// A transcript as text: who said what, in order.

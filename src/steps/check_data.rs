@@ -151,7 +151,7 @@ fn wrong_cut(answer: &crate::driver::recorder::Answered, reply: &str) -> Option<
         return Some("the text holds a character that was torn");
     }
     let last = reply.split_whitespace().next_back().unwrap_or_default();
-    if !shown.rfind(last).is_some_and(|at| shown[at + last.len()..].chars().count() <= TRAILER) {
+    if shown.rfind(last).is_none_or(|at| shown[at + last.len()..].chars().count() > TRAILER) {
         return Some("the text does not end with the end of the transcript");
     }
     let truncated = result.is_some_and(|result| result.get("truncated").is_some_and(|it| *it == true));
