@@ -6,6 +6,7 @@ mod explain;
 mod faults;
 mod init;
 mod interrupt;
+mod orchestrate;
 mod serve;
 mod session;
 mod spec;
@@ -34,6 +35,7 @@ enum Command {
     Agent(agent::Agent),
     Session(session::Session),
     Serve(serve::Serve),
+    Orchestrate(orchestrate::Orchestrate),
     Faults(faults::Faults),
     Init(init::Init),
     Explain(explain::Explain),
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Agent(agent) => agent::run(agent),
         Command::Session(session) => session::run(session),
         Command::Serve(serve) => serve::run(serve),
+        Command::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
         Command::Faults(faults) => faults::run(&faults),
         Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),

@@ -13,6 +13,7 @@ mod messaging;
 mod native;
 mod observing;
 mod open;
+pub mod orchestrator;
 pub mod process_host;
 mod real;
 mod requests;
