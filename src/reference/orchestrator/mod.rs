@@ -9,6 +9,8 @@ pub mod client;
 mod fault;
 pub mod machine;
 mod news;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::sync::Arc;
