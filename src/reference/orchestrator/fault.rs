@@ -24,6 +24,18 @@ pub struct OrchestratorFault {
 }
 
 impl OrchestratorFault {
+    /// What may fail along.
+    const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
+        self.side_effects = side_effects;
+        self
+    }
+
+    /// Where it was seen.
+    const fn seen(mut self, source: &'static str) -> Self {
+        self.source = source;
+        self
+    }
+
     /// The choices of an orchestrator that has the fault.
     pub fn choices(&self) -> Choices {
         let mut choices = Choices::default();
@@ -48,125 +60,159 @@ impl FromStr for &'static OrchestratorFault {
     }
 }
 
-/// Every fault, in the order of the requirements that they break.
-pub fn faults() -> &'static [OrchestratorFault] {
-    FAULTS
+/// A row of the table: name, title, what it breaks, what it chooses.
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Choices)) -> OrchestratorFault {
+    OrchestratorFault { name, title, breaks, side_effects: &[], source: "", change }
 }
 
-/// Makes the table from rows: name, title, what it breaks, side effects, source, choices.
-macro_rules! faults {
-    ($($name:literal, $title:literal, breaks $breaks:expr, also $also:expr, from $source:literal, $($field:ident = $value:expr),+;)*) => {
-        const FAULTS: &[OrchestratorFault] = &[
-            $(OrchestratorFault {
-                name: $name, title: $title, breaks: &$breaks, side_effects: &$also, source: $source,
-                change: |choices| { $(choices.$field = $value;)+ },
-            },)*
-        ];
-    };
+/// Every fault.
+pub fn faults() -> &'static [OrchestratorFault] {
+    FAULTS
 }
 
 const TIGHT: Pace = Pace { first: Duration::from_millis(50), growth: 1.0, most: Duration::from_millis(50), for_ever: false };
 const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Duration::from_secs(1), for_ever: false };
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
-faults! {
-    "polls-codex-early", "polls Codex sessions from their start, as it does the others",
-        breaks ["OR-1"], also ["OR-11"], from "seed 001: the loop without a Codex carve-out",
-        polls = Polls::All;
-    "polls-codex-tightly", "polls Codex sessions twenty times a second",
-        breaks ["OR-1", "OR-11"], also [], from "seed 001; busy loops around get_session_data",
-        polls = Polls::All, pace = TIGHT;
-    "looks-again-and-again", "at a Codex session's deadline asks until an answer comes",
-        breaks ["OR-1"], also ["OR-9", "OR-11"], from "retry wrappers around every call",
-        at_deadline = AtDeadline::InspectAgain;
-    "reads-at-anyones-announcement", "reads a session when any session's turn is announced",
-        breaks ["OR-1"], also ["OR-2", "OR-3", "OR-4", "OR-12"], from "wait_for_notification() without a session's id",
-        hears = Hears::Anybodys;
-    "takes-not-found-for-ended", "polls Codex sessions, and ends one that is not found yet",
-        breaks ["OR-1", "OR-2"], also ["OR-3", "OR-9"], from "seed 001: premature cleanup",
-        polls = Polls::All, early_absence = EarlyAbsence::Ended;
-    "takes-absence-for-ended", "ends a Codex session that the list does not show yet",
-        breaks ["OR-2"], also ["OR-3", "OR-9"], from "seed 001: list_sessions() during the first turn",
-        looks_in_list_early = true, early_absence = EarlyAbsence::Ended;
-    "replaces-what-is-not-listed", "starts another session for a Codex worker that the list does not show yet",
-        breaks ["OR-2", "OR-4"], also ["OR-3", "OR-7", "OR-9"], from "supervisors that keep a number of workers",
-        looks_in_list_early = true, early_absence = EarlyAbsence::Replaced;
-    "ends-before-the-announcement", "gives every worker a tenth of its time, then ends it",
-        breaks ["OR-9"], also ["OR-2", "OR-3"], from "seed 001: cleanup while the session is running",
-        patience = 0.1, at_deadline = AtDeadline::End;
-    "never-ends", "ends no session",
-        breaks ["OR-4"], also ["OR-5"], from "seed 000: orphaned processes and wasted compute",
-        ends = Ends::None;
-    "ends-twice", "ends every session twice",
-        breaks ["OR-4"], also ["OR-5"], from "cleanup in both the loop and its finally",
-        extra_ends = 1;
-    "forgets-the-failed", "ends only the sessions whose work was done",
-        breaks ["OR-4"], also ["OR-5"], from "cleanup at the end of the good path",
-        ends = Ends::OnlyDone;
-    "forgets-the-dead", "does not end sessions whose agent died",
-        breaks ["OR-4"], also ["OR-5"], from "taking the process for the session",
-        ends = Ends::OnlyLiving;
-    "drops-the-others", "stops where it is as soon as one worker fails",
-        breaks ["OR-4"], also ["OR-5", "OR-12"], from "task groups that cancel their siblings",
-        when_one_fails = WhenOneFails::Drop;
-    "ignores-a-failed-end", "takes an end_session that failed for done, and does not look",
-        breaks ["OR-4"], also ["OR-5"], from "try: end_session() except: pass",
-        when_end_fails = WhenEndFails::Ignore, verification = Verification::None;
-    "gives-up-a-failed-end", "does not repeat an end_session that failed",
-        breaks ["OR-4"], also ["OR-5"], from "cleanup without retries",
-        when_end_fails = WhenEndFails::GiveUp;
-    "never-verifies", "does not look whether an ended session is gone",
-        breaks ["OR-5"], also [], from "seed 000: step 4 left out",
-        verification = Verification::None;
-    "polls-the-gone", "polls on when an observable session is not found",
-        breaks ["OR-6"], also ["OR-12"], from "retry on not-found, learned from Codex",
-        when_gone = WhenGone::PollOn;
-    "forgets-the-gone", "does not end an observable session that is not found",
-        breaks ["OR-4", "OR-6"], also ["OR-5"], from "seed 000: \"session-not-found doesn't mean session is gone\"",
-        when_gone = WhenGone::Forget;
-    "starts-a-duplicate", "repeats a start whose answer was lost as a new request",
-        breaks ["OR-7"], also ["OR-4", "OR-5"], from "at-least-once clients without idempotency keys",
-        lost_start = LostStart::NewRequest;
-    "gives-up-a-lost-start", "takes a start whose answer was lost for refused",
-        breaks ["OR-7"], also ["OR-4", "OR-5"], from "timeout means failure",
-        lost_start = LostStart::GiveUp;
-    "reports-a-cut-text-as-whole", "does not say that a text was cut",
-        breaks ["OR-8"], also [], from "seed 000: responses have size limits (48KB)",
-        tells_truncation = false;
-    "reads-a-short-tail", "asks for the last twenty characters and reports them as the whole",
-        breaks ["OR-8"], also [], from "tail queries in status lines",
-        tail_chars = Some(20), tells_truncation = false;
-    "kills-the-slow", "ends a worker at its deadline without a look",
-        breaks ["OR-9"], also ["OR-3"], from "timeout wrappers that kill",
-        at_deadline = AtDeadline::End;
-    "takes-silence-for-done", "reports a worker done that was silent until its deadline",
-        breaks ["OR-12"], also ["OR-3", "OR-8"], from "no news is good news",
-        at_deadline = AtDeadline::TakeForDone;
-    "waits-out-days", "waits for a Codex session's announcement longer than a day",
-        breaks ["OR-10"], also [], from "seed 000: day 2+ is an error",
-        longest = Duration::MAX;
-    "polls-in-a-tight-loop", "polls twenty times a second",
-        breaks ["OR-11"], also [], from "busy loops around get_session_data",
-        pace = TIGHT;
-    "never-backs-off", "polls every second, for as long as it takes",
-        breaks ["OR-11"], also [], from "while True: sleep(1)",
-        pace = STEADY;
-    "polls-for-ever", "knows no deadline while it polls",
-        breaks ["OR-12"], also ["OR-4", "OR-9", "OR-11"], from "while not done",
-        pace = ENDLESS;
-    "waits-for-ever", "hangs when an announcement is lost",
-        breaks ["OR-12"], also ["OR-4", "OR-9"], from "wait_for_notification() without a timeout",
-        at_deadline = AtDeadline::WaitOn;
-    "swallows-the-exit-code", "exits 0 whatever became of the work",
-        breaks ["OR-12"], also [], from "pipelines without pipefail",
-        exit = Exit::Zero;
-    "always-fails", "exits 1 although everything is done",
-        breaks ["OR-12"], also [], from "the exit status of the last cleanup command",
-        exit = Exit::NonZero;
-    "misses-failed-turns", "takes a turn that failed for one that was completed",
-        breaks ["OR-12"], also [], from "turn_completed read without its status",
-        tells_failed_turns = false;
-}
+/// Every fault, in the order of the requirements that they break.
+const FAULTS: &[OrchestratorFault] = &[
+    fault("polls-codex-early", "polls Codex sessions from their start, as it does the others", &["OR-1"], |choices| {
+        choices.polls = Polls::All
+    })
+    .also(&["OR-11"])
+    .seen("seed 001: the loop without a Codex carve-out"),
+    fault("polls-codex-tightly", "polls Codex sessions twenty times a second", &["OR-1", "OR-11"], |choices| {
+        choices.polls = Polls::All;
+        choices.pace = TIGHT;
+    })
+    .seen("seed 001; busy loops around get_session_data"),
+    fault("looks-again-and-again", "at a Codex session's deadline asks until an answer comes", &["OR-1"], |choices| {
+        choices.at_deadline = AtDeadline::InspectAgain
+    })
+    .also(&["OR-9", "OR-11"])
+    .seen("retry wrappers around every call"),
+    fault("reads-at-anyones-announcement", "reads a session when any session's turn is announced", &["OR-1"], |choices| {
+        choices.hears = Hears::Anybodys
+    })
+    .also(&["OR-2", "OR-3", "OR-4", "OR-12"])
+    .seen("wait_for_notification() without a session's id"),
+    fault("takes-not-found-for-ended", "polls Codex sessions, and ends one that is not found yet", &["OR-1", "OR-2"], |choices| {
+        choices.polls = Polls::All;
+        choices.early_absence = EarlyAbsence::Ended;
+    })
+    .also(&["OR-3", "OR-9"])
+    .seen("seed 001: premature cleanup"),
+    fault("takes-absence-for-ended", "ends a Codex session that the list does not show yet", &["OR-2"], |choices| {
+        choices.looks_in_list_early = true;
+        choices.early_absence = EarlyAbsence::Ended;
+    })
+    .also(&["OR-3", "OR-9"])
+    .seen("seed 001: list_sessions() during the first turn"),
+    fault(
+        "replaces-what-is-not-listed",
+        "starts another session for a Codex worker that the list does not show yet",
+        &["OR-2", "OR-4"],
+        |choices| {
+            choices.looks_in_list_early = true;
+            choices.early_absence = EarlyAbsence::Replaced;
+        },
+    )
+    .also(&["OR-3", "OR-7", "OR-9"])
+    .seen("supervisors that keep a number of workers"),
+    fault("ends-before-the-announcement", "gives every worker a tenth of its time, then ends it", &["OR-9"], |choices| {
+        choices.patience = 0.1;
+        choices.at_deadline = AtDeadline::End;
+    })
+    .also(&["OR-2", "OR-3"])
+    .seen("seed 001: cleanup while the session is running"),
+    fault("never-ends", "ends no session", &["OR-4"], |choices| choices.ends = Ends::None)
+        .also(&["OR-5"])
+        .seen("seed 000: orphaned processes and wasted compute"),
+    fault("ends-twice", "ends every session twice", &["OR-4"], |choices| choices.extra_ends = 1)
+        .also(&["OR-5"])
+        .seen("cleanup in both the loop and its finally"),
+    fault("forgets-the-failed", "ends only the sessions whose work was done", &["OR-4"], |choices| choices.ends = Ends::OnlyDone)
+        .also(&["OR-5"])
+        .seen("cleanup at the end of the good path"),
+    fault("forgets-the-dead", "does not end sessions whose agent died", &["OR-4"], |choices| choices.ends = Ends::OnlyLiving)
+        .also(&["OR-5"])
+        .seen("taking the process for the session"),
+    fault("drops-the-others", "stops where it is as soon as one worker fails", &["OR-4"], |choices| {
+        choices.when_one_fails = WhenOneFails::Drop
+    })
+    .also(&["OR-5", "OR-12"])
+    .seen("task groups that cancel their siblings"),
+    fault("ignores-a-failed-end", "takes an end_session that failed for done, and does not look", &["OR-4"], |choices| {
+        choices.when_end_fails = WhenEndFails::Ignore;
+        choices.verification = Verification::None;
+    })
+    .also(&["OR-5"])
+    .seen("try: end_session() except: pass"),
+    fault("gives-up-a-failed-end", "does not repeat an end_session that failed", &["OR-4"], |choices| {
+        choices.when_end_fails = WhenEndFails::GiveUp
+    })
+    .also(&["OR-5"])
+    .seen("cleanup without retries"),
+    fault("never-verifies", "does not look whether an ended session is gone", &["OR-5"], |choices| {
+        choices.verification = Verification::None
+    })
+    .seen("seed 000: step 4 left out"),
+    fault("polls-the-gone", "polls on when an observable session is not found", &["OR-6"], |choices| choices.when_gone = WhenGone::PollOn)
+        .also(&["OR-12"])
+        .seen("retry on not-found, learned from Codex"),
+    fault("forgets-the-gone", "does not end an observable session that is not found", &["OR-4", "OR-6"], |choices| {
+        choices.when_gone = WhenGone::Forget
+    })
+    .also(&["OR-5"])
+    .seen("seed 000: \"session-not-found doesn't mean session is gone\""),
+    fault("starts-a-duplicate", "repeats a start whose answer was lost as a new request", &["OR-7"], |choices| {
+        choices.lost_start = LostStart::NewRequest
+    })
+    .also(&["OR-4", "OR-5"])
+    .seen("at-least-once clients without idempotency keys"),
+    fault("gives-up-a-lost-start", "takes a start whose answer was lost for refused", &["OR-7"], |choices| {
+        choices.lost_start = LostStart::GiveUp
+    })
+    .also(&["OR-4", "OR-5"])
+    .seen("timeout means failure"),
+    fault("reports-a-cut-text-as-whole", "does not say that a text was cut", &["OR-8"], |choices| choices.tells_truncation = false)
+        .seen("seed 000: responses have size limits (48KB)"),
+    fault("reads-a-short-tail", "asks for the last twenty characters and reports them as the whole", &["OR-8"], |choices| {
+        choices.tail_chars = Some(20);
+        choices.tells_truncation = false;
+    })
+    .seen("tail queries in status lines"),
+    fault("kills-the-slow", "ends a worker at its deadline without a look", &["OR-9"], |choices| choices.at_deadline = AtDeadline::End)
+        .also(&["OR-3"])
+        .seen("timeout wrappers that kill"),
+    fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-12"], |choices| {
+        choices.at_deadline = AtDeadline::TakeForDone
+    })
+    .also(&["OR-3", "OR-8"])
+    .seen("no news is good news"),
+    fault("waits-out-days", "waits for a Codex session's announcement longer than a day", &["OR-10"], |choices| {
+        choices.longest = Duration::MAX
+    })
+    .seen("seed 000: day 2+ is an error"),
+    fault("polls-in-a-tight-loop", "polls twenty times a second", &["OR-11"], |choices| choices.pace = TIGHT)
+        .seen("busy loops around get_session_data"),
+    fault("never-backs-off", "polls every second, for as long as it takes", &["OR-11"], |choices| choices.pace = STEADY)
+        .seen("while True: sleep(1)"),
+    fault("polls-for-ever", "knows no deadline while it polls", &["OR-12"], |choices| choices.pace = ENDLESS)
+        .also(&["OR-4", "OR-9", "OR-11"])
+        .seen("while not done"),
+    fault("waits-for-ever", "hangs when an announcement is lost", &["OR-12"], |choices| choices.at_deadline = AtDeadline::WaitOn)
+        .also(&["OR-4", "OR-9"])
+        .seen("wait_for_notification() without a timeout"),
+    fault("swallows-the-exit-code", "exits 0 whatever became of the work", &["OR-12"], |choices| choices.exit = Exit::Zero)
+        .seen("pipelines without pipefail"),
+    fault("always-fails", "exits 1 although everything is done", &["OR-12"], |choices| choices.exit = Exit::NonZero)
+        .seen("the exit status of the last cleanup command"),
+    fault("misses-failed-turns", "takes a turn that failed for one that was completed", &["OR-12"], |choices| {
+        choices.tells_failed_turns = false
+    })
+    .seen("turn_completed read without its status"),
+];
 
 #[cfg(test)]
 mod tests {

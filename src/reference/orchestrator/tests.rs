@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::agent::cast::Cast;
@@ -25,7 +25,7 @@ use crate::reference::{Complaints, Config, Manager};
 use crate::trace::{Entry, Log, Outcome, Record, Worker, WorkerState};
 
 use super::client::Client;
-use super::{Assignment, Choices, OrchestratorFault, orchestrate};
+use super::{Assignment, Choices, orchestrate};
 
 /// What is difficult about a manager, or about the agents behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +193,7 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
             .collect();
         let host = Arc::new(VirtualHost::new(world.clone()));
         let store = Arc::new(SimStore::new(world.clone()));
-        let config = Config { complaints: Complaints::Kept(Arc::default()), ..Config::conforming(clock) };
+        let config = Config { complaints: Complaints::to(|_| ()), ..Config::conforming(clock) };
         let manager = Manager::open(Arc::new(host.clone()), store.clone(), config.clone()).await;
         let client = Arc::new(Difficult {
             manager: Mutex::new(manager),
@@ -284,4 +284,50 @@ fn every_worker_comes_to_its_end_and_leaves_nothing(#[case] difficulty: Difficul
     assert_eq!(rehearsed.all_done, state == WorkerState::Done);
     assert!(rehearsed.took < Duration::from_secs(30), "{:?}", rehearsed.took);
     assert!(rehearsed.outcomes.iter().all(|outcome| outcome.truncated == (difficulty == LongTranscript)));
+}
+
+#[test]
+fn a_codex_session_is_first_read_when_its_turn_was_announced() {
+    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::Codex], 20.0);
+    assert_eq!(rehearsed.asked("get_session_data").len(), 1);
+    assert!(rehearsed.asked("get_session_data")[0] >= rehearsed.announced_at().unwrap());
+}
+
+#[test]
+fn a_silent_codex_session_is_looked_at_once_after_its_deadline() {
+    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::Codex], 20.0);
+    let looks = rehearsed.asked("get_session_data");
+    assert!(looks.len() == 1 && looks[0] >= 20_000 && rehearsed.asked("end_session")[0] >= looks[0], "{looks:?}");
+}
+
+#[test]
+fn a_worker_of_two_days_is_looked_at_after_one() {
+    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::Codex], 172_800.0);
+    let looks = rehearsed.asked("get_session_data");
+    assert!(looks.len() == 1 && (86_400_000..86_401_000).contains(&looks[0]), "{looks:?}");
+    assert_eq!(rehearsed.states(), [WorkerState::Escalated]);
+}
+
+#[test]
+fn polls_come_no_faster_than_every_second_and_back_off() {
+    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::Gemini], 20.0);
+    let polls = rehearsed.asked("get_session_data");
+    let gaps: Vec<u64> = polls.windows(2).map(|two| two[1] - two[0]).collect();
+    // The last one reads what came of the turn.
+    let waits = &gaps[..gaps.len() - 1];
+    assert!(waits.len() >= 2 && waits[0] >= 1000 && waits.is_sorted(), "{polls:?}");
+}
+
+#[test]
+fn an_observable_session_that_is_gone_is_polled_no_more_and_ended() {
+    let rehearsed = rehearse(Choices::default(), Vanishes, &[AgentKind::Claude], 20.0);
+    assert_eq!(rehearsed.states(), [WorkerState::Failed]);
+    assert!(rehearsed.asked("get_session_data").last() <= rehearsed.asked("end_session").first());
+    assert_eq!(rehearsed.orphans, 0);
+}
+
+#[test]
+fn a_session_that_cannot_be_ended_is_escalated_after_some_tries() {
+    let rehearsed = rehearse(Choices::default(), NoEnd, &[AgentKind::Claude], 20.0);
+    assert_eq!((rehearsed.states(), rehearsed.asked("end_session").len()), (vec![WorkerState::Escalated], 4));
 }
