@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
 
-use crate::contract::{AgentKind, SUITES};
+use crate::contract::{AgentKind, SUITES, Side, suite};
 use crate::driver::manifest::{Manifest, TransportKind};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
@@ -32,7 +32,7 @@ pub struct Verify {
     /// The manifest of the system under test [default: ./passmuster.toml if there is one, else the built-in reference]
     manifest: Option<PathBuf>,
     /// Only this suite (repeatable, or several with commas) [default: the suites that the manifest claims]
-    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = suite_name)]
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = managers_suite)]
     suite: Vec<String>,
     /// Only scenarios of this agent (repeatable, or several with commas)
     #[arg(long, value_name = "AGENT", value_delimiter = ',')]
@@ -230,6 +230,14 @@ fn listed(planned: &[Planned]) -> String {
     }
     text.push_str(&format!("{runs} of {} scenarios would run\n", planned.len()));
     text
+}
+
+/// A suite that a manager can claim.
+fn managers_suite(word: &str) -> Result<String, String> {
+    match suite(&suite_name(word)?).map(|suite| suite.side) {
+        Some(Side::Orchestrator) => Err("it judges those that call a manager: `passmuster gate` and `passmuster trace check`".into()),
+        _ => Ok(word.to_owned()),
+    }
 }
 
 pub(super) fn suite_name(word: &str) -> Result<String, String> {

@@ -8,13 +8,15 @@ mod error;
 mod id;
 mod operation;
 mod status;
+pub mod worker_machine;
 
 pub use agent_kind::AgentKind;
 pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus};
 pub use error::{ContractError, ERRORS, ErrorCode, ErrorSpec};
 pub use id::{AgentRun, SessionId};
-pub use operation::{Args, Field, Kind, OperationSpec, OperationTable, SESSION_OPERATIONS, SUITES, Suite, suite};
+pub use operation::{Args, Field, Kind, OperationSpec, OperationTable, SESSION_OPERATIONS, SUITES, Side, Suite, manager_suites, suite};
 pub use status::Status;
+pub use worker_machine::WorkerState;
 
 /// The longest text that `get_session_data` may return, in characters (Unicode scalar values); LC-OBS-5.
 pub const TEXT_LIMIT: usize = 48_000;

@@ -62,11 +62,30 @@ pub struct Suite {
     pub name: &'static str,
     /// The operations its scenarios call.
     pub operations: OperationTable,
+    /// Whom it judges.
+    pub side: Side,
+}
+
+/// The side of the contract that a suite judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Those that offer the operations.
+    Manager,
+    /// Those that call them.
+    Orchestrator,
 }
 
 /// The suites, in the order reports show them.
-pub const SUITES: &[Suite] =
-    &[Suite { name: "lifecycle", operations: SESSION_OPERATIONS }, Suite { name: "codex-observability", operations: SESSION_OPERATIONS }];
+pub const SUITES: &[Suite] = &[
+    Suite { name: "lifecycle", operations: SESSION_OPERATIONS, side: Side::Manager },
+    Suite { name: "codex-observability", operations: SESSION_OPERATIONS, side: Side::Manager },
+    Suite { name: "orchestrator", operations: SESSION_OPERATIONS, side: Side::Orchestrator },
+];
+
+/// The suites that a manager can claim.
+pub fn manager_suites() -> impl Iterator<Item = &'static Suite> {
+    SUITES.iter().filter(|suite| suite.side == Side::Manager)
+}
 
 /// The suite of that name.
 pub fn suite(name: &str) -> Option<&'static Suite> {

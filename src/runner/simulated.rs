@@ -7,7 +7,7 @@ use tokio::task::LocalSet;
 use crate::agent::cast::Cast;
 use crate::agent::sim::SimWorld;
 use crate::clock::{Clock, virtual_runtime};
-use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SESSION_OPERATIONS, SUITES, SessionId};
+use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SESSION_OPERATIONS, SessionId, manager_suites};
 use crate::driver::in_process::InProcess;
 use crate::driver::recorder::Recorder;
 use crate::driver::{Announces, Offer};
@@ -34,7 +34,7 @@ pub struct Reference {
 /// What the built-in reference offers: everything.
 pub(super) fn capabilities(reference: &Reference) -> Capabilities {
     Capabilities {
-        suites: SUITES.iter().map(|suite| suite.name.to_owned()).collect(),
+        suites: manager_suites().map(|suite| suite.name.to_owned()).collect(),
         agents: AgentKind::ALL.to_vec(),
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
         announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },

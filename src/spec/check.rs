@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::need::Need;
 use super::registry::Registry;
-use super::requirement::{Party, RequirementId};
+use super::requirement::{Party, Requirement, RequirementId};
 
 /// A scenario's tags, as plain data.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl fmt::Display for CheckFinding {
     }
 }
 
-/// Finds duplicate ids, tags that name no requirement or no need, and requirements for managers without a scenario.
+/// Finds duplicate ids, tags that name no requirement or no need, and requirements without a scenario.
 pub fn check(registry: &Registry, scenarios: &[ScenarioTags]) -> Vec<CheckFinding> {
     let duplicates = registry.duplicates().iter().map(|(id, file, line)| CheckFinding {
         file: file.clone(),
@@ -48,13 +48,24 @@ pub fn check(registry: &Registry, scenarios: &[ScenarioTags]) -> Vec<CheckFindin
         wrong.map(|message| CheckFinding { file: scenario.feature.clone(), line: scenario.line, message })
     });
     let tagged = |id: &RequirementId| scenarios.iter().any(|scenario| scenario.tags.iter().any(|tag| tag == id.as_str()));
-    let without = registry.iter().filter(|requirement| requirement.party == Party::Manager && !tagged(&requirement.id));
+    let without = registry.iter().filter(|requirement| is_to_be_tested(requirement, scenarios) && !tagged(&requirement.id));
     let without = without.map(|requirement| CheckFinding {
         file: requirement.file.clone(),
         line: requirement.line,
         message: format!("{} has no scenario: tag one with @{}", requirement.id, requirement.id),
     });
     duplicates.chain(tags).chain(without).collect()
+}
+
+/// Whether a requirement must have a scenario: every one for managers, and one for orchestrators where its suite has
+/// features. Facts about agents are measured.
+fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> bool {
+    let folder = format!("/{}/", requirement.suite);
+    match requirement.party {
+        Party::Manager => true,
+        Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
+        Party::Agent => false,
+    }
 }
 
 /// What is wrong with a tag that means a requirement (`LC-CLEAN-1`) or a need (`needs:serve`).
@@ -106,6 +117,15 @@ mod tests {
                 "a.md:6: LC-X-1 has no scenario: tag one with @LC-X-1",
             ]
         );
+    }
+
+    #[test]
+    fn a_rule_for_orchestrators_needs_a_scenario_once_its_suite_has_features() {
+        let text = "---\nsuite: orchestrator\ntitle: T\nspec_version: \"1.0\"\n---\n### OR-1 · MUST · orchestrator · one\n\nIt MUST.\n\nWhy: so.\n";
+        let registry = Registry::from_documents(&[("o.md".into(), text.to_owned())]).unwrap();
+        assert_eq!(check(&registry, &[]), []);
+        let other = ScenarioTags { feature: "features/orchestrator/x.feature".into(), ..scenario(&["virtual"]) };
+        assert_eq!(check(&registry, &[other]).len(), 1);
     }
 
     #[test]

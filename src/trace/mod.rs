@@ -7,4 +7,6 @@ mod log;
 mod record;
 
 pub use log::Log;
-pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker, WorkerState};
+pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
+
+pub use crate::contract::WorkerState;

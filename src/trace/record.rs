@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, SessionId, TurnStatus};
+use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, SessionId, TurnStatus, WorkerState};
 
 /// The remark ([`Entry::Note`]) that the manager was killed and started again. Rules know a restart by this text.
 pub const RESTARTED: &str = "the manager was killed and started again";
@@ -274,18 +274,6 @@ pub struct Outcome {
     /// Whether what it reports is cut.
     #[serde(default)]
     pub truncated: bool,
-}
-
-/// The final states of an orchestrator's worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WorkerState {
-    /// The work is done.
-    Done,
-    /// The work failed.
-    Failed,
-    /// A person was called.
-    Escalated,
 }
 
 #[cfg(test)]

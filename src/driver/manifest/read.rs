@@ -10,7 +10,7 @@ use regex::Regex;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::contract::{ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, SESSION_OPERATIONS, SUITES, Status};
+use crate::contract::{ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status, manager_suites};
 use crate::rules::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
@@ -165,7 +165,7 @@ impl Reader<'_> {
     fn manifest(&mut self, path: &FilePath, raw: raw::Manifest) -> Manifest {
         let kinds = [TransportKind::Builtin, TransportKind::Cli, TransportKind::Rpc, TransportKind::Mcp].map(|kind| (kind.name(), kind));
         let kind = self.word(&raw.transport.kind, "transport", &kinds).unwrap_or(TransportKind::Builtin);
-        let suites: Vec<(&str, &str)> = SUITES.iter().map(|suite| (suite.name, suite.name)).collect();
+        let suites: Vec<(&str, &str)> = manager_suites().map(|suite| (suite.name, suite.name)).collect();
         let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
         let processes = [("session", Processes::Session), ("turn", Processes::Turn), ("shared", Processes::Shared)];
         let system = &raw.system;
