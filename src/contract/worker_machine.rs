@@ -61,9 +61,10 @@ pub enum Happening {
     StartUnknown,
     /// `start_session` gave a definite error.
     StartRefused,
-    /// `turn_completed` names the worker's session.
+    /// `turn_completed` names the worker's session, and says that the turn was completed.
     Announced,
-    /// `session_ended` names the worker's session, or the list calls it not alive.
+    /// `turn_completed` says that the turn failed or was interrupted, `session_ended` names the session, or the list calls
+    /// it not alive.
     SaidOver,
     /// The data shows the work, whole.
     Whole,

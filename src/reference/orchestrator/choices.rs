@@ -19,8 +19,8 @@ pub struct Choices {
     pub tells_failed_turns: bool,
     /// How much of its deadline a worker is given.
     pub patience: f64,
-    /// The longest that a session may stay unobservable, whatever the deadline: OR-10.
-    pub longest: Duration,
+    /// How long a session may stay unobservable, whatever the deadline: OR-10.
+    pub day: Duration,
     /// What a worker does that is silent at its deadline.
     pub at_deadline: AtDeadline,
     /// What follows a start whose answer was lost.
@@ -55,7 +55,7 @@ impl Default for Choices {
             hears: Hears::Own,
             tells_failed_turns: true,
             patience: 1.0,
-            longest: Duration::from_secs(86_400),
+            day: Duration::from_secs(86_400),
             at_deadline: AtDeadline::Inspect,
             lost_start: LostStart::SameRequest,
             when_gone: WhenGone::End,

@@ -191,7 +191,7 @@ const FAULTS: &[OrchestratorFault] = &[
     .also(&["OR-3", "OR-8"])
     .seen("no news is good news"),
     fault("waits-out-days", "waits for a Codex session's announcement longer than a day", &["OR-10"], |choices| {
-        choices.longest = Duration::MAX
+        choices.day = Duration::from_secs(365 * 86_400)
     })
     .seen("seed 000: day 2+ is an error"),
     fault("polls-in-a-tight-loop", "polls twenty times a second", &["OR-11"], |choices| choices.pace = TIGHT)

@@ -1,13 +1,12 @@
 //! The reference orchestrator: a model for implementers. It runs workers through the state machine `next-work`, over any
 //! front, and obeys every rule of the suite `orchestrator`.
 //!
-//! [`machine`] says what may follow what; a worker is one walk through it; [`Choices`] are what it does where it could do
+//! [`crate::contract::worker_machine`] says what may follow what; a worker is one walk through it; [`Choices`] are what it does where it could do
 //! otherwise, and where its [named faults](faults()) do.
 
 mod choices;
 pub mod client;
 mod fault;
-pub mod machine;
 mod news;
 #[cfg(test)]
 mod tests;

@@ -276,7 +276,7 @@ const MIXED: [AgentKind; 10] = {
 #[case::a_lost_reply_to_a_start(StartReplyLost, WorkerState::Done)]
 #[case::a_restart(Restart, WorkerState::Done)]
 #[case::a_long_transcript(LongTranscript, WorkerState::Done)]
-#[case::a_turn_that_never_ends(NeverEnding, WorkerState::Escalated)]
+#[case::a_turn_that_never_ends(NeverEnding, WorkerState::Failed)]
 fn every_worker_comes_to_its_end_and_leaves_nothing(#[case] difficulty: Difficulty, #[case] state: WorkerState) {
     let rehearsed = rehearse(Choices::default(), difficulty, &MIXED, 20.0);
     assert_eq!(rehearsed.states(), [state; 10]);
@@ -301,10 +301,10 @@ fn a_silent_codex_session_is_looked_at_once_after_its_deadline() {
 }
 
 #[test]
-fn a_worker_of_two_days_is_looked_at_after_one() {
+fn a_codex_worker_of_two_days_is_escalated_after_one() {
     let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::Codex], 172_800.0);
-    let looks = rehearsed.asked("get_session_data");
-    assert!(looks.len() == 1 && (86_400_000..86_401_000).contains(&looks[0]), "{looks:?}");
+    let ends = rehearsed.asked("end_session");
+    assert!(ends.len() == 1 && (86_400_000..86_401_000).contains(&ends[0]), "{ends:?}");
     assert_eq!(rehearsed.states(), [WorkerState::Escalated]);
 }
 

@@ -1,4 +1,4 @@
-//! One worker on its way through the state machine: each state is one method, which comes back with what happened.
+//! One worker on its way through the state machine: each act is one method, which comes back with what happened.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,19 +6,21 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::contract::{Announcement, Args, ContractError, ErrorCode, SessionId, Status, TurnStatus};
-use crate::trace::{Outcome, WorkerState};
+use crate::contract::worker_machine::{Act, FIRST, Happening, Stage, next};
+use crate::contract::{Announcement, Args, ContractError, ErrorCode, SessionId, Status, TurnStatus, WorkerState};
+use crate::trace::Outcome;
 
 use super::choices::{AtDeadline, EarlyAbsence, Ends, Hears, LostStart, Polls, Verification, WhenEndFails, WhenGone};
-use super::machine::{Event, State, next};
 use super::{Assignment, Orchestra, Report};
 
 /// The pause before something that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How often a start, a read or a look at the list is tried.
-const ATTEMPTS: u32 = 3;
+/// How often a start is tried.
+const STARTS: u32 = 3;
 /// How often a session is asked to end.
 const ENDS: u32 = 4;
+/// How often the list is looked at, one look after the other.
+const LOOKS: u32 = 3;
 /// The least and the most that one call is given; between them, a quarter of the worker's deadline.
 const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
@@ -27,18 +29,26 @@ pub(super) struct Worker {
     orchestra: Arc<Orchestra>,
     number: usize,
     task: Assignment,
+    /// What its start is known by, however often it is asked for.
+    request: String,
     /// The session, once it has an id.
     session: Option<SessionId>,
     /// How far the news were read.
     read: usize,
-    /// From the answer to its start on: the manager counts from when it was asked, which is not later.
+    /// Counted from the first answer: the manager counts from when it was asked, which is not later.
     deadline: Instant,
+    /// When a session that cannot be observed is a day old.
+    day: Instant,
     /// Whether the session can be observed.
     observable: bool,
+    /// Whether its turn is known to be over.
+    announced: bool,
     agent_died: bool,
     gone: bool,
-    /// How often the session was asked to end.
+    interval: Duration,
+    starts: u32,
     ends: u32,
+    looks: u32,
     comes_out: WorkerState,
     why: String,
     text: Option<String>,
@@ -47,41 +57,50 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(orchestra: Arc<Orchestra>, number: usize, task: Assignment) -> Self {
+        let now = Instant::now();
         Self {
-            orchestra,
             number,
             task,
+            request: uuid::Uuid::new_v4().to_string(),
             session: None,
             read: 0,
-            deadline: Instant::now(),
+            deadline: now,
+            day: now,
             observable: false,
+            announced: false,
             agent_died: false,
             gone: false,
+            interval: orchestra.choices.pace.first,
+            starts: 0,
             ends: 0,
+            looks: 0,
             comes_out: WorkerState::Failed,
             why: String::new(),
             text: None,
             truncated: false,
+            orchestra,
         }
     }
 
     /// Goes through the machine to its end.
     pub(super) async fn run(mut self) -> Report {
-        let mut state = State::Starting;
-        while state != State::Over && !(state == State::Ending && self.leaves_it()) {
-            let event = match state {
-                State::Starting => self.start().await,
-                State::Waiting => self.wait().await,
-                State::Polling => self.poll().await,
-                State::Inspecting => self.inspect().await,
-                State::Reading => self.fetch().await,
-                State::Ending => self.end().await,
-                State::Verifying => self.verify().await,
-                State::Over => break,
+        let (mut stage, mut act) = (FIRST, Act::StartAgain);
+        while stage != Stage::Over && !(stage == Stage::Ending && self.leaves_it()) {
+            let happened = match act {
+                Act::StartAgain => self.start().await,
+                Act::Await => self.wait().await,
+                Act::Poll => self.poll().await,
+                Act::Read => self.fetch().await,
+                Act::Inspect => self.inspect().await,
+                Act::End | Act::EndAgain => self.end().await,
+                Act::List | Act::ListAgain => self.verify().await,
+                Act::Report => break,
             };
-            let transition = next(state, event).unwrap_or_else(|| panic!("the machine has no way on from {state:?} by {event:?}"));
-            state = transition.to;
-            self.comes_out = transition.comes_out.unwrap_or(self.comes_out);
+            // What has no row changes nothing: it goes on with what it was at.
+            if let Some(row) = next(stage, happened) {
+                (stage, act) = (row.to, row.act);
+                self.comes_out = row.outcome.unwrap_or(self.comes_out);
+            }
         }
         let truncated = self.truncated && self.orchestra.choices.tells_truncation;
         let outcome = Outcome { worker: self.number, state: self.comes_out, truncated };
@@ -91,206 +110,161 @@ impl Worker {
     // ---- starting ------------------------------------------------------------------------------------------------
 
     /// Starts the session. An answer that was lost is asked for again under the same request id, which starts nothing
-    /// twice.
-    async fn start(&mut self) -> Event {
-        let mut request = uuid::Uuid::new_v4().to_string();
-        for attempt in 0..ATTEMPTS {
-            let args = json!({ "agent": self.task.agent, "cwd": self.task.cwd, "message": self.task.message, "request_id": request });
-            let answer = self.call("start_session", args).await;
-            if attempt == 0 {
-                let patience = self.task.deadline().mul_f64(self.orchestra.choices.patience);
-                self.deadline = Instant::now() + patience.min(self.orchestra.choices.longest);
-            }
-            match answer {
-                Ok(answer) => return self.started(answer.get("session_id").and_then(Value::as_str)),
-                Err(error) if error.code.spec().definite => {
-                    self.why = format!("the start was refused: {error}");
-                    return Event::Refused;
-                }
-                Err(error) => self.why = format!("nobody knows whether the session was started: {error}"),
-            }
+    /// twice; when that is in vain, the list is asked.
+    async fn start(&mut self) -> Happening {
+        if self.starts == STARTS {
+            return self.look_up().await;
+        }
+        if self.starts > 0 {
             match self.orchestra.choices.lost_start {
-                LostStart::SameRequest => sleep(PAUSE).await,
-                LostStart::NewRequest => request = uuid::Uuid::new_v4().to_string(),
-                LostStart::GiveUp => return Event::Refused,
+                LostStart::SameRequest => {}
+                LostStart::NewRequest => self.request = uuid::Uuid::new_v4().to_string(),
+                LostStart::GiveUp => return Happening::StartRefused,
+            }
+            sleep(PAUSE).await;
+        }
+        let args = json!({ "agent": self.task.agent, "cwd": self.task.cwd, "message": self.task.message, "request_id": self.request });
+        let answer = self.call("start_session", args).await;
+        if self.starts == 0 {
+            self.deadline = Instant::now() + self.task.deadline().mul_f64(self.orchestra.choices.patience);
+            self.day = Instant::now() + self.orchestra.choices.day;
+        }
+        self.starts += 1;
+        match answer {
+            Ok(answer) => self.started(answer.get("session_id").and_then(Value::as_str)),
+            Err(error) if error.code.spec().definite => {
+                self.why = format!("the start was refused: {error}");
+                Happening::StartRefused
+            }
+            Err(error) => {
+                self.why = format!("nobody knows whether the session was started: {error}");
+                Happening::StartUnknown
             }
         }
-        self.look_up(&request).await
     }
 
     /// Looks in the list for the session of a request that was never answered.
-    async fn look_up(&mut self, request: &str) -> Event {
+    async fn look_up(&mut self) -> Happening {
         let listed = self.list().await.unwrap_or_default();
-        let ours = |item: &&Value| item["request_id"] == request || (item["request_id"].is_null() && item["cwd"] == self.task.cwd);
+        let ours = |item: &&Value| item["request_id"] == self.request || (item["request_id"].is_null() && item["cwd"] == self.task.cwd);
         match listed.iter().find(ours).and_then(|item| item["session_id"].as_str()) {
             Some(id) => self.started(Some(id)),
-            None => Event::Unclear,
+            None => Happening::Spent,
         }
     }
 
-    fn started(&mut self, id: Option<&str>) -> Event {
+    fn started(&mut self, id: Option<&str>) -> Happening {
         let Some(id) = id else {
             self.why = "the answer to the start has no session_id".into();
-            return Event::Unclear;
+            return Happening::StartUnknown;
         };
         self.session = Some(id.into());
         self.observable = self.orchestra.observable_from_start(self.task.agent);
         let polled = self.observable || self.orchestra.choices.polls == Polls::All;
-        if polled { Event::StartedObservable } else { Event::StartedUnobservable }
+        if polled { Happening::StartedSeen } else { Happening::StartedUnseen }
     }
 
     // ---- until the turn is over ----------------------------------------------------------------------------------
 
-    /// Waits for the announcement, asking for nothing.
-    async fn wait(&mut self) -> Event {
+    /// Waits to be told, asking for nothing.
+    async fn wait(&mut self) -> Happening {
         if self.orchestra.choices.looks_in_list_early && !self.is_listed().await {
             return self.absent_early().await;
         }
-        match timeout_at(self.deadline, self.announced()).await {
-            Ok(event) => event,
+        match timeout_at(self.deadline.min(self.day), self.told()).await {
+            Ok(happened) => happened,
+            Err(_) if self.day < self.deadline => {
+                self.why = "it cannot be observed after a whole day".into();
+                Happening::Day
+            }
             Err(_) => self.silent().await,
         }
     }
 
-    /// Waits for the announcement and polls meanwhile, less and less often.
-    async fn poll(&mut self) -> Event {
+    /// Listens through one interval, each longer than the one before, then looks.
+    async fn poll(&mut self) -> Happening {
         let pace = self.orchestra.choices.pace;
-        let mut interval = pace.first;
-        loop {
-            let due = Instant::now() + interval;
-            let until = if pace.for_ever { due } else { due.min(self.deadline) };
-            if let Ok(event) = timeout_at(until, self.announced()).await {
-                return event;
-            }
-            if !pace.for_ever && Instant::now() >= self.deadline {
-                return self.silent().await;
-            }
-            if let Some(event) = self.look().await {
-                return event;
-            }
-            interval = interval.mul_f64(pace.growth).min(pace.most);
+        let due = Instant::now() + self.interval;
+        self.interval = self.interval.mul_f64(pace.growth).min(pace.most);
+        let until = if pace.for_ever { due } else { due.min(self.deadline) };
+        if let Ok(happened) = timeout_at(until, self.told()).await {
+            return happened;
         }
-    }
-
-    /// One poll. That a session is not found says something only where it can be observed.
-    async fn look(&mut self) -> Option<Event> {
-        let error = self.get().await.err()?;
-        match error.code {
-            ErrorCode::SessionNotFound | ErrorCode::SessionPending | ErrorCode::SessionEnded if !self.observable => {
-                match self.orchestra.choices.early_absence {
-                    EarlyAbsence::Nothing => None,
-                    _ => Some(self.absent_early().await),
-                }
-            }
-            ErrorCode::SessionNotFound | ErrorCode::SessionEnded => {
-                self.why = format!("the session is gone: {error}");
-                self.gone = true;
-                (self.orchestra.choices.when_gone != WhenGone::PollOn).then_some(Event::Gone)
-            }
-            // Pending, or the manager has other troubles: the next poll will tell.
-            _ => None,
+        if !pace.for_ever && Instant::now() >= self.deadline {
+            return self.silent().await;
         }
-    }
-
-    /// Acts on an absence that means nothing: only a faulty orchestrator comes here.
-    async fn absent_early(&mut self) -> Event {
-        self.why = "the session is not there".into();
-        if self.orchestra.choices.early_absence == EarlyAbsence::Replaced {
-            let args = json!({ "agent": self.task.agent, "cwd": self.task.cwd, "message": self.task.message });
-            let _ = self.call("start_session", args).await;
-        }
-        Event::Failed
+        self.fetch().await
     }
 
     /// Waits for what the manager announces of this session.
-    async fn announced(&mut self) -> Event {
+    async fn told(&mut self) -> Happening {
         let choices = &self.orchestra.choices;
         let session = self.session.clone();
         let heard = |said: &Announcement| {
             let ours = choices.hears == Hears::Anybodys || Some(said.session_id()) == session.as_ref();
-            ours.then(|| match said {
-                Announcement::TurnCompleted { status: None | Some(TurnStatus::Completed), .. } => (Event::Completed, String::new()),
-                Announcement::TurnCompleted { .. } if !choices.tells_failed_turns => (Event::Completed, String::new()),
-                Announcement::TurnCompleted { .. } => (Event::Failed, "the turn failed".into()),
+            let heard = match said {
+                Announcement::TurnCompleted { status: None | Some(TurnStatus::Completed), .. } => (Happening::Announced, String::new()),
+                Announcement::TurnCompleted { .. } if !choices.tells_failed_turns => (Happening::Announced, String::new()),
+                Announcement::TurnCompleted { .. } => (Happening::SaidOver, "its turn failed".to_owned()),
                 Announcement::SessionEnded { reason, .. } => {
-                    (Event::Failed, format!("the session ended: {}", reason.as_deref().unwrap_or("no reason given")))
+                    (Happening::SaidOver, format!("its session ended: {}", reason.as_deref().unwrap_or("no reason given")))
                 }
-                Announcement::NeedsInput { message, .. } => {
-                    (Event::NeedsInput, format!("the agent asks: {}", message.as_deref().unwrap_or("it does not say what")))
-                }
-            })
+                // It may be answered by a person at the terminal; the deadline holds.
+                Announcement::NeedsInput { .. } => return None,
+            };
+            ours.then_some(heard)
         };
-        let (event, why) = self.orchestra.news.next(&mut self.read, heard).await;
-        self.observable |= event == Event::Completed;
-        self.agent_died |= event == Event::Failed;
+        let (happened, why) = self.orchestra.news.next(&mut self.read, heard).await;
+        self.announced |= happened == Happening::Announced;
+        self.agent_died |= happened == Happening::SaidOver;
         self.why = why;
-        event
-    }
-
-    // ---- the deadline --------------------------------------------------------------------------------------------
-
-    /// Nothing was heard until the deadline.
-    async fn silent(&mut self) -> Event {
-        match self.orchestra.choices.at_deadline {
-            AtDeadline::WaitOn => self.announced().await,
-            AtDeadline::End => {
-                self.why = "its time was over".into();
-                Event::Failed
-            }
-            AtDeadline::TakeForDone => Event::Completed,
-            AtDeadline::Inspect | AtDeadline::InspectAgain => Event::Deadline,
-        }
-    }
-
-    /// Looks once: the announcement may have been lost. Data of a session that is not said to be at work, and that a turn
-    /// must have made observable, are a turn's; anything else is for a person.
-    async fn inspect(&mut self) -> Event {
-        let status = self.status().await;
-        let mut looks = if self.orchestra.choices.at_deadline == AtDeadline::InspectAgain { 5 } else { 1 };
-        let data = loop {
-            let data = self.get().await;
-            looks -= 1;
-            if data.is_ok() || looks == 0 {
-                break data;
-            }
-            sleep(PAUSE).await;
-        };
-        let over = match status {
-            Some(status) if !status.is_alive() => {
-                self.why = format!("its session is {}", status.name());
-                return Event::Failed;
-            }
-            Some(Status::Waiting) => true,
-            Some(_) => false,
-            None => !self.observable,
-        };
-        match data {
-            Ok(()) if over && self.text.is_some() => Event::Read,
-            _ => {
-                self.why = "nothing was heard of it by its deadline, and its turn is not seen to be over".into();
-                Event::StillOpen
-            }
-        }
+        happened
     }
 
     // ---- reading -------------------------------------------------------------------------------------------------
 
-    /// Reads what came of the turn.
-    async fn fetch(&mut self) -> Event {
-        for _ in 0..ATTEMPTS {
-            match self.get().await {
-                Ok(()) if self.text.is_some() => return Event::Read,
-                Ok(()) => self.why = "its turn is over, and there is no text".into(),
-                Err(error) => {
-                    self.why = format!("its turn is over, and cannot be read: {error}");
-                    if matches!(error.code, ErrorCode::SessionNotFound | ErrorCode::SessionEnded) {
-                        return Event::Gone;
-                    }
-                }
-            }
-            sleep(PAUSE).await;
+    /// Asks for the session's data, and says what they show. Data alone do not tell that a turn is over; where nobody told
+    /// either, the work goes on.
+    async fn fetch(&mut self) -> Happening {
+        match self.get().await {
+            Ok(()) if self.text.is_none() => Happening::Pending,
+            Ok(()) if !self.announced => Happening::Unfinished,
+            Ok(()) if self.truncated => Happening::Tail,
+            Ok(()) => Happening::Whole,
+            Err(error) => self.unread(error).await,
         }
-        Event::GivenUp
+    }
+
+    /// What an error says. That a session is not found says something only where it could be observed.
+    async fn unread(&mut self, error: ContractError) -> Happening {
+        let choices = &self.orchestra.choices;
+        let is_early = !self.observable && !self.announced;
+        match error.code {
+            ErrorCode::SessionNotFound | ErrorCode::SessionPending | ErrorCode::SessionEnded if is_early => match choices.early_absence {
+                EarlyAbsence::Nothing => Happening::Pending,
+                EarlyAbsence::Ended | EarlyAbsence::Replaced => self.absent_early().await,
+            },
+            ErrorCode::SessionPending => Happening::Pending,
+            ErrorCode::SessionNotFound | ErrorCode::SessionEnded => {
+                self.why = format!("its session is gone: {error}");
+                self.gone = true;
+                if choices.when_gone == WhenGone::PollOn { Happening::Pending } else { Happening::NotFound }
+            }
+            _ => {
+                self.why = format!("it cannot be read: {error}");
+                Happening::Unanswered
+            }
+        }
+    }
+
+    /// Acts on an absence that means nothing: only a faulty orchestrator comes here.
+    async fn absent_early(&mut self) -> Happening {
+        self.why = "its session is not there".into();
+        if self.orchestra.choices.early_absence == EarlyAbsence::Replaced {
+            let args = json!({ "agent": self.task.agent, "cwd": self.task.cwd, "message": self.task.message });
+            let _ = self.call("start_session", args).await;
+        }
+        Happening::SaidOver
     }
 
     /// Asks for the session's data: everything that one answer can hold, so that a cut text could not be had longer.
@@ -303,29 +277,74 @@ impl Worker {
         Ok(())
     }
 
+    // ---- the deadline --------------------------------------------------------------------------------------------
+
+    /// Nothing was heard until the deadline.
+    async fn silent(&mut self) -> Happening {
+        match self.orchestra.choices.at_deadline {
+            AtDeadline::WaitOn => self.told().await,
+            AtDeadline::End => {
+                self.why = "its time was over".into();
+                Happening::SaidOver
+            }
+            AtDeadline::TakeForDone => Happening::Announced,
+            AtDeadline::Inspect | AtDeadline::InspectAgain => Happening::Deadline,
+        }
+    }
+
+    /// Looks once: the announcement may have been lost. The turn is over where the list says that the agent waits; where it
+    /// says nothing, data of a session that only a turn makes observable are a turn's.
+    async fn inspect(&mut self) -> Happening {
+        self.why = "nothing was heard of it by its deadline".into();
+        let screen = self.call("capture_screen", json!({ "session_id": self.session })).await;
+        self.announced |= match self.status().await {
+            Some(status) => status == Status::Waiting,
+            None => !self.observable,
+        };
+        let mut found = self.fetch().await;
+        if self.orchestra.choices.at_deadline == AtDeadline::InspectAgain {
+            for _ in 0..4 {
+                sleep(PAUSE).await;
+                found = self.fetch().await;
+            }
+        }
+        if self.text.is_none() {
+            self.text = screen.ok().and_then(|screen| Some(screen.get("text")?.as_str()?.to_owned()));
+        }
+        found
+    }
+
     // ---- the end -------------------------------------------------------------------------------------------------
 
     /// Ends the session, whatever came of it. That it is not found, or ended already, is for the list to confirm.
-    async fn end(&mut self) -> Event {
-        while self.ends < ENDS {
-            self.ends += 1;
-            match self.call("end_session", json!({ "session_id": self.session })).await {
-                Ok(_) => {
-                    for _ in 0..self.orchestra.choices.extra_ends {
-                        let _ = self.call("end_session", json!({ "session_id": self.session })).await;
-                    }
-                    return Event::Ended;
+    async fn end(&mut self) -> Happening {
+        if self.ends == ENDS {
+            return Happening::Spent;
+        }
+        if self.ends > 0 {
+            sleep(PAUSE).await;
+        }
+        self.ends += 1;
+        self.looks = 0;
+        let choices = &self.orchestra.choices;
+        match self.call("end_session", json!({ "session_id": self.session })).await {
+            Ok(_) => {
+                for _ in 0..choices.extra_ends {
+                    let _ = self.call("end_session", json!({ "session_id": self.session })).await;
                 }
-                Err(error) if matches!(error.code, ErrorCode::SessionNotFound | ErrorCode::SessionEnded) => return Event::Ended,
-                Err(error) => self.why = format!("its session could not be ended: {error}"),
+                Happening::Ended
             }
-            match self.orchestra.choices.when_end_fails {
-                WhenEndFails::TryAgain => sleep(PAUSE).await,
-                WhenEndFails::GiveUp => break,
-                WhenEndFails::Ignore => return Event::Ended,
+            Err(error) if matches!(error.code, ErrorCode::SessionNotFound | ErrorCode::SessionEnded) => Happening::Ended,
+            Err(error) => {
+                let happened = match choices.when_end_fails {
+                    WhenEndFails::TryAgain => Happening::EndFailed,
+                    WhenEndFails::GiveUp => Happening::Spent,
+                    WhenEndFails::Ignore => Happening::Ended,
+                };
+                self.why = format!("its session could not be ended: {error}");
+                happened
             }
         }
-        Event::GivenUp
     }
 
     /// Whether the session is left running: only a faulty orchestrator does that.
@@ -338,28 +357,27 @@ impl Worker {
         }
     }
 
-    /// Looks whether the session is gone. Its process may take a moment.
-    async fn verify(&mut self) -> Event {
-        match self.orchestra.choices.verification {
-            Verification::None => return Event::Absent,
-            Verification::Ignored => {
-                let _ = self.list().await;
-                return Event::Absent;
-            }
-            Verification::List => {}
+    /// Looks whether the session is gone.
+    async fn verify(&mut self) -> Happening {
+        let choice = self.orchestra.choices.verification;
+        if choice == Verification::None {
+            return Happening::Gone;
         }
-        let mut seen = Event::GivenUp;
-        for look in 0..ATTEMPTS {
-            if look > 0 {
-                sleep(PAUSE).await;
-            }
-            match self.list().await {
-                Ok(listed) if !self.lives_in(&listed) => return Event::Absent,
-                Ok(_) => seen = Event::StillListed,
-                Err(error) => self.why = format!("its end could not be verified: {error}"),
+        if self.looks == LOOKS {
+            return Happening::Spent;
+        }
+        if self.looks > 0 {
+            sleep(PAUSE).await;
+        }
+        self.looks += 1;
+        match self.list().await {
+            Ok(listed) if choice == Verification::List && self.lives_in(&listed) => Happening::StillThere,
+            Ok(_) => Happening::Gone,
+            Err(error) => {
+                self.why = format!("its end could not be verified: {error}");
+                Happening::Unanswered
             }
         }
-        seen
     }
 
     // ---- asking --------------------------------------------------------------------------------------------------
