@@ -16,6 +16,8 @@ pub enum ErrorCode {
     UnknownAgent,
     /// The agent could not be started or exited at once.
     AgentFailed,
+    /// A session of that id is there already.
+    AlreadyExists,
     /// An argument is missing, of the wrong type or out of range.
     InvalidArgument,
     /// No answer in time.
@@ -52,6 +54,7 @@ pub const ERRORS: &[ErrorSpec] = &[
     error(ErrorCode::SessionEnded, "session_ended", -32003, true, "the session was ended or its agent is dead"),
     error(ErrorCode::UnknownAgent, "unknown_agent", -32004, true, "no such agent"),
     error(ErrorCode::AgentFailed, "agent_failed", -32005, true, "the agent could not be started or exited at once; nothing is left behind"),
+    error(ErrorCode::AlreadyExists, "already_exists", -32007, true, "a session of that id is there already; it is as it was"),
     error(
         ErrorCode::InvalidArgument,
         "invalid_argument",

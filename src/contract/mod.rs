@@ -7,6 +7,7 @@ mod announcement;
 mod error;
 mod id;
 mod operation;
+mod session_phase;
 mod status;
 pub mod worker_machine;
 
@@ -14,7 +15,10 @@ pub use agent_kind::AgentKind;
 pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus};
 pub use error::{ContractError, ERRORS, ErrorCode, ErrorSpec};
 pub use id::{AgentRun, SessionId};
-pub use operation::{Args, Field, Kind, OperationSpec, OperationTable, SESSION_OPERATIONS, SUITES, Side, Suite, manager_suites, suite};
+pub use operation::{
+    Args, Field, Kind, OperationSpec, OperationTable, SESSION_OPERATIONS, STORE_OPERATIONS, SUITES, Side, Suite, manager_suites, suite,
+};
+pub use session_phase::SessionPhase;
 pub use status::Status;
 pub use worker_machine::WorkerState;
 

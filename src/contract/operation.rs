@@ -69,10 +69,12 @@ pub struct Suite {
 /// The side of the contract that a suite judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// Those that offer the operations.
+    /// Those that run sessions.
     Manager,
     /// Those that call them.
     Orchestrator,
+    /// Those that keep sessions while nobody runs them.
+    Store,
 }
 
 /// The suites, in the order reports show them.
@@ -80,6 +82,7 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "lifecycle", operations: SESSION_OPERATIONS, side: Side::Manager },
     Suite { name: "codex-observability", operations: SESSION_OPERATIONS, side: Side::Manager },
     Suite { name: "orchestrator", operations: SESSION_OPERATIONS, side: Side::Orchestrator },
+    Suite { name: "resumption", operations: STORE_OPERATIONS, side: Side::Store },
 ];
 
 /// The suites that a manager can claim.
@@ -176,6 +179,100 @@ pub const SESSION_OPERATIONS: OperationTable = &[
         errors: &[ErrorCode::SessionNotFound],
         optional: true,
         about: "what the agent's terminal shows",
+    },
+];
+
+/// The operations of a store of resumable sessions: suite `resumption`. The last two are hooks: they take what a hook finds on
+/// its standard input, and have no errors.
+pub const STORE_OPERATIONS: OperationTable = &[
+    OperationSpec {
+        name: "create_session",
+        args: &[
+            must("agent_name", Kind::Text),
+            must("purpose", Kind::Text),
+            may("metadata", Kind::Object),
+            may("session_id", Kind::Text),
+        ],
+        result: &[SESSION],
+        errors: &[ErrorCode::InvalidArgument, ErrorCode::AlreadyExists],
+        optional: false,
+        about: "make a session's record, in phase `initializing`",
+    },
+    OperationSpec {
+        name: "update_state",
+        args: &[SESSION, may("phase", Kind::Text), may("metadata", Kind::Object), may("error", Kind::Text)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::SessionEnded],
+        optional: false,
+        about: "move a session to a phase, add to its metadata, note an error",
+    },
+    OperationSpec {
+        name: "should_resume",
+        args: &[SESSION],
+        result: &[must("resume", Kind::Boolean), must("reason", Kind::Text)],
+        errors: &[],
+        optional: false,
+        about: "whether a session is to be resumed, and why or why not",
+    },
+    OperationSpec {
+        name: "get_session",
+        args: &[SESSION],
+        result: &[must("session", Kind::Object)],
+        errors: &[ErrorCode::SessionNotFound],
+        optional: false,
+        about: "a session's record",
+    },
+    OperationSpec {
+        name: "list_sessions",
+        args: &[may("active_only", Kind::Boolean), may("agent_name", Kind::Text)],
+        result: &[
+            must(
+                "sessions",
+                Kind::Objects(&[SESSION, must("agent_name", Kind::Text), must("phase", Kind::Text), may("created_at", Kind::Text)]),
+            ),
+            may("skipped", Kind::Objects(&[must("name", Kind::Text), may("reason", Kind::Text)])),
+        ],
+        errors: &[],
+        optional: false,
+        about: "the sessions, oldest first; what cannot be read is named apart",
+    },
+    OperationSpec {
+        name: "finalize_session",
+        args: &[SESSION, must("outcome", Kind::Text), may("summary", Kind::Text)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::SessionEnded],
+        optional: false,
+        about: "end a session for good: completed, failed or abandoned",
+    },
+    OperationSpec {
+        name: "cleanup_sessions",
+        args: &[must("hours", Kind::Number)],
+        result: &[must("removed", Kind::Integer)],
+        errors: &[ErrorCode::InvalidArgument],
+        optional: false,
+        about: "remove the sessions that nothing happened to for so many hours",
+    },
+    OperationSpec {
+        name: "pre_delegate",
+        args: &[must("input", Kind::Any)],
+        result: &[
+            must("should_resume", Kind::Boolean),
+            must("reason", Kind::Text),
+            may("agent_id", Kind::Text),
+            may("resume_metadata", Kind::Object),
+            may("original_context", Kind::Any),
+        ],
+        errors: &[],
+        optional: true,
+        about: "hook, before work is delegated: whether a session is to be resumed",
+    },
+    OperationSpec {
+        name: "subagent_stop",
+        args: &[must("input", Kind::Any)],
+        result: &[must("finalized", Kind::Boolean), may("outcome", Kind::Text), may("reason", Kind::Text)],
+        errors: &[],
+        optional: true,
+        about: "hook, after an agent has stopped: ends its session for good",
     },
 ];
 

@@ -18,6 +18,7 @@ pub mod process_host;
 mod real;
 mod requests;
 mod restoring;
+pub mod resumption;
 mod seams;
 pub mod service;
 mod session;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::contract::{Side, suite};
+
 use super::need::Need;
 use super::registry::Registry;
 use super::requirement::{Party, Requirement, RequirementId};
@@ -62,8 +64,8 @@ pub fn check(registry: &Registry, scenarios: &[ScenarioTags]) -> Vec<CheckFindin
 fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> bool {
     let folder = format!("/{}/", requirement.suite);
     match requirement.party {
-        Party::Manager => true,
-        Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
+        Party::Manager if suite(&requirement.suite).is_none_or(|suite| suite.side == Side::Manager) => true,
+        Party::Manager | Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
         Party::Agent => false,
     }
 }
