@@ -7,10 +7,12 @@ mod faults;
 mod init;
 mod interrupt;
 mod orchestrate;
+mod operation;
 mod serve;
 mod session;
 mod spec;
 mod steps;
+mod store;
 mod verify;
 
 use std::process::ExitCode;
@@ -36,6 +38,8 @@ enum Command {
     Session(session::Session),
     Serve(serve::Serve),
     Orchestrate(orchestrate::Orchestrate),
+    Store(store::Store),
+    Hook(store::Hook),
     Faults(faults::Faults),
     Init(init::Init),
     Explain(explain::Explain),
@@ -56,6 +60,8 @@ pub fn main() -> ExitCode {
         Command::Session(session) => session::run(session),
         Command::Serve(serve) => serve::run(serve),
         Command::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
+        Command::Store(store) => store::run(store),
+        Command::Hook(hook) => store::hook(&hook),
         Command::Faults(faults) => faults::run(&faults),
         Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),

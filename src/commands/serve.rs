@@ -52,7 +52,16 @@ impl Reference {
 /// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The front: cli (the daemon that `passmuster session` talks to), rpc or mcp
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    reference: Reference,
+}
+
+/// Where something is served.
+#[derive(Debug, Args)]
+pub struct At {
+    /// The front: rpc, mcp, or for the manager cli (the daemon that `passmuster session` talks to)
     front: Front,
     /// Serve JSON-RPC on this Unix socket instead
     #[arg(long, value_name = "PATH", conflicts_with = "http")]
@@ -60,8 +69,25 @@ pub struct Serve {
     /// Serve over HTTP on this address instead: JSON-RPC at /, MCP at /mcp
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
-    #[command(flatten)]
-    reference: Reference,
+}
+
+impl At {
+    /// The place; for the front `cli` the daemon's socket, where there is a daemon.
+    ///
+    /// # Errors
+    /// Says what does not go together.
+    pub fn place(self, daemon: Option<PathBuf>) -> Result<Place, &'static str> {
+        match (self.front, self.socket, self.http, daemon) {
+            (Front::Cli, None, None, Some(socket)) => Ok(Place::RpcSocket(socket)),
+            (Front::Cli, None, None, None) => Err("a store has no daemon: serve rpc or mcp"),
+            (Front::Rpc, None, None, _) => Ok(Place::RpcStdio),
+            (Front::Rpc, Some(path), ..) => Ok(Place::RpcSocket(path)),
+            (Front::Rpc, None, Some(address), _) => Ok(Place::RpcHttp(address)),
+            (Front::Mcp, None, None, _) => Ok(Place::McpStdio),
+            (Front::Mcp, None, Some(address), _) => Ok(Place::McpHttp(address)),
+            (Front::Cli | Front::Mcp, ..) => Err("`--socket` goes with rpc, `--http` with rpc and mcp"),
+        }
+    }
 }
 
 /// A front end.
@@ -74,30 +100,31 @@ enum Front {
 
 /// Runs the command.
 pub fn run(args: Serve) -> ExitCode {
-    let place = match (args.front, args.socket, args.http) {
-        (Front::Cli, None, None) => Place::RpcSocket(socket(&args.reference.folder())),
-        (Front::Rpc, None, None) => Place::RpcStdio,
-        (Front::Rpc, Some(path), _) => Place::RpcSocket(path),
-        (Front::Rpc, None, Some(address)) => Place::RpcHttp(address),
-        (Front::Mcp, None, None) => Place::McpStdio,
-        (Front::Mcp, None, Some(address)) => Place::McpHttp(address),
-        (Front::Cli | Front::Mcp, ..) => {
-            eprintln!("passmuster: `--socket` goes with rpc, `--http` with rpc and mcp");
-            return ExitCode::from(2);
-        }
-    };
-    serve(&args.reference, &place)
+    match args.at.place(Some(socket(&args.reference.folder()))) {
+        Ok(place) => serve(&args.reference, &place),
+        Err(why) => misused(why),
+    }
 }
 
-/// Serves until the input ends or a signal comes; then every session is ended.
+/// Complains about a command line.
+pub fn misused(why: &str) -> ExitCode {
+    eprintln!("passmuster: {why}");
+    ExitCode::from(2)
+}
+
+/// Serves the manager until the input ends or a signal comes; then every session is ended.
 pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let ended = runtime.block_on(async {
-        let signals = EndSignals::listen().map_err(|error| format!("signals: {error}"))?;
+    until_asked(async |signals| {
         let faults = reference.fault.iter().copied().collect();
         let opened = open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await?;
-        server::serve(opened, place, signals).await
-    });
+        server::serve(opened.manager.clone(), place, signals).await
+    })
+}
+
+/// Serves on a runtime of its own, until that comes to its end.
+pub fn until_asked(serve: impl AsyncFnOnce(EndSignals) -> Result<(), String>) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ended = runtime.block_on(async { serve(EndSignals::listen().map_err(|error| format!("signals: {error}"))?).await });
     // Standard input may still be read by a thread that nothing ends.
     runtime.shutdown_background();
     match ended {

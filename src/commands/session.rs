@@ -5,15 +5,16 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches, Subcommand};
-use serde_json::{Value, json};
+use clap::{Args, Subcommand};
+use serde_json::json;
 
-use crate::contract::{self, ContractError, Kind, OperationSpec, SESSION_OPERATIONS, SessionId};
+use crate::contract::{ContractError, OperationTable, SESSION_OPERATIONS, SessionId};
 use crate::reference::fronts::client::{Daemon, socket};
 use crate::reference::fronts::server::Place;
 use crate::reference::host::Moment;
 use crate::reference::spool::{Told, leave};
 
+use super::operation::{Operation, Operations, answered};
 use super::serve::{Reference, serve};
 
 /// The reference session manager's command line
@@ -28,7 +29,7 @@ pub struct Session {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[command(flatten)]
-    Operation(Operation),
+    Operation(Operation<OfAManager>),
     /// Print announcements as they come, one a line, after a line that says that they are heard
     Events {
         /// Go on until the manager ends
@@ -57,70 +58,13 @@ enum Command {
     },
 }
 
-/// One operation of the contract's table and its arguments.
+/// The operations of a session manager.
 #[derive(Debug)]
-struct Operation {
-    spec: &'static OperationSpec,
-    args: contract::Args,
-}
+struct OfAManager;
 
-impl Subcommand for Operation {
-    fn augment_subcommands(command: clap::Command) -> clap::Command {
-        command.subcommands(SESSION_OPERATIONS.iter().map(|spec| {
-            let about = spec.about[..1].to_uppercase() + &spec.about[1..];
-            clap::Command::new(dashed(spec.name)).about(about).args(spec.args.iter().map(flag))
-        }))
-    }
-
-    fn augment_subcommands_for_update(command: clap::Command) -> clap::Command {
-        Self::augment_subcommands(command)
-    }
-
-    fn has_subcommand(name: &str) -> bool {
-        SESSION_OPERATIONS.iter().any(|spec| spec.verb() == name)
-    }
-}
-
-impl FromArgMatches for Operation {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let (verb, given) = matches.subcommand().ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
-        let spec = SESSION_OPERATIONS
-            .iter()
-            .find(|spec| spec.verb() == verb)
-            .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
-        let value = |name: &str| given.get_one::<Value>(name).cloned();
-        let args = spec.args.iter().filter_map(|field| Some((field.name.to_owned(), value(field.name)?))).collect();
-        Ok(Self { spec, args })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-/// A name as the command line writes it. A few words, for as long as the process lives: clap wants static ones.
-fn dashed(name: &str) -> &'static str {
-    name.replace('_', "-").leak()
-}
-
-/// A field of the table, as a flag. Values may begin with a dash: messages do.
-fn flag(field: &contract::Field) -> Arg {
-    let arg = Arg::new(field.name).long(dashed(field.name)).required(field.required).action(ArgAction::Set);
-    let arg = arg.allow_hyphen_values(true);
-    match (field.name, field.kind) {
-        // What a person types is relative to where they are.
-        ("cwd", _) => arg
-            .value_name("DIR")
-            .value_parser(|word: &str| std::path::absolute(word).map(|path| json!(path)).map_err(|error| error.to_string())),
-        (_, Kind::Integer) => arg.value_name("N").value_parser(|word: &str| number(word, "an integer", |n| n.is_i64() || n.is_u64())),
-        (_, Kind::Number) => arg.value_name("N").value_parser(|word: &str| number(word, "a number", Value::is_number)),
-        _ => arg.value_name("TEXT").value_parser(|word: &str| Ok::<_, String>(Value::from(word))),
-    }
-}
-
-fn number(word: &str, wanted: &str, fits: fn(&Value) -> bool) -> Result<Value, String> {
-    serde_json::from_str(word).ok().filter(fits).ok_or_else(|| format!("wanted {wanted}"))
+impl Operations for OfAManager {
+    const TABLE: OperationTable = SESSION_OPERATIONS;
+    const BRIEF: bool = false;
 }
 
 /// Runs the command.
@@ -137,21 +81,11 @@ pub fn run(args: Session) -> ExitCode {
         }
         Command::Keeper => return crate::reference::process_host::keeper::main(),
         Command::Hook { spool, session, moment, payload } => return hook(&spool, &session, &moment, payload),
-        Command::Operation(Operation { spec, args }) => daemon().call(spec.name, &args).map(|result| print(&result)),
-        Command::Events { .. } => follow(&daemon()),
-        Command::Shutdown => daemon().shutdown().map(|()| print(&json!({}))),
+        Command::Operation(operation) => daemon().call(operation.spec.name, &operation.args),
+        Command::Events { .. } => return follow(&daemon()).map_or_else(|error| answered(Err(error)), |()| ExitCode::SUCCESS),
+        Command::Shutdown => daemon().shutdown().map(|()| json!({})),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{}", json!({ "error": { "code": error.code.name(), "message": error.message } }));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn print(line: &Value) {
-    super::print(&format!("{line}\n"));
+    answered(done)
 }
 
 fn follow(daemon: &Daemon) -> Result<(), ContractError> {
@@ -192,6 +126,7 @@ fn hook(spool: &Path, session: &str, moment: &str, payload: Option<String>) -> E
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::Value;
 
     use super::*;
 

@@ -1,12 +1,13 @@
-//! Serving a manager somewhere, until its client or the system asks for the end.
+//! Serving a manager, or a store, somewhere, until its client or the system asks for the end.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::reference::open::Opened;
+use crate::reference::service::Service;
 
 use super::{Desk, mcp, rpc};
 
@@ -52,8 +53,8 @@ impl EndSignals {
 ///
 /// # Errors
 /// Where the place cannot be served.
-pub async fn serve(opened: Opened, place: &Place, mut signals: EndSignals) -> Result<(), String> {
-    let desk = Desk::new(opened.manager.clone());
+pub async fn serve(service: Arc<dyn Service>, place: &Place, mut signals: EndSignals) -> Result<(), String> {
+    let desk = Desk::new(service);
     let ended = tokio::select! {
         ended = front(&desk, place) => ended,
         () = signals.any() => Ok(()),

@@ -19,6 +19,7 @@ mod store;
 
 pub use decision::{Decision, Limits, Reason};
 pub use record::{Record, Skipped};
-pub use seams::Seams;
+pub use cleaning::Rubbish;
+pub use seams::{Existing, Odd, Seams};
 pub use service::Served;
 pub use store::{Change, New, Now, Store, StoreError};

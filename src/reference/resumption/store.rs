@@ -341,3 +341,150 @@ fn why(error: &StoreError) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::virtual_runtime;
+
+    fn object(value: serde_json::Value) -> Args {
+        value.as_object().unwrap().clone()
+    }
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(&folder.path().join("session"));
+        (folder, store)
+    }
+
+    fn new(agent: &str, id: Option<&str>) -> New {
+        New { agent_name: agent.into(), purpose: "p".into(), session_id: id.map(str::to_owned), ..New::default() }
+    }
+
+    fn to(phase: &str) -> Change {
+        Change { phase: Some(phase.into()), ..Change::default() }
+    }
+
+    #[test]
+    fn a_session_is_resumable_for_less_than_thirty_minutes_of_virtual_time() {
+        virtual_runtime().block_on(async {
+            let (_folder, store) = store();
+            let store = store.with_clock(Clock::start_virtual());
+            let id = store.create(new("terraform-architect", None)).unwrap();
+            assert!(id.starts_with("agent-20260101-000000-"), "{id}");
+            store.update(&id, to("approval")).unwrap();
+            tokio::time::sleep(Duration::from_secs(1_799)).await;
+            assert_eq!(store.should_resume(&id).unwrap().reason.name(), "session_resumable");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(store.should_resume(&id).unwrap().reason.name(), "timeout");
+            store.finalize(&id, "abandoned", None).unwrap();
+            assert_eq!(store.get(&id).unwrap().duration_seconds.unwrap().as_f64(), Some(1_800.0));
+        });
+    }
+
+    #[test]
+    fn a_refused_update_changes_nothing_and_a_final_session_stays_final() {
+        let (_folder, store) = store();
+        let id = store.create(new("a", Some("s"))).unwrap();
+        let before = store.get(&id).unwrap();
+        let refused = Change { phase: Some("thinking".into()), metadata: object(json!({"a": 1})), error: Some("e".into()) };
+        assert_eq!(store.update(&id, refused).unwrap_err().code(), ErrorCode::InvalidArgument);
+        assert_eq!(store.get(&id).unwrap(), before);
+        store.update(&id, to("failed")).unwrap();
+        let over = store.get(&id).unwrap();
+        assert!(over.finalized_at.is_some() && over.duration_seconds.is_some());
+        assert_eq!(store.update(&id, to("planning")).unwrap_err().code(), ErrorCode::SessionEnded);
+        assert_eq!(store.finalize(&id, "completed", None).unwrap_err().code(), ErrorCode::SessionEnded);
+        assert_eq!(store.get(&id).unwrap(), over);
+    }
+
+    #[test]
+    fn an_existing_session_is_refused_and_stays() {
+        let (_folder, store) = store();
+        store.create(new("a", Some("s"))).unwrap();
+        assert_eq!(store.create(new("b", Some("s"))).unwrap_err().code(), ErrorCode::AlreadyExists);
+        assert_eq!(store.get("s").unwrap().agent_name, "a");
+        assert_eq!(std::fs::read_dir(&store.root.path).unwrap().count(), 3, "the session, the log, .gitignore");
+    }
+
+    #[test]
+    fn what_is_no_session_is_skipped_and_reported() {
+        let (folder, store) = store();
+        store.create(new("a", Some("good"))).unwrap();
+        store.create(new("a", Some("bad"))).unwrap();
+        std::fs::write(store.root.path.join("bad/state.json"), "{").unwrap();
+        std::fs::create_dir(store.root.path.join("empty")).unwrap();
+        std::fs::write(store.root.path.join("file"), "").unwrap();
+        std::os::unix::fs::symlink(folder.path(), store.root.path.join("link")).unwrap();
+        let listed = store.list(true, Some("a")).unwrap();
+        assert_eq!(listed.sessions.iter().map(|record| record.agent_id.as_str()).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(listed.skipped.iter().map(|skipped| skipped.name.as_str()).collect::<Vec<_>>(), ["bad", "empty", "file", "link"]);
+        assert_eq!(store.should_resume("bad").unwrap().reason.name(), "corrupt");
+        assert_eq!(store.should_resume("link").unwrap().reason.name(), "not_found");
+    }
+
+    #[test]
+    fn a_clean_up_removes_what_is_old_and_follows_no_link() {
+        let (folder, store) = store();
+        let elsewhere = folder.path().join("elsewhere");
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("state.json"), "{}").unwrap();
+        for id in ["young", "old", "corrupt", "foreign"] {
+            store.create(new("a", Some(id))).unwrap();
+        }
+        let file = |id: &str| store.root.path.join(id).join("state.json");
+        let old = Record { last_updated: Timestamp::now() - jiff::SignedDuration::from_hours(25), ..store.get("old").unwrap() };
+        std::fs::write(file("old"), old.bytes()).unwrap();
+        for id in ["corrupt", "foreign"] {
+            let then = std::time::SystemTime::now() - Duration::from_secs(25 * 3_600);
+            std::fs::write(file(id), "{").unwrap();
+            std::fs::File::options().write(true).open(file(id)).unwrap().set_modified(then).unwrap();
+        }
+        std::fs::write(store.root.path.join("foreign/notes.txt"), "mine").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, store.root.path.join("link")).unwrap();
+        assert_eq!(store.cleanup(-1.0).unwrap_err().code(), ErrorCode::InvalidArgument);
+        assert_eq!(store.cleanup(24.0).unwrap(), 2);
+        assert!(elsewhere.join("state.json").exists() && file("foreign").exists());
+        assert_eq!(store.list(false, None).unwrap().sessions.len(), 1);
+        assert_eq!(store.cleanup(24.0).unwrap(), 0);
+    }
+
+    #[test]
+    fn without_an_id_the_newest_session_of_the_same_agent_and_task_is_resumed() {
+        let (_folder, store) = store();
+        let of_task = |id: &str, task: &str| {
+            store.create(New { metadata: object(json!({"task_id": task})), ..new("a", Some(id)) }).unwrap();
+            store.update(id, to("approval")).unwrap();
+        };
+        of_task("first", "T1");
+        of_task("second", "T1");
+        of_task("third", "T2");
+        let asked = |input: serde_json::Value| store.pre_delegate(&input).unwrap();
+        let answer = asked(json!({"agent_name": "a", "task_id": "T1"}));
+        assert_eq!((&answer["agent_id"], &answer["resume_metadata"]["previous_phase"]), (&json!("second"), &json!("approval")));
+        for other in [json!({"agent_name": "a", "task_id": "T9"}), json!({"agent_name": "b", "task_id": "T1"}), json!({"agent_name": "a"})] {
+            let answer = asked(other.clone());
+            assert_eq!((&answer["should_resume"], &answer["reason"], &answer["original_context"]), (&json!(false), &json!("not_found"), &other));
+        }
+    }
+
+    #[rstest::rstest]
+    #[case("", "invalid_input", "invalid_input")]
+    #[case("[1]", "invalid_input", "invalid_input")]
+    #[case(r#"{"agent_id":7}"#, "not_found", "no_agent_id")]
+    #[case(r#"{"agent_id":"../../etc"}"#, "not_found", "session_not_found")]
+    #[case(r#"{"agent_id":"corrupt"}"#, "corrupt", "corrupt")]
+    fn a_hook_has_an_answer_for_everything(#[case] input: &str, #[case] before: &str, #[case] after: &str) {
+        let (_folder, store) = store();
+        store.create(new("a", Some("corrupt"))).unwrap();
+        std::fs::write(store.root.path.join("corrupt/state.json"), "").unwrap();
+        let answer = store.pre_delegate(&input.into()).unwrap();
+        assert_eq!((&answer["should_resume"], &answer["reason"]), (&json!(false), &json!(before)));
+        let answer = store.subagent_stop(&input.into()).unwrap();
+        assert_eq!((&answer["finalized"], &answer["reason"]), (&json!(false), &json!(after)));
+    }
+}
