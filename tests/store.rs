@@ -107,10 +107,17 @@ fn a_full_disk_is_an_error_and_the_old_record_stands() {
     let ground = Ground::new();
     let id = ground.store().create(New { agent_name: "a".into(), purpose: "p".into(), ..New::default() }).unwrap();
     let before = ground.store().get(&id).unwrap();
-    for words in [vec!["store", "update", &id, "--phase", "planning"], vec!["store", "finalize", &id, "completed"], vec!["store", "create", "a", "p"]] {
+    for words in [
+        vec!["store", "update", &id, "--phase", "planning"],
+        vec!["store", "finalize", &id, "completed"],
+        vec!["store", "create", "a", "p"],
+    ] {
         let refused = ground.on_a_full_disk(&words, "");
         let complaint = String::from_utf8(refused.stderr).unwrap();
-        assert!(refused.status.code() == Some(1) && complaint.contains("\"code\":\"internal\"") && complaint.contains("File too large"), "{complaint}");
+        assert!(
+            refused.status.code() == Some(1) && complaint.contains("\"code\":\"internal\"") && complaint.contains("File too large"),
+            "{complaint}"
+        );
         assert_eq!(ground.store().get(&id).unwrap(), before);
     }
     let stopped = said(&ground.on_a_full_disk(&["hook", "subagent-stop"], &json!({ "agent_id": id }).to_string()));
@@ -190,14 +197,16 @@ fn sessions_that_are_created_at_once_and_clean_ups_at_once_do_not_disturb_one_an
     let ground = Ground::new();
     let create = |n| request(n, "create_session", json!({ "agent_name": "a", "purpose": "p" }));
     let answers = std::thread::scope(|scope| {
-        let servers: Vec<_> = (0..4).map(|_| scope.spawn(|| Server::start(&ground).ask(&(0..100).map(create).collect::<Vec<_>>()))).collect();
+        let servers: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| Server::start(&ground).ask(&(0..100).map(create).collect::<Vec<_>>()))).collect();
         servers.into_iter().flat_map(|server| server.join().unwrap()).collect::<Vec<_>>()
     });
     let ids: std::collections::BTreeSet<&str> = answers.iter().map(|answer| answer["result"]["session_id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), 400);
     // Nothing is older than nought hours and a moment.
     let removed: u64 = std::thread::scope(|scope| {
-        let cleaners: Vec<_> = (0..4).map(|_| scope.spawn(|| ground.ask(&["cleanup", "0"]).unwrap()["removed"].as_u64().unwrap())).collect();
+        let cleaners: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| ground.ask(&["cleanup", "0"]).unwrap()["removed"].as_u64().unwrap())).collect();
         cleaners.into_iter().map(|cleaner| cleaner.join().unwrap()).sum()
     });
     assert_eq!((removed, ground.store().list(false, None).unwrap().sessions.len()), (400, 0));
@@ -251,6 +260,9 @@ fn a_hook_exits_well_on_anything_and_has_a_sample() {
         assert_eq!(ground.hook("subagent-stop", input)["finalized"], false);
     }
     assert!(!ground.root().exists(), "asking makes no store");
-    assert_eq!(said(&ground.command(&["hook", "pre-delegate", "--test"]).output().unwrap())["resume_metadata"]["previous_phase"], "approval");
+    assert_eq!(
+        said(&ground.command(&["hook", "pre-delegate", "--test"]).output().unwrap())["resume_metadata"]["previous_phase"],
+        "approval"
+    );
     assert_eq!(said(&ground.command(&["hook", "subagent-stop", "--test"]).output().unwrap())["outcome"], "completed");
 }

@@ -175,3 +175,46 @@ fn shown(stats: &Stats) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser};
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        store: Store,
+    }
+
+    fn asked(words: &[&str]) -> Result<(&'static str, Value), clap::error::ErrorKind> {
+        let cli = Cli::try_parse_from(["store"].iter().chain(words)).map_err(|error| error.kind())?;
+        match cli.store.command {
+            Command::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_is_required_stands_with_its_flag_or_in_its_place() {
+        Cli::command().debug_assert();
+        let args = json!({ "session_id": "s", "outcome": "failed", "summary": "-" });
+        assert_eq!(asked(&["finalize", "s", "failed", "--summary", "-"]), Ok(("finalize_session", args.clone())));
+        let long = ["finalize-session", "--session-id", "s", "--outcome", "failed", "--summary", "-", "--root", "/r"];
+        assert_eq!(asked(&long), Ok(("finalize_session", args)));
+        assert_eq!(asked(&["list", "--active-only"]), Ok(("list_sessions", json!({ "active_only": true }))));
+        let list = ["list-sessions", "--active-only", "false", "--agent", "a"];
+        assert_eq!(asked(&list), Ok(("list_sessions", json!({ "active_only": false, "agent_name": "a" }))));
+        assert_eq!(asked(&["cleanup", "--hours", "-1"]), Ok(("cleanup_sessions", json!({ "hours": -1 }))));
+        let update = ["update", "s", "--metadata", r#"{"n":[1]}"#];
+        assert_eq!(asked(&update), Ok(("update_state", json!({ "session_id": "s", "metadata": { "n": [1] } }))));
+    }
+
+    #[test]
+    fn what_is_missing_or_no_json_is_a_usage_error() {
+        use clap::error::ErrorKind;
+        assert_eq!(asked(&["finalize", "s"]), Err(ErrorKind::MissingRequiredArgument));
+        assert_eq!(asked(&["update", "s", "--metadata", "{"]), Err(ErrorKind::ValueValidation));
+    }
+}

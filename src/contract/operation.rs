@@ -187,12 +187,7 @@ pub const SESSION_OPERATIONS: OperationTable = &[
 pub const STORE_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "create_session",
-        args: &[
-            must("agent_name", Kind::Text),
-            must("purpose", Kind::Text),
-            may("metadata", Kind::Object),
-            may("session_id", Kind::Text),
-        ],
+        args: &[must("agent_name", Kind::Text), must("purpose", Kind::Text), may("metadata", Kind::Object), may("session_id", Kind::Text)],
         result: &[SESSION],
         errors: &[ErrorCode::InvalidArgument, ErrorCode::AlreadyExists],
         optional: false,

@@ -1,5 +1,6 @@
 //! The clean-up: what nothing happened to for long goes, and nothing else.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,8 +81,11 @@ impl Store {
                 }
                 continue;
             }
-            if self.clear(&name, age).map_err(|error| self.failed(&name, error))? {
-                cleaned.removed += 1;
+            match self.clear(&name, age) {
+                Ok(removed) => cleaned.removed += usize::from(removed),
+                // Another clean-up was faster.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(self.failed(&name, error)),
             }
         }
         self.sweep(age);
@@ -110,7 +114,9 @@ impl Store {
             // A folder that holds something of somebody else's is not ours to remove.
             (Err(Unreadable::Absent), _) if folder.names()?.iter().any(|name| name != NEW_RECORD) => return Ok(false),
             (Err(_), Rubbish::Goes) => return Ok(true),
-            (Err(Unreadable::Corrupt(_)), _) if folder.names()?.iter().any(|name| name != RECORD && name != NEW_RECORD) => return Ok(false),
+            (Err(Unreadable::Corrupt(_)), _) if folder.names()?.iter().any(|name| name != RECORD && name != NEW_RECORD) => {
+                return Ok(false);
+            }
             (Err(_), Rubbish::ByFileTime) => folder.file_time()?,
         };
         Ok(idle(since, self.now()) > age)

@@ -86,7 +86,9 @@ impl Store {
         let (context, fields) = read(input);
         let mut answer = Args::from_iter([("should_resume".to_owned(), false.into())]);
         let decided = match fields {
-            Some(fields) => self.delegated(&fields).map(|(decision, record)| (decision.reason.name(), record.filter(|_| decision.resume()))),
+            Some(fields) => {
+                self.delegated(&fields).map(|(decision, record)| (decision.reason.name(), record.filter(|_| decision.resume())))
+            }
             None => Ok(("invalid_input", None)),
         };
         let (reason, resumed) = match decided {

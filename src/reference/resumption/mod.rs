@@ -17,9 +17,9 @@ mod service;
 pub mod stats;
 mod store;
 
+pub use cleaning::Rubbish;
 pub use decision::{Decision, Limits, Reason};
 pub use record::{Record, Skipped};
-pub use cleaning::Rubbish;
 pub use seams::{Existing, Odd, Seams};
 pub use service::Served;
 pub use store::{Change, New, Now, Store, StoreError};

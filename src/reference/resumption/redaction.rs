@@ -76,14 +76,28 @@ mod tests {
 
     #[rstest::rstest]
     fn these_are_secret(
-        #[values("token", "GITHUB_TOKEN", "accessToken", "password", "db-password-1", "api_key", "apiKey", "APIKEY", "Authorization", "private_key", "client_secret")]
+        #[values(
+            "token",
+            "GITHUB_TOKEN",
+            "accessToken",
+            "password",
+            "db-password-1",
+            "api_key",
+            "apiKey",
+            "APIKEY",
+            "Authorization",
+            "private_key",
+            "client_secret"
+        )]
         key: &str,
     ) {
         assert!(is_secret(key));
     }
 
     #[rstest::rstest]
-    fn these_are_not(#[values("token_count", "tokens", "keyboard", "monkey", "secretary", "task_id", "", "key", "passwordless")] key: &str) {
+    fn these_are_not(
+        #[values("token_count", "tokens", "keyboard", "monkey", "secretary", "task_id", "", "key", "passwordless")] key: &str,
+    ) {
         assert!(!is_secret(key));
     }
 

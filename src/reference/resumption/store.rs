@@ -12,11 +12,11 @@ use crate::clock::Clock;
 use crate::contract::{Args, ContractError, ErrorCode, SessionPhase};
 
 use super::audit::{Audit, Happened};
-use super::seams::{Seams, Existing, Odd, RACE};
 use super::decision::{Decision, Limits, Reason, decide};
 use super::finishing::seconds_between;
 use super::folder::{Folder, Root, Unreadable};
 use super::record::{Record, Skipped};
+use super::seams::{Existing, Odd, RACE, Seams};
 
 /// Why a store refuses.
 #[derive(Debug, thiserror::Error)]
@@ -466,9 +466,13 @@ mod tests {
         let asked = |input: serde_json::Value| store.pre_delegate(&input).unwrap();
         let answer = asked(json!({"agent_name": "a", "task_id": "T1"}));
         assert_eq!((&answer["agent_id"], &answer["resume_metadata"]["previous_phase"]), (&json!("second"), &json!("approval")));
-        for other in [json!({"agent_name": "a", "task_id": "T9"}), json!({"agent_name": "b", "task_id": "T1"}), json!({"agent_name": "a"})] {
+        for other in [json!({"agent_name": "a", "task_id": "T9"}), json!({"agent_name": "b", "task_id": "T1"}), json!({"agent_name": "a"})]
+        {
             let answer = asked(other.clone());
-            assert_eq!((&answer["should_resume"], &answer["reason"], &answer["original_context"]), (&json!(false), &json!("not_found"), &other));
+            assert_eq!(
+                (&answer["should_resume"], &answer["reason"], &answer["original_context"]),
+                (&json!(false), &json!("not_found"), &other)
+            );
         }
     }
 
