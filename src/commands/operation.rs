@@ -35,8 +35,10 @@ impl<T: Operations> Subcommand for Operation<T> {
             }
             let verb = brief(spec).map_or(verb.clone(), |brief| verb.visible_alias(brief));
             let required = spec.args.iter().filter(|field| field.required);
-            let flags =
-                spec.args.iter().map(|field| if field.required { flag(field).required(false).required_unless_present(bare(field)) } else { flag(field) });
+            let flags = spec
+                .args
+                .iter()
+                .map(|field| if field.required { flag(field).required(false).required_unless_present(bare(field)) } else { flag(field) });
             verb.args(flags.map(|flag| if flag.get_id() == "agent_name" { flag.visible_alias("agent") } else { flag }))
                 .args(required.enumerate().map(|(at, field)| valued(Arg::new(bare(field)), field).index(at + 1).conflicts_with(field.name)))
         }))
