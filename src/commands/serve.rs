@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::reference::fronts::client::socket;
 use crate::reference::fronts::server::{self, EndSignals, Place};
-use crate::reference::{Fault, Runtime, open};
+use crate::reference::{Fault, Nature, Runtime, Variation, open};
 
 /// What every command of the reference manager needs to know.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +22,9 @@ pub struct Reference {
     /// A defect for the manager to have (repeatable); `passmuster faults` lists them
     #[arg(long, value_name = "NAME", global = true)]
     pub fault: Vec<Fault>,
+    /// Something that the manager does otherwise and conforms all the same (repeatable); `passmuster faults vary --list` lists them
+    #[arg(long, value_name = "NAME", global = true)]
+    pub variation: Vec<Variation>,
     /// The session timeout where a start names none, in seconds
     #[arg(long, value_name = "S", global = true)]
     pub timeout_default_s: Option<f64>,
@@ -44,6 +47,7 @@ impl Reference {
     pub fn words(&self) -> Vec<String> {
         let mut words = vec!["--state".into(), self.folder().display().to_string(), "--runtime".into(), self.runtime.to_string()];
         words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.name.to_owned()]));
+        words.extend(self.variation.iter().flat_map(|variation| ["--variation".to_owned(), variation.name.to_owned()]));
         words.extend(self.timeout_default_s.iter().flat_map(|s| ["--timeout-default-s".to_owned(), s.to_string()]));
         words
     }
@@ -115,8 +119,12 @@ pub fn misused(why: &str) -> ExitCode {
 /// Serves the manager until the input ends or a signal comes; then every session is ended.
 pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
     until_asked(async |signals| {
-        let faults = reference.fault.iter().copied().collect();
-        let opened = open(&reference.folder(), reference.runtime, faults, reference.timeout_default_s).await?;
+        let nature = Nature {
+            faults: reference.fault.iter().copied().collect(),
+            variations: reference.variation.iter().copied().collect(),
+            default_timeout_s: reference.timeout_default_s,
+        };
+        let opened = open(&reference.folder(), reference.runtime, nature).await?;
         server::serve(opened.manager.clone(), place, signals).await
     })
 }

@@ -32,7 +32,7 @@ pub mod virtual_host;
 
 pub use fault::{FAULTS, Fault, FaultSet};
 pub use manager::{Complaints, Config, Manager};
-pub use open::{Opened, Runtime, open};
+pub use open::{Nature, Opened, Runtime, open};
 pub use process_host::ProcessHost;
 pub use tmux_host::TmuxHost;
 pub use variation::{VARIATIONS, Variation, VariationSet};

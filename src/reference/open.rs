@@ -12,7 +12,7 @@ use crate::clock::Clock;
 
 use super::host::Host;
 use super::store::FolderStore;
-use super::{Config, FaultSet, Manager, ProcessHost, TmuxHost};
+use super::{Config, FaultSet, Manager, ProcessHost, TmuxHost, VariationSet};
 
 /// Where agents run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +60,22 @@ const LONGEST_SOCKET: usize = 107;
 /// The longest name of a socket in a state folder.
 const SOCKET: &str = "k/s1000000000.sock";
 
+/// In what a manager is not the ordinary one.
+#[derive(Debug, Clone, Default)]
+pub struct Nature {
+    /// The defects that it has.
+    pub faults: FaultSet,
+    /// In what it differs from other managers that conform.
+    pub variations: VariationSet,
+    /// The session timeout where a start names none, in seconds.
+    pub default_timeout_s: Option<f64>,
+}
+
 /// Opens a manager on a state folder, which nobody else may have open.
 ///
 /// # Errors
 /// Where the folder cannot be used, or is in use.
-pub async fn open(state: &Path, runtime: Runtime, faults: FaultSet, default_timeout_s: Option<f64>) -> Result<Opened, String> {
+pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Opened, String> {
     let at = |error: std::io::Error| format!("{}: {error}", state.display());
     let (length, most) = (state.as_os_str().len(), LONGEST_SOCKET - SOCKET.len() - 1);
     if length > most {
@@ -91,7 +102,8 @@ pub async fn open(state: &Path, runtime: Runtime, faults: FaultSet, default_time
         Runtime::Process => Arc::new(ProcessHost::open(state).map_err(at)?),
         Runtime::Tmux => Arc::new(TmuxHost::open(state).map_err(at)?),
     };
-    let mut config = Config { faults, ..Config::conforming(Clock::start()) };
+    let Nature { faults, variations, default_timeout_s } = nature;
+    let mut config = Config { faults, variations, ..Config::conforming(Clock::start()) };
     if let Some(default_timeout_s) = default_timeout_s {
         config.default_timeout_s = default_timeout_s;
     }

@@ -126,6 +126,18 @@ pub const VARIATIONS: &[Variation] = &[
     variation("ends-on-restart", "ends its sessions when it comes back", |s| s.adopting = Adopting::Ends),
 ];
 
+impl Variation {
+    /// Whether announcements can be had by `wait_events`.
+    pub fn by_waiting(&self) -> bool {
+        VariationSet(vec![*self]).by_waiting()
+    }
+
+    /// Whether announcements come as notifications.
+    pub fn by_stream(&self) -> bool {
+        VariationSet(vec![*self]).by_stream()
+    }
+}
+
 impl FromStr for Variation {
     type Err = String;
 

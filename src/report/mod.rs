@@ -6,6 +6,7 @@
 mod github;
 mod json;
 mod junit;
+pub mod kill_matrix;
 mod markdown;
 mod progress;
 mod sanitise;

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 pub(crate) mod example;
+pub mod kill_matrix;
 pub mod model;
 mod verdicts;
 

@@ -25,6 +25,7 @@ use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
+use real::Task;
 pub use real::{WORKER, worker};
 pub use simulated::Reference;
 
@@ -121,7 +122,10 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     emit(Event::Planned { scenarios: repeated.len() });
     let played = match subject {
         Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
-        Subject::Manifest(manifest) => real::run(repeated, manifest, options, emit),
+        Subject::Manifest(manifest) => {
+            let task = |planned| Task { planned, manifest: manifest.path.clone() };
+            real::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
+        }
     };
     let interrupted = *options.interrupted.borrow();
     let mut traces = BTreeMap::new();

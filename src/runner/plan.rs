@@ -134,11 +134,11 @@ fn chosen(scenario: &Written, agent: Option<AgentKind>, key: &str, system: &Capa
         && (selection.requirements.is_empty() || scenario.requirements().iter().any(|id| selection.requirements.contains(id)))
         && selection.tags.as_ref().is_none_or(|tags| tags.eval(&scenario.tags))
         && (selection.scenarios.is_empty() || selection.scenarios.iter().any(|wanted| wanted == key))
-        && selection.shard.is_none_or(|(shard, of)| fnv1a(key) % of == shard - 1)
+        && selection.shard.is_none_or(|(shard, of)| hash(key) % of == shard - 1)
 }
 
 /// FNV-1a: the same key lands in the same shard on every machine and in every version.
-fn fnv1a(text: &str) -> u64 {
+pub(super) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -59,10 +59,16 @@ pub struct Job {
 /// The hidden command that a worker process runs.
 pub const WORKER: &str = "__scenario";
 
-/// Plays scenarios in worker processes, in the order of the plan as far as it goes.
-pub(super) fn run(planned: Vec<Planned>, manifest: &Manifest, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Played> {
+/// A scenario and the manifest of the system to play it on.
+pub(super) struct Task {
+    pub(super) planned: Planned,
+    pub(super) manifest: PathBuf,
+}
+
+/// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
+pub(super) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
     let job = Job {
-        manifest: manifest.path.clone(),
+        manifest: PathBuf::new(),
         profiles: options.profiles.to_string(),
         features: options.features.clone(),
         key: String::new(),
@@ -71,39 +77,41 @@ pub(super) fn run(planned: Vec<Planned>, manifest: &Manifest, options: &Options,
     };
     become_subreaper();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let played = runtime.block_on(pool(planned, &job, options, emit));
+    let played = runtime.block_on(pool(tasks, &job, options, emit));
     // A worker that was killed left its own children to this process.
     ProcFs::end_descendants_of(std::process::id(), &[]);
     played
 }
 
 /// At most so many workers at a time; on an interruption no more, and those that run are told to end.
-async fn pool(planned: Vec<Planned>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Played> {
+async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let jobs = options.jobs.unwrap_or(JOBS_PER_CORE * cores);
     let mut interrupted = options.interrupted.clone();
     let (halt, halted) = watch::channel(false);
     let mut stop = *interrupted.borrow();
-    let mut rest = planned.into_iter();
+    let mut rest = tasks.into_iter().enumerate();
     let mut running = futures::stream::FuturesUnordered::new();
     let mut played = Vec::new();
     loop {
         while !stop && running.len() < jobs {
-            let Some(planned) = rest.next() else { break };
+            let Some((at, Task { planned, manifest })) = rest.next() else { break };
             emit(Event::ScenarioStarted { key: planned.key.clone() });
             // A repetition is the same scenario, by the same key.
             let key = planned.key.split('@').next().unwrap_or_default().to_owned();
-            running.push(work(planned, Job { key, ..job.clone() }, halted.clone()));
+            let job = Job { key, manifest, ..job.clone() };
+            let halted = halted.clone();
+            running.push(async move { (at, work(planned, job, halted).await) });
         }
         if running.is_empty() {
             return played;
         }
         tokio::select! {
             Some(done) = running.next() => {
-                let done: Played = done;
+                let (at, done): (usize, Played) = done;
                 emit(Event::ScenarioFinished { result: Box::new(done.result.clone()) });
                 stop |= options.fail_fast && done.result.verdict == Verdict::Failed;
-                played.push(done);
+                played.push((at, done));
             }
             Ok(()) = interrupted.changed(), if !stop => {
                 stop = true;

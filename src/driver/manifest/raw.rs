@@ -43,6 +43,9 @@ pub struct System {
     pub processes: Option<Text>,
     pub default_timeout_s: Option<f64>,
     pub message_chars: Option<usize>,
+    /// What it does not offer, of what is canonical.
+    #[serde(default)]
+    pub lacks: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -40,6 +40,9 @@ const VARIABLES: [&str; 16] = [
     "passmuster",
 ];
 
+/// The word for announcements on a stream, where a system says what it lacks.
+const STREAM: &str = "events";
+
 /// Reads a manifest.
 pub(super) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<ManifestErrors>> {
     let mut reader = Reader { file: path.display().to_string(), text, errors: Vec::new() };
@@ -176,8 +179,12 @@ impl Reader<'_> {
             }
         }
         let transport = self.transport(kind, &raw);
-        let operations = self.operations(kind, &raw, &transport);
-        let events = self.events(kind, &raw, &transport);
+        let mut operations = self.operations(kind, &raw, &transport);
+        let mut events = self.events(kind, &raw, &transport);
+        for what in self.lacking(&raw.system.lacks) {
+            operations.remove(what);
+            events.retain(|_| what != STREAM);
+        }
         let command = |reader: &mut Self, words: Option<&Vec<Spanned<raw::Word>>>| words.map(|words| reader.words(words, &[]));
         Manifest {
             path: path.to_owned(),
@@ -210,6 +217,13 @@ impl Reader<'_> {
             operations,
             events,
         }
+    }
+
+    /// What a system says it does not offer, of what is canonical.
+    fn lacking(&mut self, given: &[Spanned<String>]) -> Vec<&'static str> {
+        let known: Vec<(&str, &str)> =
+            SESSION_OPERATIONS.iter().map(|operation| operation.name).chain([STREAM]).map(|name| (name, name)).collect();
+        given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
     }
 
     fn transport(&mut self, kind: TransportKind, raw: &raw::Manifest) -> Transport {
@@ -566,6 +580,19 @@ mod tests {
         let offer = manifest.offer(&SESSION_OPERATIONS[2]);
         assert_eq!(offer.args, ["session_id", "tail_chars"]);
         assert!(manifest.announces().by_stream && manifest.announces().by_waiting);
+    }
+
+    #[test]
+    fn what_a_canonical_manager_lacks_is_not_offered() {
+        let lacking = |lacks: &str| THREE_LINES.replace("[transport]", &format!("lacks = {lacks}\n[transport]"));
+        let manifest = read(FilePath::new("m.toml"), &lacking("[\"wait_events\", \"events\"]")).unwrap();
+        assert!(!manifest.announces().by_stream && !manifest.announces().by_waiting);
+        assert_eq!(manifest.operations.len(), SESSION_OPERATIONS.len() - 1);
+        let found = errors(&lacking("[\"wait_event\"]"));
+        assert!(
+            found[0].starts_with("m.toml:4: `wait_event` is no operation") && found[0].ends_with("did you mean `wait_events`?"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -111,9 +111,11 @@ pub(super) const FAULTS: &[Fault] = &[
     })
     .also(&["LC-CLEAN-9"])
     .seen("imbue-ai/mngr #1145, amux #156"),
-    fault("ends-anything", "says of an id that never was that it is ended", &["LC-CLEAN-5"], |s| s.nobody = Late::Success)
-        .also(&["LC-CLEAN-3", "LC-SEND-2"])
-        .seen("measured: deleting a session that never existed answers success"),
+    fault("ends-anything", "ends any id with success, and takes messages for any", &["LC-CLEAN-5", "LC-SEND-2"], |s| {
+        s.nobody = Late::Success;
+    })
+    .also(&["LC-CLEAN-3"])
+    .seen("measured: deleting a session that never existed answers success"),
     fault("ends-the-newest", "ends the session that was started last where it does not know the id", &["LC-CLEAN-5"], |s| {
         s.meant = |operation, asked, known| exact(asked, known).or_else(|| known.last().filter(|_| operation == "end_session").cloned());
     })
