@@ -236,7 +236,7 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
 async fn play(cast: Cast, difficulty: Difficulty) {
     let mut played = 0;
     loop {
-        let run = cast.until(|runs| runs.iter().filter(|run| !run.prompts.is_empty()).nth(played).cloned()).await;
+        let run = cast.until(|runs| runs.get(played).filter(|run| !run.prompts.is_empty()).cloned()).await;
         played += 1;
         let cast = cast.clone();
         tokio::spawn(async move {
