@@ -8,6 +8,7 @@ mod init;
 mod interrupt;
 mod operation;
 mod orchestrate;
+mod record;
 mod serve;
 mod session;
 mod spec;
@@ -38,6 +39,7 @@ enum Command {
     Session(session::Session),
     Serve(serve::Serve),
     Orchestrate(orchestrate::Orchestrate),
+    Record(record::Record),
     Store(store::Store),
     Hook(store::Hook),
     Faults(faults::Faults),
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Session(session) => session::run(session),
         Command::Serve(serve) => serve::run(serve),
         Command::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
+        Command::Record(record) => record::run(&record),
         Command::Store(store) => store::run(store),
         Command::Hook(hook) => store::hook(&hook),
         Command::Faults(faults) => faults::run(&faults),

@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod mcp;
 pub mod process;
 pub mod recorder;
+pub mod relay;
 pub mod rpc;
 pub mod running;
 pub mod sandbox;

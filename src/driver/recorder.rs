@@ -165,7 +165,8 @@ impl Recorder {
     }
 }
 
-fn recorded(error: &CallError) -> ContractError {
+/// An answer that was none, in the contract's words.
+pub(super) fn recorded(error: &CallError) -> ContractError {
     match error {
         CallError::Contract(error) => error.clone(),
         CallError::TimedOut { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),

@@ -3,6 +3,7 @@
 #[path = "../reference/ground.rs"]
 #[expect(dead_code, reason = "made for the tests of the manager, which need more of it")]
 mod ground;
+mod recording;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

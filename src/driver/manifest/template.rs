@@ -156,6 +156,32 @@ impl Shape {
         }
     }
 
+    /// Reads the variables back from a value that was filled in; false where it is another value. Strings in which a
+    /// variable is only a part tell nothing.
+    pub fn read(&self, value: &Value, into: &mut Variables) -> bool {
+        match (self, value) {
+            (Shape::Text(template), value) => match &template.whole {
+                Some(name) => {
+                    into.insert(name.clone(), value.clone());
+                    true
+                }
+                None => !template.names.is_empty() || *value == template.source,
+            },
+            (Shape::Array(shapes), Value::Array(items)) => {
+                shapes.len() == items.len() && shapes.iter().zip(items).all(|(shape, item)| shape.read(item, into))
+            }
+            (Shape::Object(shapes), Value::Object(fields)) => shapes.iter().all(|(key, shape)| match fields.get(key) {
+                Some(value) => shape.read(value, into),
+                None => matches!(shape, Shape::Text(template) if template.whole.is_some()),
+            }),
+            (Shape::Object(shapes), Value::Null) => {
+                shapes.iter().all(|(_, shape)| matches!(shape, Shape::Text(template) if template.whole.is_some()))
+            }
+            (Shape::Plain(plain), value) => plain == value,
+            (Shape::Array(_) | Shape::Object(_), _) => false,
+        }
+    }
+
     /// The value, filled in.
     ///
     /// # Errors
@@ -199,6 +225,17 @@ mod tests {
         assert_eq!(words(&command, &variables(json!({"title": "t"}))).unwrap(), ["new", "--title", "t"]);
         let shape = Shape::parse(&json!({"id": "{{ session_id }}", "n": "x{{ session_id }}", "gone": "{{ title }}"})).unwrap();
         assert_eq!(shape.fill(&variables(json!({"session_id": 7}))).unwrap(), json!({"id": 7, "n": "x7"}));
+    }
+
+    #[test]
+    fn variables_are_read_back_from_what_was_filled_in() {
+        let shape =
+            Shape::parse(&json!({"id": "{{ session_id }}", "title": "{{ title }}", "input": [{"type": "text", "text": "{{ message }}"}]}));
+        let (shape, mut read) = (shape.unwrap(), Variables::new());
+        assert!(shape.read(&json!({"id": 7, "input": [{"type": "text", "text": "hi"}], "more": 1}), &mut read));
+        assert_eq!(Value::Object(read), json!({"session_id": 7, "message": "hi"}));
+        assert!(!shape.read(&json!({"id": 7, "input": [{"type": "image", "text": "hi"}]}), &mut Variables::new()));
+        assert!(!shape.read(&json!([7]), &mut Variables::new()));
     }
 
     #[test]

@@ -1,0 +1,333 @@
+//! From the bytes of a connection to the records of a trace, by a manifest's words.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::contract::{Args, OperationSpec, SESSION_OPERATIONS};
+use crate::driver::CallError;
+use crate::driver::announced::announcement;
+use crate::driver::manifest::{CallShape, EventMap, Manifest, ManifestErrors, Seen, Step, Stream, TransportKind, Variables, judge};
+use crate::driver::mcp::connection::ToolAnswer;
+use crate::driver::process::ANSWER_LIMIT;
+use crate::driver::recorder::recorded;
+use crate::driver::rpc::peer::{Answer, answer};
+use crate::driver::transport::Raw;
+use crate::driver::wire::{Oddities, excerpt};
+use crate::trace::Entry;
+
+use super::Side;
+
+/// How many lines that are no messages a connection's trace quotes.
+const QUOTED: u32 = 10;
+
+/// The words that a connection is understood by.
+#[derive(Debug)]
+pub struct Words {
+    rpc: Manifest,
+    mcp: Manifest,
+}
+
+impl Words {
+    /// A manifest's words.
+    ///
+    /// # Errors
+    /// Where it is not for JSON-RPC or MCP.
+    pub fn of(manifest: Manifest) -> Result<Self, String> {
+        match manifest.transport.kind {
+            TransportKind::Rpc | TransportKind::Mcp => Ok(Self { rpc: manifest.clone(), mcp: manifest }),
+            kind => {
+                Err(format!("{}: recording stands between JSON-RPC or MCP and its client, not {}", manifest.path.display(), kind.name()))
+            }
+        }
+    }
+
+    /// The contract's own words, whichever of the two is spoken.
+    pub fn canonical() -> Self {
+        let read = |kind: &str| -> Result<Manifest, Box<ManifestErrors>> {
+            let text = format!("[system]\nname = \"canonical\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"canonical\"]\n");
+            Manifest::parse(Path::new("canonical"), &text)
+        };
+        Self { rpc: read("rpc").expect("the canonical words"), mcp: read("mcp").expect("the canonical words") }
+    }
+
+    /// The manifest for a connection that begins with that method.
+    fn for_method(&self, method: &str) -> &Manifest {
+        let is_mcp =
+            matches!(method, "initialize" | "server/discover") || method.starts_with("tools/") || method.starts_with("notifications/");
+        if is_mcp { &self.mcp } else { &self.rpc }
+    }
+}
+
+/// One connection, as far as it was heard.
+pub(super) struct Translator<'a> {
+    words: &'a Words,
+    /// Whose words are spoken, once the client's first message shows it.
+    manifest: Option<&'a Manifest>,
+    begun: [Vec<u8>; 2],
+    /// Open requests by their ids, as JSON.
+    asked: HashMap<String, Asked<'a>>,
+    odd: u32,
+}
+
+/// An open request.
+struct Asked<'a> {
+    number: u64,
+    operation: &'static OperationSpec,
+    step: &'a Step,
+    variables: Variables,
+}
+
+impl<'a> Translator<'a> {
+    pub(super) fn new(words: &'a Words) -> Self {
+        Self { words, manifest: None, begun: Default::default(), asked: HashMap::new(), odd: 0 }
+    }
+
+    /// Hears what a side says; every message in it that the trace has a word for is written.
+    pub(super) fn hear(&mut self, side: Side, bytes: &[u8], number: impl Fn() -> u64, mut write: impl FnMut(Entry)) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let mut line = std::mem::take(&mut self.begun[side as usize]);
+            line.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            self.line(side, &line, &number, &mut write);
+        }
+        let begun = &mut self.begun[side as usize];
+        // What is longer than any answer may be is passed on, and not understood.
+        if begun.len() + rest.len() <= ANSWER_LIMIT {
+            begun.extend_from_slice(rest);
+        }
+    }
+
+    /// Says what the connection's end left open.
+    pub(super) fn end(&mut self, mut write: impl FnMut(Entry)) {
+        let mut open: Vec<_> = self.asked.values().map(|asked| (asked.number, asked.operation.name)).collect();
+        open.sort_unstable();
+        for (number, operation) in open {
+            write(Entry::Note { text: format!("request {number} ({operation}) was never answered") });
+        }
+    }
+
+    fn line(&mut self, side: Side, line: &[u8], number: &impl Fn() -> u64, write: &mut impl FnMut(Entry)) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        let Ok(Value::Object(mut message)) = serde_json::from_slice(line) else {
+            self.odd += 1;
+            if self.odd <= QUOTED {
+                let who = if side == Side::Client { "client" } else { "server" };
+                write(Entry::Note { text: format!("the {who} sent a line that is no message: `{}`", excerpt(line)) });
+            }
+            return;
+        };
+        let method = message.get("method").and_then(Value::as_str).map(str::to_owned);
+        let id = message.get("id").filter(|id| !id.is_null()).map(Value::to_string);
+        match (side, method, id) {
+            (Side::Client, Some(method), Some(id)) => self.asks(id, &method, message.remove("params"), number, write),
+            (Side::Server, Some(method), None) => self.announces(&method, &message.remove("params").unwrap_or_default(), write),
+            (Side::Server, None, Some(id)) => self.answers(&id, &mut message, write),
+            _ => {}
+        }
+    }
+
+    fn asks(&mut self, id: String, method: &str, params: Option<Value>, number: &impl Fn() -> u64, write: &mut impl FnMut(Entry)) {
+        let words = self.words;
+        let manifest = *self.manifest.get_or_insert_with(|| words.for_method(method));
+        let mut params = params.unwrap_or_default();
+        let (name, given) = match manifest.transport.kind {
+            TransportKind::Mcp if method == "tools/call" => {
+                let arguments = params.get_mut("arguments").map(Value::take).unwrap_or_default();
+                (params["name"].as_str().unwrap_or_default().to_owned(), arguments)
+            }
+            TransportKind::Mcp => return,
+            _ => (method.to_owned(), params),
+        };
+        let known = SESSION_OPERATIONS.iter().find_map(|operation| {
+            let step = decisive(manifest.operations.get(operation.name)?)?;
+            Some((operation, step, read(step, &name, &given)?))
+        });
+        let Some((operation, step, mut variables)) = known else { return };
+        imply_agent(operation, manifest, &mut variables);
+        let number = number();
+        if !is_waiting(operation) {
+            let args: Args = variables
+                .iter()
+                .filter(|(name, _)| operation.args.iter().any(|field| field.name == *name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect();
+            write(Entry::Request { id: number, op: operation.name.to_owned(), args });
+        }
+        self.asked.insert(id, Asked { number, operation, step, variables });
+    }
+
+    fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry)) {
+        let (Some(asked), Some(manifest)) = (self.asked.remove(id), self.manifest) else { return };
+        let result = seen(manifest.transport.kind, message)
+            .and_then(|mut seen| judge(asked.step, asked.operation, true, &mut seen, &asked.variables, &manifest.status));
+        match result {
+            Ok(result) if is_waiting(asked.operation) => {
+                let said = result.get("events").and_then(Value::as_array).into_iter().flatten();
+                said.filter_map(|said| serde_json::from_value(said.clone()).ok()).for_each(|said| write(Entry::Event(said)));
+            }
+            Err(_) if is_waiting(asked.operation) => {}
+            Ok(result) => write(Entry::Reply { id: asked.number, ok: Some(result), error: None }),
+            Err(error) => write(Entry::Reply { id: asked.number, ok: None, error: Some(recorded(&error)) }),
+        }
+    }
+
+    fn announces(&mut self, method: &str, params: &Value, write: &mut impl FnMut(Entry)) {
+        // A client that only listens has said nothing yet.
+        let manifest = self.manifest.unwrap_or_else(|| self.words.for_method(method));
+        let of_method = |map: &&EventMap| matches!(&map.stream, Stream::Method(known) if known == method);
+        for map in manifest.events.iter().filter(of_method) {
+            if let Some(said) = announcement(map, params, &Variables::new(), &Oddities::default()) {
+                write(Entry::Event(said));
+            }
+        }
+    }
+}
+
+/// Announcements that are waited for are announcements, as in every other trace.
+fn is_waiting(operation: &OperationSpec) -> bool {
+    operation.name == "wait_events"
+}
+
+/// The call that an operation of several is known by: the last that it always makes.
+fn decisive(steps: &[Step]) -> Option<&Step> {
+    steps.iter().rev().find(|step| step.when_given.is_none()).or(steps.last())
+}
+
+/// The variables of a call, where it is the one that a step makes.
+fn read(step: &Step, name: &str, given: &Value) -> Option<Variables> {
+    let (CallShape::Rpc(known, shape) | CallShape::Mcp(known, shape)) = &step.call else { return None };
+    let none = Variables::new();
+    if known.text(&none).ok()? != name {
+        return None;
+    }
+    let mut variables = none;
+    shape.as_ref().is_none_or(|shape| shape.read(given, &mut variables)).then_some(variables)
+}
+
+/// The agent of a start that does not say it: its program's name does, or there is but one.
+fn imply_agent(operation: &OperationSpec, manifest: &Manifest, variables: &mut Variables) {
+    if operation.name != "start_session" || variables.contains_key("agent") {
+        return;
+    }
+    let program = variables.get("agent_command").and_then(Value::as_str).and_then(|path| path.rsplit('/').next()).map(str::to_owned);
+    let only = match manifest.agents.as_slice() {
+        [only] => Some(only.name().to_owned()),
+        _ => None,
+    };
+    variables.extend(program.or(only).map(|agent| ("agent".to_owned(), agent.into())));
+}
+
+fn seen(kind: TransportKind, message: &mut Map<String, Value>) -> Result<Seen, CallError> {
+    let raw = match (answer(message)?, kind) {
+        (Answer::Result(Value::Object(result)), TransportKind::Mcp) => Raw::Mcp(ToolAnswer::Result(result)),
+        (answer, _) => Raw::Rpc(answer),
+    };
+    Ok(raw.seen())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// The records of what two sides say by turns, without their times.
+    fn heard(words: &Words, said: &[(Side, &str)]) -> Vec<Value> {
+        let mut translator = Translator::new(words);
+        let (next, mut entries) = (Cell::new(0), Vec::new());
+        for (side, bytes) in said {
+            let number = || next.replace(next.get() + 1) + 1;
+            translator.hear(*side, bytes.as_bytes(), number, |entry| entries.push(serde_json::to_value(entry).unwrap()));
+        }
+        translator.end(|entry| entries.push(serde_json::to_value(entry).unwrap()));
+        entries
+    }
+
+    use Side::{Client, Server};
+
+    #[test]
+    fn canonical_json_rpc_is_understood_also_in_pieces() {
+        let said = [
+            (Client, r#"{"jsonrpc":"2.0","id":"x","method":"get_session_data","params":{"session_id":"s","colour":1}}"#),
+            (Client, "\n"),
+            (Server, "{\"jsonrpc\":\"2.0\",\"method\":\"turn_completed\",\"params\":{\"session_id\":\"s\",\"turn\":1}}\n{\"jsonrpc\""),
+            (Server, ":\"2.0\",\"id\":\"x\",\"error\":{\"code\":-32001,\"message\":\"no\"}}\n"),
+            (Server, "Listening …\n"),
+        ];
+        let records = [
+            json!({"kind":"request","id":1,"op":"get_session_data","args":{"session_id":"s"}}),
+            json!({"kind":"event","event":"turn_completed","session_id":"s","turn":1}),
+            json!({"kind":"reply","id":1,"error":{"code":"session_not_found","message":"no"}}),
+            json!({"kind":"note","text":"the server sent a line that is no message: `Listening …`"}),
+        ];
+        assert_eq!(heard(&Words::canonical(), &said), records);
+    }
+
+    #[test]
+    fn canonical_mcp_is_understood_and_waited_for_announcements_are_announcements() {
+        let said = [
+            (Client, "{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\",\"params\":{}}\n"),
+            (Server, "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}}\n"),
+            (Client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"wait_events\",\"arguments\":{}}}\n"),
+            (
+                Client,
+                "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":\"end_session\",\"arguments\":{\"session_id\":\"s\"}}}\n",
+            ),
+            (Client, "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"name\":\"list_sessions\"}}\n"),
+            (
+                Server,
+                "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"content\":[],\"isError\":true,\"structuredContent\":{\"error\":{\"code\":\"session_ended\",\"message\":\"over\"}}}}\n",
+            ),
+            (
+                Server,
+                "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"content\":[],\"structuredContent\":{\"events\":[{\"event\":\"session_ended\",\"session_id\":\"s\"}],\"cursor\":\"1\"}}}\n",
+            ),
+        ];
+        let records = [
+            json!({"kind":"request","id":2,"op":"end_session","args":{"session_id":"s"}}),
+            json!({"kind":"request","id":3,"op":"list_sessions","args":{}}),
+            json!({"kind":"reply","id":2,"error":{"code":"session_ended","message":"over"}}),
+            json!({"kind":"event","event":"session_ended","session_id":"s"}),
+            json!({"kind":"note","text":"request 3 (list_sessions) was never answered"}),
+        ];
+        assert_eq!(heard(&Words::canonical(), &said), records);
+    }
+
+    #[test]
+    fn a_manifests_words_are_understood_and_an_operation_of_several_calls_by_the_one_it_always_makes_last() {
+        let manifest = Manifest::read(Path::new("fixtures/manifests/codex-app-server.toml")).unwrap();
+        let said = [
+            (Client, "{\"id\":1,\"method\":\"initialize\",\"params\":{}}\n"),
+            (
+                Client,
+                "{\"id\":2,\"method\":\"thread/start\",\"params\":{\"cwd\":\"/w\",\"approvalPolicy\":\"never\",\"sandbox\":\"workspace-write\"}}\n",
+            ),
+            (Server, "{\"id\":2,\"result\":{\"thread\":{\"id\":\"t1\"}}}\n"),
+            (
+                Client,
+                "{\"id\":3,\"method\":\"turn/start\",\"params\":{\"threadId\":\"t1\",\"input\":[{\"type\":\"text\",\"text\":\"hi\"}]}}\n",
+            ),
+            (Server, "{\"id\":3,\"result\":{}}\n"),
+            (Server, "{\"method\":\"turn/completed\",\"params\":{\"threadId\":\"t1\",\"turn\":{\"status\":\"completed\"}}}\n"),
+            (Client, "{\"id\":4,\"method\":\"thread/archive\",\"params\":{\"threadId\":\"t1\"}}\n"),
+            (Server, "{\"id\":4,\"result\":{}}\n"),
+        ];
+        let records = [
+            json!({"kind":"request","id":1,"op":"start_session","args":{"cwd":"/w","agent":"codex"}}),
+            json!({"kind":"reply","id":1,"ok":{"session_id":"t1"}}),
+            json!({"kind":"request","id":2,"op":"send_message","args":{"session_id":"t1","message":"hi"}}),
+            json!({"kind":"reply","id":2,"ok":{}}),
+            json!({"kind":"event","event":"turn_completed","session_id":"t1","status":"completed"}),
+            json!({"kind":"request","id":3,"op":"end_session","args":{"session_id":"t1"}}),
+            json!({"kind":"reply","id":3,"ok":{}}),
+        ];
+        assert_eq!(heard(&Words::of(manifest).unwrap(), &said), records);
+    }
+}
