@@ -18,3 +18,4 @@ pub mod report;
 pub mod results;
 pub mod runner;
 pub mod steps;
+pub mod tables;

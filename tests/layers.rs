@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "clock",
     "contract",
     "spec",
@@ -18,6 +18,7 @@ const LAYERS: [&str; 14] = [
     "results",
     "runner",
     "report",
+    "tables",
     "commands",
 ];
 

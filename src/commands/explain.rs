@@ -30,15 +30,5 @@ pub fn run(args: &Explain) -> ExitCode {
 
 /// The embedded scenarios, with the requirements that their tags and their steps name.
 pub fn scenarios() -> Vec<ScenarioTags> {
-    let written = features::read(&[]).unwrap_or_default();
-    let mut scenarios: Vec<ScenarioTags> = Vec::new();
-    for scenario in written {
-        let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
-        let tags = scenario.tags.iter().cloned().chain(named).collect();
-        let one = ScenarioTags { feature: scenario.file, line: scenario.line, name: scenario.name, tags };
-        if !scenarios.iter().any(|other| other.feature == one.feature && other.line == one.line && other.name == one.name) {
-            scenarios.push(one);
-        }
-    }
-    scenarios
+    features::tags(&features::read(&[]).unwrap_or_default())
 }

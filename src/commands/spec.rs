@@ -1,12 +1,23 @@
 //! `passmuster spec`: the specification's own commands.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
-use crate::spec::{Filters, Level, Party, Registry, check, list};
+use crate::profile::Choice;
+use crate::reference::FAULTS;
+use crate::report::annotation;
+use crate::spec::{CheckFinding, Filters, Level, Party, Registry, check, links, list, locked, stray_words, unlocked, without_fault};
+use crate::tables::{Facts, OPTIONS, TABLES, build, markdown_below};
 
-/// List and check the specification
+/// The lock of released ids.
+const LOCK: &str = "spec/ids.lock";
+/// Exit code where the documents cannot be judged at all.
+const BROKEN: u8 = 2;
+
+/// List and check the specification, and write its tables into documents
 #[derive(Debug, Args)]
 pub struct Spec {
     #[command(subcommand)]
@@ -27,36 +38,169 @@ enum Command {
         #[arg(long, value_name = "PARTY", value_parser = str::parse::<Party>)]
         party: Option<Party>,
     },
-    /// Find duplicate ids, tags without a requirement, requirements without a scenario
-    Check,
+    /// Write the tables between `<!-- passmuster:begin table=NAME … -->` and `<!-- passmuster:end -->` in Markdown documents
+    Build {
+        /// Documents, or folders of documents [default: everything below the current folder]
+        paths: Vec<PathBuf>,
+        /// Write nothing; fail where a table is not current, and show what differs
+        #[arg(long)]
+        check: bool,
+        /// The agents' profiles where a marker names none: spec, measured, or a file
+        #[arg(long, value_name = "SET", default_value = "spec")]
+        profiles: Choice,
+        /// What is printed
+        #[arg(long, value_enum, default_value_t = Format::Plain)]
+        format: Format,
+    },
+    /// Find everything that does not fit together: ids, tags, scenarios, faults, tables, links, words that bind
+    Check {
+        /// Documents, or folders of documents, whose tables and links are checked [default: this repository's, in it]
+        paths: Vec<PathBuf>,
+        /// What is printed
+        #[arg(long, value_enum, default_value_t = Format::Plain)]
+        format: Format,
+    },
+    /// Print the tables that documents can show, and their options
+    Tables,
+    /// Add every id that is stated to spec/ids.lock: at a release, in this repository
+    Lock,
+}
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Plain text.
+    Plain,
+    /// Workflow commands of GitHub Actions.
+    Github,
 }
 
 /// Runs the command.
 pub fn run(args: &Spec) -> ExitCode {
-    match &args.command {
+    let done = match &args.command {
         Command::List { suite, level, party } => {
             super::print(&list(Registry::embedded(), Filters { suite: suite.as_deref(), level: *level, party: *party }));
-            ExitCode::SUCCESS
+            Ok(ExitCode::SUCCESS)
         }
-        Command::Check => {
-            let count = match Registry::read_embedded() {
-                Ok(registry) => {
-                    let found = check(&registry, &super::explain::scenarios());
-                    if found.is_empty() {
-                        println!("the spec is whole: {} requirements", registry.iter().count());
-                        return ExitCode::SUCCESS;
-                    }
-                    found.iter().for_each(|finding| eprintln!("{finding}"));
-                    found.len()
-                }
-                Err(wrong) => {
-                    let count = wrong.len();
-                    wrong.into_iter().for_each(|error| eprintln!("{:?}", miette::Report::new(error)));
-                    count
-                }
-            };
-            eprintln!("{count} findings");
-            ExitCode::FAILURE
+        Command::Build { paths, check, profiles, format } => built(paths, *check, profiles, *format),
+        Command::Check { paths, format } => checked(paths, *format),
+        Command::Tables => {
+            super::print(&tables());
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Lock => lock(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:?}");
+        ExitCode::from(BROKEN)
+    })
+}
+
+fn built(paths: &[PathBuf], only_check: bool, profiles: &Choice, format: Format) -> miette::Result<ExitCode> {
+    let facts = Facts::here()?.with_profiles(profiles.clone());
+    let here = [PathBuf::from(".")];
+    let build = build(if paths.is_empty() { &here } else { paths }, &facts)?;
+    if only_check && !build.stale.is_empty() {
+        tell(&build.stale, format);
+        return Ok(ExitCode::FAILURE);
+    }
+    let written = if only_check { 0 } else { build.write()? };
+    super::print(&format!("{} tables in {} documents are current, {written} files were written\n", build.tables, build.documents));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
+    let facts = Facts::here()?;
+    let here = [PathBuf::from(".")];
+    let paths = if paths.is_empty() && facts.at_home() { &here } else { paths };
+    let found = findings(paths, &facts)?;
+    if !found.is_empty() {
+        tell(&found, format);
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("the spec is whole: {} requirements", facts.registry().iter().count());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that does not fit together, in the order of files.
+fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding>> {
+    let registry = facts.registry();
+    let mut found = match facts.read_scenarios() {
+        Ok(scenarios) => check(registry, scenarios),
+        Err(errors) => errors
+            .iter()
+            .map(|error| CheckFinding { file: error.place().0.into(), line: error.place().1.unwrap_or(1), message: error.to_string() })
+            .collect(),
+    };
+    let broken: Vec<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
+    found.extend(without_fault(registry, &broken));
+    if let Ok(lock) = fs::read_to_string(LOCK)
+        && facts.at_home()
+    {
+        found.extend(unlocked(LOCK, &lock, registry));
+    }
+    let documents = markdown_below(paths)?;
+    found.extend(links(&documents));
+    found.extend(stray_words(&documents, registry));
+    found.extend(build(paths, facts)?.stale);
+    found.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    Ok(found)
+}
+
+fn tell(found: &[CheckFinding], format: Format) {
+    for finding in found {
+        match format {
+            Format::Plain => eprintln!("{finding}"),
+            Format::Github => super::print(&annotation(&finding.file, finding.line, "passmuster spec", &finding.message)),
+        }
+    }
+    eprintln!(
+        "{}",
+        match found.len() {
+            1 => "1 finding".to_owned(),
+            count => format!("{count} findings"),
+        }
+    );
+}
+
+fn tables() -> String {
+    let mut text = "Tables (`<!-- passmuster:begin table=NAME OPTION=VALUE … -->`, `<!-- passmuster:end -->`)\n".to_owned();
+    for table in TABLES {
+        text.push_str(&format!("  {}\n      {}\n", table.name, table.about));
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
+        for (what, words) in [("options", table.options.join(", ")), ("columns", columns.join(", "))] {
+            if !words.is_empty() {
+                text.push_str(&format!("      {what}: {words}\n"));
+            }
+        }
+    }
+    text.push_str("\nOptions\n");
+    for option in OPTIONS {
+        text.push_str(&format!("  {:<10}{}\n  {:<10}  {}\n", option.name, option.about, "", option.values));
+    }
+    text
+}
+
+fn lock() -> miette::Result<ExitCode> {
+    let old = match fs::read_to_string(LOCK) {
+        Ok(old) => old,
+        Err(error) => return Err(miette::miette!("{LOCK}: {error}: releases are made in the repository of the specification")),
+    };
+    let registry = Registry::from_folder(Path::new("spec")).map_err(|related| crate::tables::FactsError { related })?;
+    let new = locked(&old, &registry);
+    fs::write(LOCK, &new).map_err(|error| miette::miette!("{LOCK}: {error}"))?;
+    super::print(&format!(
+        "{} ids are locked, {} of them new\n",
+        new.lines().count() - 1,
+        new.lines().count().saturating_sub(old.lines().count().max(1))
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tables_are_as_documented() {
+        insta::assert_snapshot!(super::tables());
     }
 }

@@ -38,6 +38,19 @@ impl Status {
         }
     }
 
+    /// The meaning, as documents show it.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Status::Starting => "being started",
+            Status::Running => "working on a turn",
+            Status::Waiting => "idle: waiting for a message",
+            Status::Paused => "held by its operator",
+            Status::Error => "broken",
+            Status::Stopped => "stopped",
+            Status::Ended => "ended; counts as gone from a list",
+        }
+    }
+
     /// Whether the word says that the agent lives.
     pub const fn is_alive(self) -> bool {
         matches!(self, Status::Starting | Status::Running | Status::Waiting | Status::Paused)

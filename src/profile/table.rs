@@ -1,3 +1,5 @@
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,20 @@ pub enum Mode {
 impl Mode {
     /// Both modes.
     pub const ALL: [Mode; 2] = [Mode::Interactive, Mode::Headless];
+
+    /// The mode's word, as profiles write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Mode::Interactive => "interactive",
+            Mode::Headless => "headless",
+        }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
 }
 
 /// What is known of one agent: a file in `fixtures/agents`.

@@ -64,6 +64,11 @@ fn command(severity: Severity, scenario: Option<&ScenarioResult>, title: &str, m
     format!("::{name} {place}title={}::{}\n", property(title), data(message.trim_end()))
 }
 
+/// A command that marks a place in a file.
+pub fn annotation(file: &str, line: usize, title: &str, message: &str) -> String {
+    format!("::error file={},line={line},title={}::{}\n", property(file), property(title), data(message.trim_end()))
+}
+
 /// Escapes a message, as the runner's toolkit does.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

@@ -15,6 +15,7 @@ mod view;
 
 use crate::results::model::Report;
 
+pub use github::annotation;
 pub use progress::{Bar, Lines, Progress};
 pub use sanitise::sanitise;
 

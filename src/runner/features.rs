@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 use regex::Regex;
 
 use crate::contract::SUITES;
-use crate::spec::RequirementId;
+use crate::spec::{RequirementId, ScenarioTags};
 use crate::steps::{World, collection, steps};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
@@ -106,6 +106,20 @@ pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
             errors.push(error);
         }
     }
+    all(texts, errors)
+}
+
+/// Reads the features below a folder, and no others.
+///
+/// # Errors
+/// Everything that is wrong with them, not only the first.
+pub fn read_folder(folder: &Path) -> Result<Vec<Written>, Vec<FeatureError>> {
+    let mut texts = Vec::new();
+    let errors = below(folder, &mut texts).err().into_iter().collect();
+    all(texts, errors)
+}
+
+fn all(mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Written>, Vec<FeatureError>> {
     texts.sort();
     let mut written = Vec::new();
     for (file, text) in &texts {
@@ -115,6 +129,20 @@ pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
         }
     }
     if errors.is_empty() { Ok(written) } else { Err(errors) }
+}
+
+/// Scenarios as plain data, each once: with the requirements that their tags and their steps name.
+pub fn tags(written: &[Written]) -> Vec<ScenarioTags> {
+    let mut scenarios: Vec<ScenarioTags> = Vec::new();
+    for scenario in written {
+        let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
+        let tags = scenario.tags.iter().cloned().chain(named).collect();
+        let one = ScenarioTags { feature: scenario.file.clone(), line: scenario.line, name: scenario.name.clone(), tags };
+        if !scenarios.iter().any(|other| other.feature == one.feature && other.line == one.line && other.name == one.name) {
+            scenarios.push(one);
+        }
+    }
+    scenarios
 }
 
 fn embedded(folder: &Dir<'_>, into: &mut Vec<(String, String)>) {
@@ -219,6 +247,16 @@ fn suite_of(file: &str, tags: &[String]) -> String {
     let tagged = tags.iter().find_map(|tag| tag.strip_prefix("suite:"));
     let folder = Path::new(file).parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str());
     tagged.or(folder.filter(|name| SUITES.iter().any(|suite| suite.name == *name))).unwrap_or(SUITES[0].name).to_owned()
+}
+
+impl FeatureError {
+    /// The file, and the line in it where that is known.
+    pub fn place(&self) -> (&str, Option<usize>) {
+        match self {
+            FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
+            FeatureError::UnknownStep { file, line, .. } | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
+        }
+    }
 }
 
 impl Written {

@@ -7,6 +7,7 @@ use crate::contract::{Side, suite};
 use super::need::Need;
 use super::registry::Registry;
 use super::requirement::{Party, Requirement, RequirementId};
+use super::version::SpecVersion;
 
 /// A scenario's tags, as plain data.
 #[derive(Debug, Clone)]
@@ -64,10 +65,27 @@ pub fn check(registry: &Registry, scenarios: &[ScenarioTags]) -> Vec<CheckFindin
 fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> bool {
     let folder = format!("/{}/", requirement.suite);
     match requirement.party {
+        _ if !requirement.is_in(SpecVersion::NEWEST) => false,
         Party::Manager if suite(&requirement.suite).is_none_or(|suite| suite.side == Side::Manager) => true,
         Party::Manager | Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
         Party::Agent => false,
     }
+}
+
+/// Finds requirements for managers that no named fault breaks, given the ids that faults break.
+pub fn without_fault(registry: &Registry, broken: &[&str]) -> Vec<CheckFinding> {
+    let of_managers = |requirement: &Requirement| suite(&requirement.suite).is_none_or(|suite| suite.side == Side::Manager);
+    let bound = |requirement: &&Requirement| {
+        requirement.party == Party::Manager && of_managers(requirement) && requirement.is_in(SpecVersion::NEWEST)
+    };
+    let without = registry.iter().filter(bound).filter(|requirement| !broken.contains(&requirement.id.as_str()));
+    let told = |requirement: &Requirement| CheckFinding {
+        file: requirement.file.clone(),
+        line: requirement.line,
+        message: format!("{} has no fault: without one, nobody knows whether its scenarios can fail", requirement.id),
+    };
+    without.map(told).collect()
+}
 }
 
 /// What is wrong with a tag that means a requirement (`LC-CLEAN-1`) or a need (`needs:serve`).

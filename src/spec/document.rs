@@ -9,6 +9,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 use super::VERSION;
 use super::need::Need;
 use super::requirement::{Level, Party, Requirement, RequirementId};
+use super::version::SpecVersion;
 use super::word::{HEADING, WordError};
 
 const FRONT: &str = "begin the document with `---`, `suite: NAME`, `title: TITLE`, `spec_version: \"1.0\"`, `---`";
@@ -98,6 +99,16 @@ fn outline(text: &str) -> Outline {
     outline
 }
 
+/// How the paragraphs in front of a requirement's sentence begin, each of which may be left out.
+pub(super) const FIELDS: [&str; 3] = ["Needs:", "Since:", "Retired:"];
+
+/// What they say.
+struct Said {
+    needs: Vec<Need>,
+    since: SpecVersion,
+    retired: Option<SpecVersion>,
+}
+
 /// A document being read, and what was found wrong so far.
 struct Reading<'a> {
     file: &'a str,
@@ -150,7 +161,7 @@ impl Reading<'_> {
         if title.is_empty() {
             self.wrong(heading.at.clone(), "the title is empty".into(), HEADING);
         }
-        let (needs, sentence, rationale) = self.body(section);
+        let (said, sentence, rationale) = self.body(section);
         if let Some(level) = level {
             self.says(level, sentence, heading);
         }
@@ -165,7 +176,9 @@ impl Reading<'_> {
             party: party?,
             suite: suite.to_owned(),
             title: title.to_owned(),
-            needs,
+            needs: said.needs,
+            since: said.since,
+            retired: said.retired,
             sentence: one_line(&sentence?.text),
             rationale: one_line(why?),
             file: self.file.to_owned(),
@@ -173,15 +186,22 @@ impl Reading<'_> {
         })
     }
 
-    /// The needs, the sentence and the paragraph after it.
-    fn body<'s>(&mut self, section: &'s Section) -> (Vec<Need>, Option<&'s Piece>, Option<&'s Piece>) {
+    /// What is said in front of the sentence, the sentence, and the paragraph after it.
+    fn body<'s>(&mut self, section: &'s Section) -> (Said, Option<&'s Piece>, Option<&'s Piece>) {
         let mut paragraphs = section.paragraphs.iter().peekable();
-        let mut needs = Vec::new();
-        if let Some(piece) = paragraphs.next_if(|piece| piece.text.starts_with("Needs:")) {
-            let words = piece.text["Needs:".len()..].split(',').map(str::trim);
-            needs = words.filter_map(|word| self.word::<Need>(&piece.at, word)).collect();
+        let mut said = Said { needs: Vec::new(), since: SpecVersion::FIRST, retired: None };
+        while let Some(piece) = paragraphs.next_if(|piece| FIELDS.iter().any(|field| piece.text.starts_with(field))) {
+            for line in piece.text.lines() {
+                let (field, value) = line.split_once(':').unwrap_or((line, ""));
+                match field {
+                    "Needs" => said.needs.extend(value.split(',').filter_map(|word| self.word::<Need>(&piece.at, word.trim()))),
+                    "Since" => said.since = self.word(&piece.at, value.trim()).unwrap_or(said.since),
+                    "Retired" => said.retired = self.word(&piece.at, value.trim()),
+                    _ => self.wrong(piece.at.clone(), format!("`{line}` is no field"), "the fields are `Needs:`, `Since:` and `Retired:`"),
+                }
+            }
         }
-        (needs, paragraphs.next(), paragraphs.next())
+        (said, paragraphs.next(), paragraphs.next())
     }
 
     /// Holds the sentence to its level: it says the level's word, and no stronger one.
@@ -270,6 +290,8 @@ mod tests {
                 suite: "lifecycle".into(),
                 title: "the whole tree ends".into(),
                 needs: vec![Need::Operation("end_session"), Need::ProcessPerSession],
+                since: SpecVersion::FIRST,
+                retired: None,
                 sentence: "end_session MUST end it all.".into(),
                 rationale: "orphans cost.".into(),
                 file: "a.md".into(),

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
 use super::document::{self, SpecError};
 use super::requirement::{Requirement, RequirementId};
+use super::version::SpecVersion;
 use super::word::nearest;
 
 static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/spec");
@@ -40,6 +42,21 @@ impl Registry {
         collect(&DOCUMENTS, &mut documents);
         documents.sort();
         Self::from_documents(&documents)
+    }
+
+    /// Reads the documents of a folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn from_folder(folder: &Path) -> Result<Self, Vec<SpecError>> {
+        Self::from_documents(&documents_below(folder))
+    }
+
+    /// The requirements of one version of the spec.
+    #[must_use]
+    pub fn at(&self, version: SpecVersion) -> Self {
+        let requirements = self.requirements.iter().filter(|(_, requirement)| requirement.is_in(version));
+        Self { requirements: requirements.map(|(id, requirement)| (id.clone(), requirement.clone())).collect(), duplicates: Vec::new() }
     }
 
     /// Reads documents, given as path and text.
@@ -99,6 +116,21 @@ impl Registry {
     }
 }
 
+/// The documents of a folder, in the order of their paths; what cannot be read is left out.
+pub(super) fn documents_below(folder: &Path) -> Vec<(String, String)> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut documents = Vec::new();
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if path.is_dir() {
+            documents.extend(documents_below(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            documents.extend(std::fs::read_to_string(&path).ok().map(|text| (path.display().to_string(), text)));
+        }
+    }
+    documents.sort();
+    documents
+}
+
 fn collect(folder: &Dir<'_>, into: &mut Vec<(String, String)>) {
     for file in folder.files().filter(|file| file.path().extension().is_some_and(|e| e == "md")) {
         into.push((format!("spec/{}", file.path().display()), file.contents_utf8().unwrap_or_default().to_owned()));
@@ -110,8 +142,6 @@ fn collect(folder: &Dir<'_>, into: &mut Vec<(String, String)>) {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::contract::SUITES;
     use crate::spec::Party;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::need::Need;
+use super::version::SpecVersion;
 use super::word::WordError;
 
 /// A requirement's id: `LC-CLEAN-1`, `LC-CREATE-3b`, `CX-3`. Ordered naturally: `LC-OBS-2` before `LC-OBS-10`.
@@ -185,6 +186,10 @@ pub struct Requirement {
     pub title: String,
     /// What a system must offer for it to be exercised.
     pub needs: Vec<Need>,
+    /// The version of the spec that states it first.
+    pub since: SpecVersion,
+    /// The version of the spec that states it no more.
+    pub retired: Option<SpecVersion>,
     /// The normative sentence.
     pub sentence: String,
     /// Why, in a line or two.
@@ -193,6 +198,13 @@ pub struct Requirement {
     pub file: String,
     /// The heading's line in it.
     pub line: usize,
+}
+
+impl Requirement {
+    /// Whether a version of the spec states it.
+    pub fn is_in(&self, version: SpecVersion) -> bool {
+        self.since <= version && self.retired.is_none_or(|retired| version < retired)
+    }
 }
 
 #[cfg(test)]

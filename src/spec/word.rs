@@ -1,5 +1,6 @@
 use super::need::Need;
 use super::requirement::{Level, Party};
+use super::version::SpecVersion;
 
 /// How a requirement's heading is written.
 pub(super) const HEADING: &str = "write `### LC-CLEAN-1 · MUST · manager · short title`";
@@ -19,6 +20,9 @@ pub enum WordError {
     /// Where a need belongs.
     #[error("`{0}` is no need: wanted an operation, announcements, serve, record, processes=session or agent=NAME")]
     Need(String),
+    /// Where a version belongs.
+    #[error("`{0}` is no version of the spec: wanted {known}", known = SpecVersion::ALL.map(|version| version.to_string()).join(", "))]
+    Version(String),
 }
 
 impl WordError {
@@ -29,6 +33,7 @@ impl WordError {
             WordError::Level(found) => (found, Level::ALL.iter().map(ToString::to_string).collect(), HEADING),
             WordError::Party(found) => (found, Party::ALL.iter().map(ToString::to_string).collect(), HEADING),
             WordError::Need(found) => (found, Need::words(), "spec/README.md lists the needs"),
+            WordError::Version(found) => (found, Vec::new(), "write the version of the spec in which this changes"),
         };
         match nearest(found, known.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean `{meant}`?"),

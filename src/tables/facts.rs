@@ -1,0 +1,99 @@
+//! What tables are drawn from.
+
+use std::cell::OnceCell;
+use std::path::Path;
+
+use miette::Diagnostic;
+
+use crate::profile::{Choice, Profiles};
+use crate::runner::features::{self, FeatureError};
+use crate::spec::{Registry, RequirementId, ScenarioTags, SpecError};
+
+/// Where this repository keeps what its binary carries: documents with a lock of released ids, and features.
+const HOME: [&str; 2] = ["spec", "features"];
+
+/// What tables are drawn from, read when it is first asked for.
+pub struct Facts {
+    registry: Registry,
+    at_home: bool,
+    profiles: Choice,
+    scenarios: OnceCell<Vec<ScenarioTags>>,
+}
+
+/// Why there is nothing to draw from.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("the specification cannot be read: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
+pub struct FactsError {
+    /// The errors, one by one.
+    #[related]
+    pub related: Vec<SpecError>,
+}
+
+impl Facts {
+    /// What this binary carries.
+    pub fn embedded() -> Self {
+        Self { registry: Registry::embedded().clone(), at_home: false, profiles: Choice::Spec, scenarios: OnceCell::new() }
+    }
+
+    /// What this binary carries; in its own repository, what stands there now.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the documents there.
+    pub fn here() -> Result<Self, FactsError> {
+        let at_home = is_home(Path::new(""));
+        let registry = match at_home {
+            true => Registry::from_folder(Path::new(HOME[0])),
+            false => Registry::read_embedded(),
+        };
+        let registry = registry.map_err(|related| FactsError { related })?;
+        Ok(Self { registry, at_home, profiles: Choice::Spec, scenarios: OnceCell::new() })
+    }
+
+    /// The same with other profiles where a marker names none.
+    #[must_use]
+    pub fn with_profiles(self, profiles: Choice) -> Self {
+        Self { profiles, ..self }
+    }
+
+    /// Whether the current folder is this repository's.
+    pub fn at_home(&self) -> bool {
+        self.at_home
+    }
+
+    /// The requirements.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The scenarios.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the features.
+    pub fn read_scenarios(&self) -> Result<&[ScenarioTags], Vec<FeatureError>> {
+        if self.scenarios.get().is_none() {
+            let written = if self.at_home { features::read_folder(Path::new(HOME[1])) } else { features::read(&[]) }?;
+            let _ = self.scenarios.set(features::tags(&written));
+        }
+        Ok(self.scenarios.get().expect("it was just read"))
+    }
+
+    /// The scenarios, for a table.
+    pub(super) fn scenarios(&self) -> Result<&[ScenarioTags], String> {
+        self.read_scenarios().map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    }
+
+    /// The scenarios of a requirement.
+    pub(super) fn scenarios_of(&self, id: &RequirementId) -> Result<usize, String> {
+        Ok(self.scenarios()?.iter().filter(|scenario| scenario.tags.iter().any(|tag| tag == id.as_str())).count())
+    }
+
+    /// The profiles that a marker asks for, else those of the whole build.
+    pub(super) fn profiles(&self, asked: Option<&Choice>) -> Result<Profiles, String> {
+        Profiles::load(asked.unwrap_or(&self.profiles)).map_err(|error| error.to_string())
+    }
+}
+
+/// Whether a folder is this repository's.
+fn is_home(folder: &Path) -> bool {
+    folder.join(HOME[0]).join("ids.lock").is_file() && folder.join(HOME[1]).is_dir()
+}

@@ -1,0 +1,32 @@
+//! The fault catalogue.
+
+use crate::reference::FAULTS;
+
+use super::markdown::{code, prose};
+use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+
+pub(super) const TABLE: TableSpec = TableSpec {
+    name: "faults",
+    about: "the named defects that the suites must catch",
+    options: &["suite", "columns"],
+    columns: &[
+        shown("fault", "fault"),
+        shown("title", "a manager that"),
+        shown("breaks", "breaks"),
+        on_request("also", "may also break"),
+        on_request("source", "seen in"),
+    ],
+    draw,
+};
+
+fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+    let of_suite = |id: &&str| {
+        let stated = id.parse().ok().and_then(|id| facts.registry().get(&id));
+        options.suite.is_none_or(|suite| stated.is_some_and(|requirement| requirement.suite == suite))
+    };
+    let rows = FAULTS.iter().filter(|fault| fault.breaks.iter().any(|id| of_suite(&id))).map(|fault| {
+        let ids = |ids: &[&str]| prose(&ids.join(", "));
+        vec![code(fault.name), prose(fault.title), ids(fault.breaks), ids(fault.side_effects), prose(fault.source)]
+    });
+    Ok(Drawing::Rows(rows.collect()))
+}

@@ -1,0 +1,198 @@
+//! Many documents: found, read, drawn, and written or compared.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use miette::Diagnostic;
+
+use crate::spec::CheckFinding;
+
+use super::diff::diff;
+use super::document::rebuild;
+use super::facts::Facts;
+use super::marker::MarkerError;
+
+/// The first line of every picture that is written here: no other file is overwritten.
+pub(super) const PICTURE_MARK: &str = "<!-- passmuster:picture -->";
+
+/// Folders that hold nobody's documents.
+const PASSED_OVER: [&str; 2] = ["target", "node_modules"];
+
+/// Why documents could not be built.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum BuildError {
+    /// A file or folder cannot be read or written.
+    #[error("{file}: {why}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Markers are wrong.
+    #[error("nothing was written: {} wrong", match .related.len() { 1 => "one marker is".to_owned(), count => format!("{count} markers are") })]
+    Markers {
+        /// The errors, one by one.
+        #[related]
+        related: Vec<MarkerError>,
+    },
+}
+
+/// What belongs into files: nothing is written yet.
+#[derive(Debug, Default)]
+pub struct Build {
+    /// How many documents were looked at.
+    pub documents: usize,
+    /// How many tables they show.
+    pub tables: usize,
+    /// The tables and pictures that are not current, with what differs.
+    pub stale: Vec<CheckFinding>,
+    writes: Vec<(PathBuf, String)>,
+}
+
+/// Draws the tables of every document in some files and folders.
+///
+/// # Errors
+/// What cannot be read, or everything that is wrong with the markers.
+pub fn build(paths: &[PathBuf], facts: &Facts) -> Result<Build, BuildError> {
+    let mut files = Vec::new();
+    for path in paths {
+        find(path, &mut files)?;
+    }
+    let mut build = Build::default();
+    let mut wrong = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for file in files {
+        let real = fs::canonicalize(&file).map_err(|error| broken(&file, &error))?;
+        if !seen.insert(real.clone()) {
+            continue;
+        }
+        build.documents += 1;
+        match one(&file, real, facts, &mut build) {
+            Ok(()) => {}
+            Err(BuildError::Markers { related }) => wrong.extend(related),
+            Err(other) => return Err(other),
+        }
+    }
+    if wrong.is_empty() { Ok(build) } else { Err(BuildError::Markers { related: wrong }) }
+}
+
+fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<(), BuildError> {
+    let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
+    if !bytes.windows(11).any(|part| part == b"passmuster:") {
+        return Ok(());
+    }
+    let text =
+        String::from_utf8(bytes).map_err(|error| broken(file, &format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to())))?;
+    let shown = shown(file);
+    let rebuilt = rebuild(&shown, &text, facts).map_err(|related| BuildError::Markers { related })?;
+    build.tables += rebuilt.regions.len();
+    for region in rebuilt.regions.iter().filter(|region| region.old != region.new) {
+        let message =
+            format!("the table `{}` is not current: `passmuster spec build` writes it\n{}", region.table, diff(&region.old, &region.new));
+        build.stale.push(CheckFinding { file: shown.clone(), line: region.line, message });
+    }
+    let folder = real.parent().unwrap_or(Path::new("/")).to_owned();
+    for (name, svg) in rebuilt.pictures {
+        build.picture(&file.with_file_name(&name), folder.join(&name), svg)?;
+    }
+    if rebuilt.text != text {
+        build.writes.push((real, rebuilt.text));
+    }
+    Ok(())
+}
+
+impl Build {
+    /// A picture is written where there is none, or where one of ours is.
+    fn picture(&mut self, file: &Path, real: PathBuf, svg: String) -> Result<(), BuildError> {
+        let old = match fs::read(&real) {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(broken(file, &error)),
+        };
+        if old.as_ref().is_some_and(|old| !old.starts_with(PICTURE_MARK)) {
+            return Err(broken(file, &"the file was not made by `passmuster spec build`: give the picture another name"));
+        }
+        if old.as_ref() != Some(&svg) {
+            let message = "the picture is not current: `passmuster spec build` writes it".to_owned();
+            self.stale.push(CheckFinding { file: shown(file), line: 1, message });
+            self.writes.push((real, svg));
+        }
+        Ok(())
+    }
+
+    /// Writes what is not current; each file is the old one or the new one, never a part. Gives how many were written.
+    ///
+    /// # Errors
+    /// What cannot be written.
+    pub fn write(&self) -> Result<usize, BuildError> {
+        for (file, text) in &self.writes {
+            replace(file, text).map_err(|error| broken(file, &error))?;
+        }
+        Ok(self.writes.len())
+    }
+}
+
+/// Puts a text in a file's place at once, with the permissions that it had.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new().prefix(".passmuster-").tempfile_in(folder)?;
+    new.write_all(text.as_bytes())?;
+    let mode = match fs::metadata(file) {
+        Ok(old) => old.permissions(),
+        Err(_) => std::os::unix::fs::PermissionsExt::from_mode(0o644),
+    };
+    new.as_file().set_permissions(mode)?;
+    new.persist(file).map(|_| ()).map_err(|error| error.error)
+}
+
+/// The Markdown files of a folder, or the file itself. Hidden folders, build output and links to folders are passed over.
+fn find(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), BuildError> {
+    if !path.is_dir() {
+        into.push(path.to_owned());
+        return Ok(());
+    }
+    let mut entries: Vec<fs::DirEntry> = fs::read_dir(path).and_then(|entries| entries.collect()).map_err(|error| broken(path, &error))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().map_err(|error| broken(&entry.path(), &error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if kind.is_dir() && !name.starts_with('.') && !PASSED_OVER.contains(&name.as_str()) {
+            find(&entry.path(), into)?;
+        } else if is_markdown(&name) && entry.path().is_file() {
+            into.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// The documents of some files and folders: path and text. What is not UTF-8 is left out.
+///
+/// # Errors
+/// What cannot be read.
+pub fn markdown_below(paths: &[PathBuf]) -> Result<Vec<(String, String)>, BuildError> {
+    let mut files = Vec::new();
+    for path in paths {
+        find(path, &mut files)?;
+    }
+    let read = |file: &PathBuf| {
+        let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
+        Ok(String::from_utf8(bytes).ok().map(|text| (shown(file), text)))
+    };
+    files.iter().filter_map(|file| read(file).transpose()).collect()
+}
+
+/// Whether a file of that name is Markdown.
+fn is_markdown(name: &str) -> bool {
+    [".md", ".markdown"].iter().any(|end| name.ends_with(end))
+}
+
+fn shown(file: &Path) -> String {
+    file.strip_prefix(".").unwrap_or(file).display().to_string()
+}
+
+fn broken(file: &Path, why: &dyn std::fmt::Display) -> BuildError {
+    BuildError::File { file: shown(file), why: why.to_string() }
+}
