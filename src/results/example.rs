@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::contract::AgentKind;
-use crate::spec::{Level, Party, Requirement};
+use crate::spec::{Level, Party, Requirement, SpecVersion};
 
 use super::model::*;
 use super::verdicts::requirement_results;
@@ -16,6 +16,8 @@ pub(crate) fn requirement(id: &str) -> Requirement {
         suite: "lifecycle".into(),
         title: format!("the title of {id}"),
         needs: Vec::new(),
+        since: SpecVersion::FIRST,
+        retired: None,
         sentence: format!(
             "A manager MUST do what {id} says, which takes a sentence long enough to be wrapped on a terminal that is not wide."
         ),

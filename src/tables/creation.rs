@@ -17,8 +17,13 @@ pub(super) const TABLE: TableSpec = TableSpec {
 fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
     let profiles = facts.profiles(options.profiles.as_ref())?;
     let columns = alike(options.agents().into_iter().map(|kind| (kind, profiles.get(kind, options.mode()))));
-    let row =
-        |head: String, cell: &dyn Fn(&Profile) -> String| [vec![head], columns.iter().map(|(_, profile)| cell(profile)).collect()].concat();
+    let row = |head: String, cell: &dyn Fn(&Profile) -> String| {
+        let mut cells: Vec<String> = columns.iter().map(|(_, profile)| cell(profile)).collect();
+        let (first, others) = cells.split_first_mut().expect("there is an agent");
+        // A whole sentence is not said twice.
+        others.iter_mut().filter(|cell| *cell == first && first.len() > 60).for_each(|cell| *cell = "the same".to_owned());
+        [vec![head], cells].concat()
+    };
     let from = |profile: &Profile, now: &str, before: &str| match profile.observable {
         Phase::Started => format!("{now} at once"),
         Phase::Never => format!("{before} for ever"),

@@ -65,3 +65,74 @@ pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<Mar
     rebuilt.text.push_str(&text[done..]);
     if reading.errors.is_empty() { Ok(rebuilt) } else { Err(reading.errors) }
 }
+
+#[cfg(test)]
+mod tests {
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+
+    use super::*;
+
+    fn rebuilt(text: &str) -> String {
+        rebuild("a.md", text, &Facts::embedded()).unwrap_or_else(|errors| panic!("{errors:?}")).text
+    }
+
+    const STATUSES: &str = "<!-- passmuster:begin table=statuses columns=status,alive -->\nold\n<!-- passmuster:end -->";
+
+    #[test]
+    fn a_table_is_drawn_between_its_markers_and_once_drawn_stays() {
+        let once = rebuilt(&format!("before\n\n{STATUSES}\nafter, no line end"));
+        assert!(once.starts_with("before\n\n<!-- passmuster:begin table=statuses columns=status,alive -->\n| status | alive |\n| --- | --- |\n| `starting` | yes |\n"));
+        assert!(once.ends_with("| `ended` | no |\n<!-- passmuster:end -->\nafter, no line end"));
+        assert_eq!(rebuilt(&once), once);
+    }
+
+    #[test]
+    fn line_ends_the_byte_order_mark_and_indents_are_kept() {
+        let text = format!("\u{feff}{STATUSES}\n\n- item\n\n  {}\n", STATUSES.replace('\n', "\n  ")).replace('\n', "\r\n");
+        let new = rebuilt(&text);
+        assert!(new.starts_with("\u{feff}<!-- passmuster:begin table=statuses columns=status,alive -->\r\n| status | alive |\r\n"));
+        assert!(new.contains("\r\n  | `ended` | no |\r\n  <!-- passmuster:end -->\r\n"));
+        assert_eq!(new.matches('\n').count(), new.matches("\r\n").count());
+        assert_eq!(rebuilt(&new), new);
+    }
+
+    #[test]
+    fn what_only_mentions_markers_stays_as_it_is() {
+        let fenced = format!("# Doc\n\n- item\n\n  ~~~md\n  {STATUSES}\n  ~~~\n\ntext\n\n    <!-- passmuster:begin table=no-such -->\n");
+        let inline = "Between `<!-- passmuster:begin table=x -->` and passmuster:end.\n";
+        for text in [fenced.as_str(), inline, "passmuster: a harness\n", "no marker\r", ""] {
+            assert_eq!(rebuilt(text), text);
+        }
+    }
+
+    #[test]
+    fn parts_have_headings_of_the_depth_asked_for() {
+        let new = rebuilt("<!-- passmuster:begin table=requirements depth=4 columns=id -->\n<!-- passmuster:end -->\n");
+        assert!(new.contains("-->\n#### lifecycle\n\n| id |\n| --- |\n| LC-CREATE-1 |\n"), "{new}");
+        assert!(new.contains("\n\n#### codex-observability\n\n| id |\n"), "{new}");
+    }
+
+    #[test]
+    fn ids_link_to_their_headings() {
+        let new = rebuilt("<!-- passmuster:begin table=requirements suite=codex-observability columns=id links=https://x.invalid/spec/ -->\n<!-- passmuster:end -->\n");
+        let link = "| [CX-1](https://x.invalid/spec/agent-behaviors/codex-observability.md#cx-1--must--agent--the-file-comes-at-its-phase) |";
+        assert!(new.contains(link), "{new}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_and_shown_where_it_stands() {
+        let text = "<!-- passmuster:begin table=observabilty agents=codex -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=observability agents=codex,cluade colour=red columns=agent,fil agents=codex -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin agents=codex -->\n<!-- passmuster:end -->\n<!-- passmuster:end -->\n\
+             text <!-- passmuster:begin table=errors -->\n\
+             <!-- passmuster:begin table=timeline file=../../x.svg -->\n<!-- passmuster:begin table=\"errors words -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=errors depth=2 -->\n";
+        let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
+        let mut shown = String::new();
+        for error in rebuild("docs/a.md", text, &Facts::embedded()).unwrap_err() {
+            handler.render_report(&mut shown, &error).unwrap();
+            shown.push('\n');
+        }
+        insta::assert_snapshot!(shown);
+    }
+}

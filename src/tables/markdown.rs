@@ -21,7 +21,11 @@ pub(super) fn prose(text: &str) -> String {
     if words.is_empty() {
         return "–".to_owned();
     }
-    words.replace('\\', "\\\\").replace('|', "\\|").replace('*', "\\*").replace('<', "&lt;")
+    let words = words.replace('\\', "\\\\").replace('|', "\\|").replace('*', "\\*");
+    // A `<` that a letter or a sign follows would begin a tag; `0 < T` does not.
+    let parts: Vec<&str> = words.split('<').collect();
+    let follows = |part: &str| if part.starts_with(' ') { "<" } else { "&lt;" };
+    parts[1..].iter().fold(parts[0].to_owned(), |text, part| text + follows(part) + part)
 }
 
 /// A word of the contract or of a program, as code.
@@ -49,8 +53,9 @@ mod tests {
     #[test]
     fn what_a_cell_says_stays_in_it() {
         assert_eq!(prose("a | b\n<!-- passmuster:end -->"), "a \\| b &lt;!-- passmuster:end -->");
+        assert_eq!(prose("0 < T <pid>"), "0 < T &lt;pid>");
         assert_eq!(prose(" "), "–");
-        assert_eq!(code("a`|b`"), "`` a`\\|b` ``".replacen("`` a", "``a", 0));
+        assert_eq!(code("a`|b`"), "`` a`\\|b` ``");
         assert_eq!(codes(["x", "y"]), "`x`, `y`");
     }
 }

@@ -114,7 +114,8 @@ impl<'a> Reading<'a> {
             let range = start..start + line.len();
             start = range.end;
             let Some(word) = [BEGIN, END].into_iter().find(|word| line.contains(word)) else { continue };
-            if code.iter().any(|code| code.start < range.end && range.start < code.end) {
+            let word_at = range.start + line.find(word).expect("the line has it");
+            if code.iter().any(|code| code.contains(&word_at)) {
                 continue;
             }
             let bare = line.trim_start_matches('\u{feff}').trim();
@@ -225,7 +226,7 @@ fn code(text: &str) -> Vec<Range<usize>> {
     let extensions = Extensions::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     Parser::new_ext(&text[bom..], extensions)
         .into_offset_iter()
-        .filter(|(event, _)| matches!(event, Event::Start(Tag::CodeBlock(_) | Tag::MetadataBlock(_))))
+        .filter(|(event, _)| matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(_) | Tag::MetadataBlock(_))))
         .map(|(_, at)| at.start + bom..at.end + bom)
         .collect()
 }

@@ -50,12 +50,12 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
 }
 
 /// What `list_sessions` says of a session, by the profile's own words or by its phase.
-pub(super) fn list(profile: &Profile) -> String {
+fn list(profile: &Profile) -> String {
     said(&profile.list, profile.observable, "may omit it")
 }
 
 /// What `get_session_data` says of a session.
-pub(super) fn data(profile: &Profile) -> String {
+fn data(profile: &Profile) -> String {
     said(&profile.read, profile.observable, "pending, or \"session file not found\",")
 }
 

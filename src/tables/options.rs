@@ -119,8 +119,8 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "links",
-        values: "the path or URL of the folder `spec`, from the document",
-        about: "ids link to where they are stated",
+        values: "the path or URL of the folder `spec`, or `here`",
+        about: "ids link to where they are stated: in that folder, or in this document",
         read: |options, _, value| {
             options.links = Some(value.trim_end_matches('/').to_owned());
             Ok(())

@@ -34,7 +34,11 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
                 && (options.levels.is_empty() || options.levels.contains(&requirement.level))
                 && options.party.is_none_or(|party| requirement.party == party)
         };
-        facts.registry().iter().filter(fits).map(|requirement| row(facts, options, requirement)).collect()
+        let mut stated: Vec<&Requirement> = facts.registry().iter().filter(fits).collect();
+        stated.sort_by_key(|requirement| {
+            (SUITES.iter().position(|suite| suite.name == requirement.suite), &requirement.file, requirement.line)
+        });
+        stated.into_iter().map(|requirement| row(facts, options, requirement)).collect()
     };
     if options.depth.is_none() {
         return Ok(Drawing::Rows(rows(options.suite)?));
@@ -63,9 +67,10 @@ fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Ve
     ])
 }
 
-/// The id as a link to where it is stated; `base` leads to the folder `spec`.
+/// The id as a link to where it is stated; `base` leads to the folder `spec`, or says that it is `here`.
 fn link(base: &str, requirement: &Requirement) -> String {
     let Requirement { id, level, party, title, .. } = requirement;
     let file = requirement.file.strip_prefix("spec/").unwrap_or(&requirement.file);
-    format!("[{id}]({base}/{file}#{})", heading_anchor(&format!("{id} · {level} · {party} · {title}")))
+    let file = if base == "here" { String::new() } else { format!("{base}/{file}") };
+    format!("[{id}]({file}#{})", heading_anchor(&format!("{id} · {level} · {party} · {title}")))
 }

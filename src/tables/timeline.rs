@@ -4,7 +4,6 @@ use crate::profile::{Phase, Profile};
 
 use super::creation::alike;
 use super::markdown::{Grid, prose};
-use super::observability::{data, list};
 use super::picture;
 use super::{Drawing, Facts, Options, TableSpec};
 
@@ -57,11 +56,8 @@ fn file(profile: &Profile, earlier: Option<Phase>, now: Phase) -> &'static str {
 /// What a caller is told in a phase.
 fn seen(profile: &Profile, earlier: Option<Phase>, now: Phase) -> String {
     if profile.observable > now {
-        return format!(
-            "an id that works in every operation; `list_sessions`: {}; `get_session_data`: {}",
-            prose(&list(profile)),
-            prose(&data(profile))
-        );
+        let id = if earlier.is_none() { "an id that works in every operation; " } else { "" };
+        return format!("{id}`list_sessions` may leave it out; `get_session_data` says pending or not found; `capture_screen` works");
     }
     let fresh = earlier.is_none_or(|earlier| profile.observable > earlier);
     let from = if fresh { "**observable from here**: " } else { "" };

@@ -31,7 +31,7 @@ pub enum BuildError {
         why: String,
     },
     /// Markers are wrong.
-    #[error("nothing was written: {} wrong", match .related.len() { 1 => "one marker is".to_owned(), count => format!("{count} markers are") })]
+    #[error("the tables cannot be drawn: {} wrong", match .related.len() { 1 => "one marker is".to_owned(), count => format!("{count} markers are") })]
     Markers {
         /// The errors, one by one.
         #[related]
