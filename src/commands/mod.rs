@@ -8,6 +8,7 @@ mod init;
 mod interrupt;
 mod operation;
 mod orchestrate;
+mod profiles;
 mod record;
 mod serve;
 mod session;
@@ -46,6 +47,7 @@ enum Command {
     Init(init::Init),
     Explain(explain::Explain),
     Spec(spec::Spec),
+    Profiles(profiles::ProfilesCommand),
     /// Print the vocabulary for scenarios
     Steps,
     /// Play one scenario (for the harness itself)
@@ -69,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),
+        Command::Profiles(profiles) => profiles::run(&profiles),
         Command::Steps => steps::run(),
         Command::Worker => crate::runner::worker(),
     }

@@ -54,7 +54,7 @@ async fn work(args: Orchestrate) -> Result<bool, String> {
     let tasks: Vec<Assignment> = serde_json::from_str(&tasks).map_err(|error| {
         format!("the workers: {error}; wanted [{{\"agent\":\"codex\",\"cwd\":\"/…\",\"message\":\"…\",\"deadline_s\":20}}]")
     })?;
-    let profiles = Profiles::load(&args.profiles).map_err(|error| error.to_string())?;
+    let profiles = Profiles::load(&args.profiles).map_err(|errors| errors.in_a_line())?;
     let (client, pushed) = connect(args.via, variable)?;
     let choices = args.fault.map(OrchestratorFault::choices).unwrap_or_default();
     let mut outcomes = match variable("PASSMUSTER_OUTCOME").map(PathBuf::from) {

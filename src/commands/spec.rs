@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::profile::Choice;
+use crate::reference::FAULTS;
 use crate::report::annotation;
-use crate::spec::{CheckFinding, Filters, Level, Party, Registry, check, links, list, locked, stray_words, unlocked};
+use crate::spec::{CheckFinding, Filters, Level, Party, Registry, check, links, list, locked, stray_words, unlocked, without_fault};
 use crate::tables::{Facts, OPTIONS, TABLES, build, markdown_below};
 
 /// The lock of released ids.
@@ -131,6 +132,8 @@ fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding
             .map(|error| CheckFinding { file: error.place().0.into(), line: error.place().1.unwrap_or(1), message: error.to_string() })
             .collect(),
     };
+    let broken: Vec<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
+    found.extend(without_fault(registry, &broken));
     if let Ok(lock) = fs::read_to_string(LOCK)
         && facts.at_home()
     {

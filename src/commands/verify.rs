@@ -16,7 +16,7 @@ use crate::results::exit_code;
 use crate::results::model::Verdict;
 use crate::runner::plan::{Fate, Planned, Selection};
 use crate::runner::{self, Options, Outcome, Reference, Subject};
-use crate::spec::{Registry, RequirementId};
+use crate::spec::{Registry, RequirementId, SpecVersion};
 use crate::trace::jsonl;
 
 use super::interrupt;
@@ -79,6 +79,9 @@ pub struct Verify {
     /// The agents' profiles: spec, measured, or a file
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
+    /// Judge by what this version of the spec states
+    #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::NEWEST)]
+    spec_version: SpecVersion,
     /// The time limit of each scenario, in seconds
     #[arg(long, value_name = "S", default_value_t = runner::TIME_LIMIT.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
     time_limit: u64,
@@ -122,6 +125,7 @@ fn verified(args: Verify) -> miette::Result<u8> {
         },
         features: args.features.clone(),
         profiles: args.profiles.clone(),
+        spec_version: args.spec_version,
         jobs: args.jobs.map(usize::from),
         repeat: args.repeat as usize,
         fail_fast: args.fail_fast,
@@ -205,6 +209,9 @@ fn repro(args: &Verify) -> String {
     let mut words = vec!["passmuster verify".to_owned()];
     words.extend(args.manifest.iter().map(|path| path.display().to_string()));
     words.extend(args.features.iter().map(|path| format!("--features {}", path.display())));
+    if args.spec_version != SpecVersion::NEWEST {
+        words.push(format!("--spec-version {}", args.spec_version));
+    }
     if args.profiles != Choice::Spec {
         words.push(format!("--profiles {}", args.profiles));
     }

@@ -2,11 +2,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
 
+use super::read::{self, ProfileErrors};
 use super::{Agent, Mode, Profile};
 
 /// Which profiles are in force.
@@ -16,7 +16,7 @@ pub enum Choice {
     Spec,
     /// What the newest real versions did.
     Measured,
-    /// A file of one's own: an agent file, or several in `[[agents]]`.
+    /// A file of one's own: an agent's, or several agents' in `[[agents]]`.
     File(PathBuf),
 }
 
@@ -42,20 +42,6 @@ impl fmt::Display for Choice {
     }
 }
 
-/// What is wrong with a profile file.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}: {what}")]
-pub struct ProfileError {
-    file: String,
-    what: String,
-    #[source_code]
-    text: NamedSource<String>,
-    #[label("here")]
-    at: Option<SourceSpan>,
-    #[help]
-    help: Option<String>,
-}
-
 /// The profiles in force: for every agent, its file and the set chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profiles {
@@ -70,33 +56,23 @@ const EMBEDDED: [(&str, &str); 3] = [
 ];
 
 impl Profiles {
-    /// Loads the profiles of a choice. A file of one's own replaces the embedded agent of the same name; its rows of the
+    /// Loads the profiles of a choice. A file of one's own replaces the embedded agents of the same names; its rows of the
     /// set `spec` or of any other name are all in force, the last one for a mode deciding.
     ///
     /// # Errors
-    /// Where a file of one's own cannot be read, with the place in it.
-    pub fn load(choice: &Choice) -> Result<Self, Box<ProfileError>> {
-        let mut agents =
-            EMBEDDED.iter().map(|(file, text)| parse(file, text).expect("the embedded profiles are tested")).collect::<Vec<_>>();
+    /// Everything that is wrong with a file of one's own, with the places in it.
+    pub fn load(choice: &Choice) -> Result<Self, Box<ProfileErrors>> {
+        let embedded = |(file, text): &(&str, &str)| read::agents(file, text).expect("the embedded profiles are tested");
+        let mut agents: Vec<Agent> = EMBEDDED.iter().flat_map(embedded).collect();
         let set = match choice {
             Choice::Spec => "spec".to_owned(),
             Choice::Measured => "measured".to_owned(),
             Choice::File(path) => {
-                let file = path.display().to_string();
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    let help = Some("wanted `spec`, `measured`, or the path of a profile file".to_owned());
-                    Box::new(ProfileError {
-                        what: error.to_string(),
-                        text: NamedSource::new(&file, String::new()),
-                        file: file.clone(),
-                        at: None,
-                        help,
-                    })
-                })?;
-                let own = parse(&file, &text)?;
-                let set = own.profiles.last().map_or_else(|| "spec".to_owned(), |profile| profile.set.clone());
-                agents.retain(|agent| agent.agent != own.agent);
-                agents.push(own);
+                let own = read::file(path)?;
+                let last = own.iter().flat_map(|agent| &agent.profiles).next_back();
+                let set = last.map_or_else(|| "spec".to_owned(), |profile| profile.set.clone());
+                agents.retain(|agent| !own.iter().any(|own| own.agent == agent.agent));
+                agents.extend(own);
                 agents.sort_by_key(|agent| agent.agent);
                 set
             }
@@ -130,18 +106,6 @@ impl Profiles {
     }
 }
 
-fn parse(file: &str, text: &str) -> Result<Agent, Box<ProfileError>> {
-    let agent: Result<Agent, toml::de::Error> = toml::from_str(text);
-    let broken = |what: String, at: Option<SourceSpan>, help: Option<String>| {
-        Box::new(ProfileError { file: file.to_owned(), what, text: NamedSource::new(file, text.to_owned()), at, help })
-    };
-    let agent = agent.map_err(|error| broken(error.message().to_owned(), error.span().map(Into::into), None))?;
-    if agent.profiles.is_empty() {
-        return Err(broken("there is no `[[profile]]`".into(), None, Some("add one row for each mode".into())));
-    }
-    Ok(agent)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,12 +124,5 @@ mod tests {
         assert_eq!(profiles.get(AgentKind::Codex, Mode::Interactive).version, "0.169");
         assert_eq!(profiles.get(AgentKind::Claude, Mode::Interactive).file_created, Phase::PromptAccepted);
         assert_eq!(profiles.get(AgentKind::Gemini, Mode::Interactive).file_created, Phase::Started);
-    }
-
-    #[test]
-    fn an_unknown_key_is_shown_where_it_stands() {
-        let error = parse("mine.toml", "agent = \"codex\"\nbaner = \"x\"\n").unwrap_err();
-        assert!(error.what.contains("unknown field `baner`"), "{}", error.what);
-        assert_eq!(error.at.map(|at| at.offset()), Some(16));
     }
 }

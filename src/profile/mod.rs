@@ -2,8 +2,12 @@
 
 mod choice;
 mod phase;
+mod read;
+mod show;
 mod table;
 
-pub use choice::{Choice, ProfileError, Profiles};
+pub use choice::{Choice, Profiles};
 pub use phase::Phase;
+pub use read::{ProfileError, ProfileErrors};
+pub use show::{diff, list, show};
 pub use table::{Agent, Lines, Mode, Profile};

@@ -61,7 +61,7 @@ pub struct Agent {
     /// How the agent tells that a turn is over.
     pub hook: String,
     /// Its profiles, by set, version and mode.
-    #[serde(rename = "profile")]
+    #[serde(default, rename = "profile")]
     pub profiles: Vec<Profile>,
 }
 

@@ -6,4 +6,4 @@ pub mod kill_matrix;
 pub mod model;
 mod verdicts;
 
-pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, outcome, over, requirement_results, verdict_of};
+pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, outcome, over, requirement_results, verdict_of};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::spec::{Level, Registry, Requirement, RequirementId};
+use crate::spec::{Level, Registry, Requirement, RequirementId, SpecVersion};
 
 use super::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
 
@@ -11,6 +11,18 @@ use super::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
 pub fn verdict_of(findings: &[Finding], registry: &Registry) -> Verdict {
     let levels = findings.iter().map(|finding| registry.get(&finding.requirement).map_or(Level::Must, |requirement| requirement.level));
     worst(levels)
+}
+
+/// Takes out of a scenario's result what a version of the spec does not state, and judges it again by what is left.
+/// Ids that the registry does not know stay: they are the caller's own.
+pub fn judge_by(result: &mut ScenarioResult, registry: &Registry, version: SpecVersion) {
+    let states = |id: &RequirementId| registry.get(id).is_none_or(|requirement| requirement.is_in(version));
+    result.requirements.retain(states);
+    let found = result.findings.len();
+    result.findings.retain(|finding| states(&finding.requirement));
+    if result.findings.len() < found && matches!(result.verdict, Verdict::Failed | Verdict::Warned) {
+        result.verdict = verdict_of(&result.findings, registry);
+    }
 }
 
 fn worst(levels: impl Iterator<Item = Level>) -> Verdict {
@@ -284,5 +296,23 @@ mod tests {
         let registry = Registry::from_documents(&[]).unwrap();
         assert_eq!(verdict_of(&[example::finding("LC-OBS-1")], &registry), Verdict::Failed);
         assert_eq!(verdict_of(&[], &registry), Verdict::Passed);
+    }
+
+    #[test]
+    fn a_version_judges_by_what_it_states_and_by_ids_of_ones_own() {
+        let text = "---\nsuite: lifecycle\ntitle: T\nspec_version: \"1.0\"\n---\n\n### LC-X-1 · MUST · manager · t\n\nRetired: 1.0\n\nIt MUST.\n\nWhy: so.\n\n\
+                    ### LC-X-2 · SHOULD · manager · t\n\nIt SHOULD.\n\nWhy: so.\n";
+        let registry = Registry::from_documents(&[("a.md".into(), text.into())]).unwrap();
+        let judged = |ids: &[&str]| {
+            let mut result = example::report().scenarios.into_iter().next().unwrap();
+            result.verdict = Verdict::Failed;
+            result.requirements = ids.iter().map(|text| id(text)).collect();
+            result.findings = ids.iter().map(|id| example::finding(id)).collect();
+            judge_by(&mut result, &registry, SpecVersion::FIRST);
+            (result.verdict, result.requirements.len(), result.findings.len())
+        };
+        assert_eq!(judged(&["LC-X-1"]), (Verdict::Passed, 0, 0));
+        assert_eq!(judged(&["LC-X-1", "LC-X-2"]), (Verdict::Warned, 1, 1));
+        assert_eq!(judged(&["LC-X-1", "MY-OWN-1"]), (Verdict::Failed, 1, 1));
     }
 }

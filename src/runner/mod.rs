@@ -16,11 +16,11 @@ use tokio::sync::watch;
 
 use crate::driver::manifest::Manifest;
 use crate::profile::{Choice, Profiles};
-use crate::spec::{Party, Registry, Requirement, RequirementId};
+use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
-use crate::results::requirement_results;
+use crate::results::{judge_by, requirement_results};
 use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
@@ -48,6 +48,8 @@ pub struct Options {
     pub features: Vec<PathBuf>,
     /// The profile set.
     pub profiles: Choice,
+    /// The version of the spec to judge by.
+    pub spec_version: SpecVersion,
     /// Scenarios at a time; on real processes they mostly wait. `None`: six a core.
     pub jobs: Option<usize>,
     /// How often each scenario runs.
@@ -71,6 +73,7 @@ impl Default for Options {
             selection: Selection::default(),
             features: Vec::new(),
             profiles: Choice::Spec,
+            spec_version: SpecVersion::NEWEST,
             jobs: None,
             repeat: 1,
             fail_fast: false,
@@ -97,12 +100,19 @@ pub struct Outcome {
 /// # Errors
 /// Everything that is wrong with the features.
 pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
-    let written: Vec<Written> = features::read(&options.features)?;
+    let mut written: Vec<Written> = features::read(&options.features)?;
+    written.retain(|scenario| is_in(scenario, options.spec_version));
     let capabilities = match subject {
         Subject::Reference(reference) => simulated::capabilities(reference),
         Subject::Manifest(manifest) => system::capabilities(manifest),
     };
     Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
+}
+
+/// Whether a version of the spec states any of the requirements that a scenario exercises. Ids of one's own always count.
+fn is_in(scenario: &Written, version: SpecVersion) -> bool {
+    let stated = |id: &RequirementId| Registry::embedded().get(id).is_none_or(|requirement| requirement.is_in(version));
+    scenario.requirements().iter().any(stated)
 }
 
 /// Runs what was planned.
@@ -130,6 +140,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     let interrupted = *options.interrupted.borrow();
     let mut traces = BTreeMap::new();
     for Played { mut result, trace } in played {
+        judge_by(&mut result, Registry::embedded(), options.spec_version);
         for finding in &mut result.findings {
             finding.repro = format!("{} --scenario '{}'", options.repro, result.key.split('@').next().unwrap_or_default());
         }
@@ -141,7 +152,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     let report = Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
-        spec_version: crate::spec::VERSION.into(),
+        spec_version: options.spec_version.to_string(),
         system: about(subject),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         started_at: started_at.to_string(),
@@ -181,6 +192,7 @@ fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
     let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
     Registry::embedded()
         .iter()
+        .filter(|requirement| requirement.is_in(options.spec_version))
         .filter(|requirement| requirement.party == Party::Manager && suites.contains(&requirement.suite))
         .filter(|requirement| chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
         .collect()

@@ -86,7 +86,6 @@ pub fn without_fault(registry: &Registry, broken: &[&str]) -> Vec<CheckFinding> 
     };
     without.map(told).collect()
 }
-}
 
 /// What is wrong with a tag that means a requirement (`LC-CLEAN-1`) or a need (`needs:serve`).
 fn wrong_tag(registry: &Registry, tag: &str) -> Option<String> {

@@ -21,6 +21,11 @@ impl RequirementId {
         &self.0
     }
 
+    /// The family: `LC-CLEAN` of `LC-CLEAN-1`.
+    pub fn family(&self) -> &str {
+        self.parts().0
+    }
+
     /// The family, the number and the letter after it.
     fn parts(&self) -> (&str, u32, &str) {
         split(&self.0).expect("an id is checked when it is made")

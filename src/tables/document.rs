@@ -63,7 +63,7 @@ pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<Mar
         done = marked.body.end;
     }
     rebuilt.text.push_str(&text[done..]);
-    if reading.errors.is_empty() { Ok(rebuilt) } else { Err(reading.errors) }
+    if reading.errors.is_empty() { Ok(rebuilt) } else { Err(reading.done()) }
 }
 
 #[cfg(test)]
@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_only_mentions_markers_stays_as_it_is() {
-        let fenced = format!("# Doc\n\n- item\n\n  ~~~md\n  {STATUSES}\n  ~~~\n\ntext\n\n    <!-- passmuster:begin table=no-such -->\n");
+        let example = STATUSES.replace('\n', "\n  ");
+        let fenced = format!("# Doc\n\n- item\n\n  ~~~md\n  {example}\n  ~~~\n\ntext\n\n    <!-- passmuster:begin table=no-such -->\n");
         let inline = "Between `<!-- passmuster:begin table=x -->` and passmuster:end.\n";
         for text in [fenced.as_str(), inline, "passmuster: a harness\n", "no marker\r", ""] {
             assert_eq!(rebuilt(text), text);
@@ -114,8 +115,11 @@ mod tests {
 
     #[test]
     fn ids_link_to_their_headings() {
-        let new = rebuilt("<!-- passmuster:begin table=requirements suite=codex-observability columns=id links=https://x.invalid/spec/ -->\n<!-- passmuster:end -->\n");
-        let link = "| [CX-1](https://x.invalid/spec/agent-behaviors/codex-observability.md#cx-1--must--agent--the-file-comes-at-its-phase) |";
+        let new = rebuilt(
+            "<!-- passmuster:begin table=requirements suite=codex-observability columns=id links=https://x.invalid/spec/ -->\n<!-- passmuster:end -->\n",
+        );
+        let link =
+            "| [CX-1](https://x.invalid/spec/agent-behaviors/codex-observability.md#cx-1--must--agent--the-file-comes-at-its-phase) |";
         assert!(new.contains(link), "{new}");
     }
 
@@ -125,8 +129,11 @@ mod tests {
              <!-- passmuster:begin table=observability agents=codex,cluade colour=red columns=agent,fil agents=codex -->\n<!-- passmuster:end -->\n\
              <!-- passmuster:begin agents=codex -->\n<!-- passmuster:end -->\n<!-- passmuster:end -->\n\
              text <!-- passmuster:begin table=errors -->\n\
-             <!-- passmuster:begin table=timeline file=../../x.svg -->\n<!-- passmuster:begin table=\"errors words -->\n<!-- passmuster:end -->\n\
-             <!-- passmuster:begin table=errors depth=2 -->\n";
+             <!-- passmuster:begin table=timeline file=../../x.svg -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=limits -->\n<!-- passmuster:begin table=\"errors words -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=errors depth=2 loud -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=observability profiles=no/such.toml -->\n<!-- passmuster:end -->\n\
+             <!-- passmuster:begin table=errors -->\n";
         let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(120);
         let mut shown = String::new();
         for error in rebuild("docs/a.md", text, &Facts::embedded()).unwrap_err() {

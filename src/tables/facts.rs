@@ -89,7 +89,7 @@ impl Facts {
 
     /// The profiles that a marker asks for, else those of the whole build.
     pub(super) fn profiles(&self, asked: Option<&Choice>) -> Result<Profiles, String> {
-        Profiles::load(asked.unwrap_or(&self.profiles)).map_err(|error| error.to_string())
+        Profiles::load(asked.unwrap_or(&self.profiles)).map_err(|errors| errors.in_a_line())
     }
 }
 

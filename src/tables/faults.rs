@@ -24,7 +24,7 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
         let stated = id.parse().ok().and_then(|id| facts.registry().get(&id));
         options.suite.is_none_or(|suite| stated.is_some_and(|requirement| requirement.suite == suite))
     };
-    let rows = FAULTS.iter().filter(|fault| fault.breaks.iter().any(|id| of_suite(&id))).map(|fault| {
+    let rows = FAULTS.iter().filter(|fault| fault.breaks.iter().any(&of_suite)).map(|fault| {
         let ids = |ids: &[&str]| prose(&ids.join(", "));
         vec![code(fault.name), prose(fault.title), ids(fault.breaks), ids(fault.side_effects), prose(fault.source)]
     });

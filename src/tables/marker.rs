@@ -64,6 +64,12 @@ impl<'a> Reading<'a> {
         Self { file, text, source: None, errors: Vec::new() }
     }
 
+    /// What is wrong, in the order of the document.
+    pub fn done(mut self) -> Vec<MarkerError> {
+        self.errors.sort_by_key(|error| error.at.offset());
+        self.errors
+    }
+
     pub fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
         let source = self.source.get_or_insert_with(|| Arc::new(NamedSource::new(self.file, self.text.to_owned())));
         self.errors.push(MarkerError {
@@ -91,7 +97,7 @@ impl<'a> Reading<'a> {
                 (Said::End(at), None) => self.wrong(at, "the marker ends what has not begun".into(), Some(FORM.into())),
                 (Said::End(_), Some((first, begin))) => {
                     let text = &self.text[first.clone()];
-                    let indent = text[..begin.start - first.start].to_owned();
+                    let indent = text[..begin.start - first.start].trim_start_matches('\u{feff}').to_owned();
                     let line_end = if text.ends_with("\r\n") { "\r\n" } else { "\n" };
                     if let Some((table, options)) = self.asked(begin.clone()) {
                         found.push(Marked { table, options, at: begin, body: first.end..line.start, indent, line_end });
@@ -141,6 +147,9 @@ impl<'a> Reading<'a> {
         let before = self.errors.len();
         let pairs = self.pairs(&at);
         let Some((_, name)) = pairs.iter().find(|(key, _)| &self.text[key.clone()] == "table") else {
+            if self.errors.len() > before {
+                return None;
+            }
             let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
             self.wrong(at, "the marker names no table".into(), Some(format!("add `table=NAME`; the tables are {}", names.join(", "))));
             return None;

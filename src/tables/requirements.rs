@@ -20,7 +20,8 @@ pub(super) const TABLE: TableSpec = TableSpec {
         on_request("why", "why"),
         on_request("needs", "applies where the system offers"),
         on_request("scenarios", "scenarios"),
-        on_request("faults", "faults that break it"),
+        on_request("faults", "faults"),
+        on_request("fault-names", "faults that break it"),
         on_request("since", "since"),
         on_request("suite", "suite"),
     ],
@@ -35,9 +36,10 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
                 && options.party.is_none_or(|party| requirement.party == party)
         };
         let mut stated: Vec<&Requirement> = facts.registry().iter().filter(fits).collect();
-        stated.sort_by_key(|requirement| {
-            (SUITES.iter().position(|suite| suite.name == requirement.suite), &requirement.file, requirement.line)
-        });
+        // Families in the order of the documents, and in each the natural order of ids.
+        let place = |requirement: &Requirement| (SUITES.iter().position(|suite| suite.name == requirement.suite), requirement.line);
+        let first = |family: &str| facts.registry().iter().filter(|other| other.id.family() == family).map(place).min();
+        stated.sort_by_key(|requirement| (first(requirement.id.family()), &requirement.id));
         stated.into_iter().map(|requirement| row(facts, options, requirement)).collect()
     };
     if options.depth.is_none() {
@@ -50,7 +52,7 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
 
 fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Vec<String>, String> {
     let id = requirement.id.to_string();
-    let faults = FAULTS.iter().filter(|fault| fault.breaks.contains(&id.as_str())).map(|fault| fault.name);
+    let faults: Vec<&str> = FAULTS.iter().filter(|fault| fault.breaks.contains(&id.as_str())).map(|fault| fault.name).collect();
     let retired = requirement.retired.map(|version| format!(", retired {version}")).unwrap_or_default();
     Ok(vec![
         options.links.as_ref().map_or_else(|| id.clone(), |base| link(base, requirement)),
@@ -61,6 +63,7 @@ fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Ve
         prose(&requirement.rationale),
         codes(requirement.needs.iter().map(ToString::to_string)),
         facts.scenarios_of(&requirement.id)?.to_string(),
+        faults.len().to_string(),
         codes(faults),
         format!("{}{retired}", requirement.since),
         requirement.suite.clone(),
