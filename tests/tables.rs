@@ -71,7 +71,7 @@ fn a_stale_table_fails_the_check_with_what_differs_and_nothing_is_written() {
     let folder = handbook();
     printed(passmuster(folder.path()).args(["spec", "build"]), 0);
     let readme = folder.path().join("README.md");
-    let stale = current("README.md").replace("| `timeout` | no |", "| `timeout` | yes |").replace("guides/own.svg", "guides/gone.svg");
+    let stale = current("README.md").replace("| `paused` | yes |", "| `paused` | no |").replace("guides/own.svg", "guides/gone.svg");
     fs::write(&readme, &stale).unwrap();
     insta::assert_snapshot!("a_stale_table", printed(passmuster(folder.path()).args(["spec", "build", "--check"]), 1));
     insta::assert_snapshot!("what_a_check_finds", printed(passmuster(folder.path()).args(["spec", "check", "README.md"]), 1));
@@ -80,7 +80,7 @@ fn a_stale_table_fails_the_check_with_what_differs_and_nothing_is_written() {
         github.starts_with("::error file=README.md,line=14,title=passmuster spec::the link `guides/gone.svg` leads nowhere"),
         "{github}"
     );
-    assert!(github.contains("\n::error file=README.md,line=20,title=passmuster spec::the table `errors` is not current"), "{github}");
+    assert!(github.contains("\n::error file=README.md,line=20,title=passmuster spec::the table `statuses` is not current"), "{github}");
     assert_eq!(fs::read_to_string(&readme).unwrap(), stale);
 }
 

@@ -18,7 +18,7 @@ pub use explain::{FaultNote, Filters, explain, list};
 pub use links::{heading_anchor, links};
 pub use lock::{locked, unlocked};
 pub use need::Need;
-pub use registry::Registry;
+pub use registry::{Registry, carried};
 pub use requirement::{Level, Party, Requirement, RequirementId};
 pub use version::SpecVersion;
 pub use word::WordError;

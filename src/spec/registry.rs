@@ -116,6 +116,11 @@ impl Registry {
     }
 }
 
+/// A file of the folder `spec` that this binary carries.
+pub fn carried(file: &str) -> Option<&'static str> {
+    DOCUMENTS.get_file(file)?.contents_utf8()
+}
+
 /// The documents of a folder, in the order of their paths; what cannot be read is left out.
 pub(super) fn documents_below(folder: &Path) -> Vec<(String, String)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };

@@ -6,11 +6,14 @@ use std::path::Path;
 use miette::Diagnostic;
 
 use crate::profile::{Choice, Profiles};
+use crate::results::kill_matrix::KillMatrix;
 use crate::runner::features::{self, FeatureError};
-use crate::spec::{Registry, RequirementId, ScenarioTags, SpecError};
+use crate::spec::{Registry, RequirementId, ScenarioTags, SpecError, carried};
 
 /// Where this repository keeps what its binary carries: documents with a lock of released ids, and features.
 const HOME: [&str; 2] = ["spec", "features"];
+/// The kill matrix, below `spec`.
+const KILLS: &str = "kill-matrix.json";
 
 /// What tables are drawn from, read when it is first asked for.
 pub struct Facts {
@@ -75,6 +78,16 @@ impl Facts {
             let _ = self.scenarios.set(features::tags(&written));
         }
         Ok(self.scenarios.get().expect("it was just read"))
+    }
+
+    /// The stored kill matrix.
+    pub(super) fn kill_matrix(&self) -> Result<KillMatrix, String> {
+        const AGAIN: &str = "`passmuster faults run --write spec` writes it";
+        let text = match self.at_home {
+            true => std::fs::read_to_string(Path::new(HOME[0]).join(KILLS)).map_err(|error| format!("spec/{KILLS}: {error}: {AGAIN}"))?,
+            false => carried(KILLS).ok_or_else(|| format!("there is no spec/{KILLS}: {AGAIN}"))?.to_owned(),
+        };
+        serde_json::from_str(&text).map_err(|error| format!("spec/{KILLS}: {error}: {AGAIN}"))
     }
 
     /// The scenarios, for a table.

@@ -12,6 +12,7 @@ mod document;
 mod errors;
 mod facts;
 mod faults;
+mod kill_matrix;
 mod limits;
 mod lines;
 mod markdown;
@@ -91,6 +92,7 @@ pub const TABLES: &[TableSpec] = &[
     requirements::TABLE,
     coverage::TABLE,
     faults::TABLE,
+    kill_matrix::TABLE,
     operations::TABLE,
     errors::TABLE,
     statuses::TABLE,
