@@ -10,6 +10,7 @@ mod history;
 mod identity;
 mod messages;
 mod observability;
+pub mod orchestrator;
 mod reading;
 mod reading_in;
 mod run;

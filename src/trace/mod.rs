@@ -2,11 +2,15 @@
 //!
 //! A [`Log`] is filled by whoever drives and watches; [`jsonl`] writes and reads its lines; rules judge them.
 
+mod glance;
 pub mod jsonl;
 mod log;
+mod loose;
 mod record;
 
+pub use glance::{Answered, Asked, Glance, GlanceError, Listed, News, Turned, What};
 pub use log::Log;
+pub use loose::{Int, Length, Text, Truthful};
 pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
 
 pub use crate::contract::WorkerState;

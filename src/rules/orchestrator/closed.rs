@@ -1,0 +1,94 @@
+//! The ids of sessions that are over: eight bytes each.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+/// FNV-1a over words: good enough for ids, and the same on every machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Makes [`Fnv`] hashers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fast;
+
+impl BuildHasher for Fast {
+    type Hasher = Fnv;
+
+    fn build_hasher(&self) -> Fnv {
+        Fnv::default()
+    }
+}
+
+/// A text's hash.
+pub fn hash(value: impl Hash) -> u64 {
+    Fast.hash_one(value)
+}
+
+/// Hashes of ids: a long sorted list, and a short one of what came since.
+#[derive(Debug, Default)]
+pub struct Closed {
+    sorted: Vec<u64>,
+    recent: std::collections::HashSet<u64, Fast>,
+}
+
+/// From so many on, what came since is merged, once it is a sixteenth of the whole.
+const RECENT: usize = 4096;
+
+impl Closed {
+    /// Adds an id.
+    pub fn insert(&mut self, id: &str) {
+        self.recent.insert(hash(id));
+        if self.recent.len() >= RECENT.max(self.sorted.len() / 16) {
+            self.sorted.reserve_exact(self.recent.len());
+            self.sorted.extend(self.recent.drain());
+            self.sorted.sort_unstable();
+        }
+    }
+
+    /// Whether it was added.
+    pub fn contains(&self, id: &str) -> bool {
+        let hash = hash(id);
+        self.recent.contains(&hash) || self.sorted.binary_search(&hash).is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_added_is_found_before_and_after_the_merge() {
+        let mut closed = Closed::default();
+        let ids: Vec<String> = (0..10_000).map(|n| format!("session-{n}")).collect();
+        for id in &ids {
+            assert!(!closed.contains(id));
+            closed.insert(id);
+            assert!(closed.contains(id));
+        }
+        assert!(ids.iter().all(|id| closed.contains(id)) && !closed.contains("session-x"));
+        assert!(closed.sorted.capacity() < 11_000);
+    }
+}

@@ -1,0 +1,66 @@
+//! OR-4, OR-5: every session is ended, once, and the list confirms it.
+
+use crate::contract::WorkerState;
+
+use super::session::{Ending, Session};
+use super::{Judged, Occurrence};
+
+/// OR-4: every session is ended, once.
+pub fn ended_once(occurrence: &Occurrence) -> Judged {
+    match occurrence {
+        Occurrence::EndAsked { session, at, .. } => match session.ending {
+            Ending::Done { at: done, late: false } if session.still_alive.is_none_or(|alive| alive < done) => {
+                Judged::broken("OR-4", session, format!("session {} is ended a second time", session.id))
+                    .did("end_session after it had succeeded")
+                    .known("no list showed the session alive since")
+                    .shown_by([done, *at])
+            }
+            _ => Judged::Kept,
+        },
+        Occurrence::EndedAgain { id, at } => Judged::broken_of("OR-4", id, format!("session {id} is ended a second time"))
+            .did("end_session after it had succeeded and the session was gone")
+            .known("nothing was left to end")
+            .shown_by([*at]),
+        Occurrence::Left { session, at, .. } => left(session, *at),
+        _ => Judged::Silent,
+    }
+}
+
+fn left(session: &Session, at: crate::rules::Moment) -> Judged {
+    let (did, last) = match session.ending {
+        Ending::Done { .. } => return Judged::Kept,
+        Ending::NotAsked => ("no end_session at all", session.known),
+        Ending::Asked => ("an end_session that was never answered, and no other", session.end_asked.unwrap_or(session.known)),
+        Ending::Failed(failed) => ("an end_session that failed, and no other after it", failed),
+    };
+    Judged::broken("OR-4", session, format!("session {} is left behind", session.id))
+        .did(did)
+        .known("the orchestrator is over; the session may live on")
+        .shown_by([session.known, last, at])
+}
+
+/// OR-5: the list confirms the end.
+pub fn end_is_confirmed(occurrence: &Occurrence) -> Judged {
+    let (session, outcome, at) = match occurrence {
+        Occurrence::Left { session, worker, at } => (session, worker.and_then(|worker| worker.outcome.as_ref()), Some(*at)),
+        Occurrence::Unconfirmed { session } => (session, None, None),
+        _ => return Judged::Silent,
+    };
+    let Ending::Done { at: done, .. } = session.ending else { return Judged::Silent };
+    if !session.listed_after {
+        return Judged::broken("OR-5", session, format!("nobody looked whether session {} is gone", session.id))
+            .did("end_session, and no list_sessions within a minute after it")
+            .known("an end that did not work looks like one that did")
+            .shown_by([done].into_iter().chain(at));
+    }
+    let was_escalated = outcome.is_some_and(|(_, outcome)| outcome.state == WorkerState::Escalated);
+    match (session.still_alive.filter(|alive| *alive > done), at) {
+        (Some(alive), Some(at)) if !was_escalated => {
+            Judged::broken("OR-5", session, format!("session {} is still alive, and was neither ended again nor escalated", session.id))
+                .did("nothing after the list that showed it")
+                .known("the list shows it alive after its end")
+                .shown_by([done, alive, at])
+        }
+        _ => Judged::Kept,
+    }
+}

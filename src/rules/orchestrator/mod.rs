@@ -1,0 +1,347 @@
+//! The rules for orchestrators: one pure judgement for each requirement of the suite `orchestrator`, over a trace that
+//! goes by.
+//!
+//! The [`Ledger`](ledger) follows the trace and keeps what is known of each open session; whatever may matter to a rule
+//! it tells as an [`Occurrence`], before it takes note of it itself. A rule looks at one occurrence and says what it
+//! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed.
+
+mod closed;
+mod ending;
+mod ledger;
+mod observing;
+mod outcomes;
+mod pace;
+mod session;
+mod starting;
+mod unjudged;
+
+use std::collections::BTreeMap;
+
+use crate::contract::SessionId;
+use crate::spec::RequirementId;
+use crate::trace::{Glance, Record};
+
+use super::{Contradiction, Moment, Settings};
+
+use ledger::Ledger;
+pub use session::{DAY_MS, Deadline, Ending, Observable, SHORTEST_DEADLINE_MS, Session, Start, Worker};
+
+/// Something that a rule may have an opinion about. What is known of a session is what was known before it.
+pub enum Occurrence<'a> {
+    /// Any call about a session is asked for.
+    CalledAbout {
+        /// The session, with this call counted.
+        session: &'a Session,
+        /// When.
+        at: Moment,
+    },
+    /// `get_session_data` is asked for.
+    ReadAsked {
+        /// The session.
+        session: &'a Session,
+        /// When.
+        at: Moment,
+    },
+    /// `get_session_data` is answered.
+    ReadAnswered {
+        /// The session.
+        session: &'a Session,
+        /// When it was asked for.
+        asked: Moment,
+        /// When the answer came.
+        at: Moment,
+        /// The answer.
+        read: Read,
+    },
+    /// `start_session` is asked for.
+    StartAsked {
+        /// The open session with the same work, under another request; and when it was not to be seen.
+        beside: Option<(&'a Session, Option<Moment>)>,
+        /// The start of the same work of which nobody knows what came of it.
+        unsettled: Option<&'a Start>,
+        /// The `request_id`.
+        request: Option<&'a str>,
+        /// When.
+        at: Moment,
+    },
+    /// `end_session` is asked for.
+    EndAsked {
+        /// The session.
+        session: &'a Session,
+        /// When it was not to be seen.
+        nothing: Option<Moment>,
+        /// When.
+        at: Moment,
+    },
+    /// `end_session` is asked for, of a session that was ended and found gone.
+    EndedAgain {
+        /// The session.
+        id: &'a str,
+        /// When.
+        at: Moment,
+    },
+    /// A session was ended, and a minute later nobody had looked at a list.
+    Unconfirmed {
+        /// The session.
+        session: &'a Session,
+    },
+    /// The orchestrator is over, and this is how it leaves a session.
+    Left {
+        /// The session.
+        session: &'a Session,
+        /// Its worker.
+        worker: Option<&'a Worker>,
+        /// When.
+        at: Moment,
+    },
+    /// The orchestrator is over, and nobody knows what came of a start.
+    StartLeft {
+        /// The start.
+        start: &'a Start,
+        /// When.
+        at: Moment,
+    },
+    /// The orchestrator is over, and with it a worker.
+    WorkerOver {
+        /// The worker.
+        worker: &'a Worker,
+        /// Its sessions.
+        sessions: &'a [&'a Session],
+        /// When.
+        at: Moment,
+    },
+    /// The orchestrator is over.
+    Exited {
+        /// Its exit status; none where a signal ended it.
+        code: Option<i32>,
+        /// Whether it had to be ended.
+        overdue: bool,
+        /// Every worker, with its sessions.
+        workers: &'a [(&'a Worker, Vec<&'a Session>)],
+        /// When.
+        at: Moment,
+    },
+}
+
+/// What a read showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// Data.
+    Data,
+    /// `session_not_found`.
+    NotFound,
+    /// Pending, in one of the two ways to say so, or an empty text.
+    Pending,
+    /// `session_ended`.
+    Over,
+    /// No answer, or an indefinite error.
+    Indefinite,
+    /// Another definite error.
+    Refused,
+}
+
+/// What a rule thinks of an occurrence.
+pub enum Judged {
+    /// It is nothing to it.
+    Silent,
+    /// It was kept.
+    Kept,
+    /// It was broken.
+    Broken(Box<Contradiction>),
+}
+
+impl Judged {
+    fn broken(requirement: &str, session: &Session, message: String) -> Self {
+        Self::broken_of(requirement, &session.id, message)
+    }
+
+    /// Broken in a session of that id; of none where it is empty.
+    fn broken_of(requirement: &str, id: &str, message: String) -> Self {
+        let id = Some(id).filter(|id| !id.is_empty());
+        Judged::Broken(Box::new(Contradiction::of_id(requirement, id, message)))
+    }
+
+    /// What the orchestrator did.
+    fn did(self, what: impl Into<String>) -> Self {
+        self.with(|found| found.claimed = what.into())
+    }
+
+    /// What was known.
+    fn known(self, what: impl Into<String>) -> Self {
+        self.with(|found| found.truth = what.into())
+    }
+
+    /// The records that prove it, in the trace's order.
+    fn shown_by(self, moments: impl IntoIterator<Item = Moment>) -> Self {
+        self.with(|found| {
+            found.records = moments.into_iter().map(|moment| moment.index).collect();
+            found.records.sort_unstable();
+            found.records.dedup();
+        })
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Contradiction)) -> Self {
+        if let Judged::Broken(found) = &mut self {
+            change(found);
+        }
+        self
+    }
+}
+
+/// One rule.
+pub struct Rule {
+    /// The requirement that it judges.
+    pub requirement: &'static str,
+    /// What it thinks of an occurrence.
+    pub judge: fn(&Occurrence) -> Judged,
+}
+
+/// Every rule, in the order of their requirements.
+pub const RULES: &[Rule] = &[
+    Rule { requirement: "OR-1", judge: observing::first_turn_unpolled },
+    Rule { requirement: "OR-2", judge: observing::not_found_is_not_ended },
+    Rule { requirement: "OR-3", judge: observing::completion_is_announced },
+    Rule { requirement: "OR-4", judge: ending::ended_once },
+    Rule { requirement: "OR-5", judge: ending::end_is_confirmed },
+    Rule { requirement: "OR-6", judge: observing::gone_is_not_polled },
+    Rule { requirement: "OR-7", judge: starting::settled },
+    Rule { requirement: "OR-8", judge: outcomes::tail_is_told },
+    Rule { requirement: "OR-9", judge: outcomes::looked_before_the_kill },
+    Rule { requirement: "OR-10", judge: outcomes::a_day_is_too_long },
+    Rule { requirement: "OR-11", judge: pace::measured },
+    Rule { requirement: "OR-11b", judge: pace::bounded },
+    Rule { requirement: "OR-12", judge: outcomes::exit_status_is_true },
+];
+
+/// The most findings of one rule that are kept; the rest is counted.
+const KEPT: u64 = 1000;
+
+/// How often a rule had something to judge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How often it was kept.
+    pub kept: u64,
+    /// How often it was broken; once in a session at most.
+    pub broken: u64,
+}
+
+/// What the rules found in a trace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What contradicts a requirement, in the trace's order; of each rule the first thousand.
+    pub contradictions: Vec<Contradiction>,
+    /// What could not be judged, and why, by requirement.
+    pub unjudged: Vec<(RequirementId, String)>,
+    /// How often each rule had something to judge, where it ever had.
+    pub tallies: BTreeMap<RequirementId, Tally>,
+}
+
+/// Judges a whole trace. The records that a finding cites are counted from 0.
+pub fn judge(records: &[Record], settings: &Settings) -> Judgement {
+    let mut judge = Judge::new(settings);
+    for (index, record) in records.iter().enumerate() {
+        judge.see(index, &Glance::of_record(record));
+    }
+    judge.finish()
+}
+
+/// Judges a trace as it goes by.
+pub struct Judge {
+    ledger: Ledger,
+    court: Court,
+}
+
+impl Judge {
+    /// A judge who has seen nothing. Of the settings, the observe limit and the profiles' phases count.
+    pub fn new(settings: &Settings) -> Self {
+        Self { ledger: Ledger::new(settings), court: Court::default() }
+    }
+
+    /// Takes note of the next record. Findings cite it by this index.
+    pub fn see(&mut self, index: usize, glance: &Glance) {
+        self.ledger.see(index, glance, &mut self.court);
+    }
+
+    /// How many sessions are open.
+    pub fn open_sessions(&self) -> usize {
+        self.ledger.open_sessions()
+    }
+
+    /// What was found.
+    pub fn finish(mut self) -> Judgement {
+        self.ledger.finish(&mut self.court);
+        let id = |rule: &Rule| rule.requirement.parse::<RequirementId>().expect("rules name requirements by their ids");
+        let tallies = RULES.iter().zip(self.court.tallies).filter(|(_, tally)| *tally != Tally::default());
+        Judgement {
+            contradictions: self.court.found,
+            unjudged: self.ledger.unjudged(),
+            tallies: tallies.map(|(rule, tally)| (id(rule), tally)).collect(),
+        }
+    }
+}
+
+/// Hears every rule, and keeps what they found.
+#[derive(Default)]
+struct Court {
+    found: Vec<Contradiction>,
+    tallies: [Tally; RULES.len()],
+}
+
+impl Court {
+    /// Hears what the rules think of an occurrence. In one session each finds one thing at most.
+    fn hear(&mut self, occurrence: &Occurrence) {
+        for (at, rule) in RULES.iter().enumerate() {
+            match (rule.judge)(occurrence) {
+                Judged::Silent => {}
+                Judged::Kept => self.tallies[at].kept += 1,
+                Judged::Broken(found) => self.take(at, *found, occurrence.session()),
+            }
+        }
+    }
+
+    fn take(&mut self, rule: usize, found: Contradiction, session: Option<&Session>) {
+        // A worker's finding names a session that its occurrence does not.
+        let again = |known: &Contradiction| known.requirement == found.requirement && known.session == found.session;
+        let is_known = match session {
+            Some(session) => {
+                let known = session.found.get();
+                session.found.set(known | 1 << rule);
+                known & (1 << rule) != 0
+            }
+            None => found.session.is_some() && self.found.iter().any(again),
+        };
+        if is_known {
+            return;
+        }
+        self.tallies[rule].broken += 1;
+        if self.tallies[rule].broken <= KEPT {
+            self.found.push(found);
+        }
+    }
+}
+
+impl<'a> Occurrence<'a> {
+    /// The one session that it is about.
+    fn session(&self) -> Option<&'a Session> {
+        match self {
+            Occurrence::CalledAbout { session, .. }
+            | Occurrence::ReadAsked { session, .. }
+            | Occurrence::ReadAnswered { session, .. }
+            | Occurrence::EndAsked { session, .. }
+            | Occurrence::Unconfirmed { session }
+            | Occurrence::Left { session, .. } => Some(session),
+            Occurrence::StartAsked { .. }
+            | Occurrence::EndedAgain { .. }
+            | Occurrence::StartLeft { .. }
+            | Occurrence::WorkerOver { .. }
+            | Occurrence::Exited { .. } => None,
+        }
+    }
+}
+
+impl Contradiction {
+    /// The session that a finding is about, as text.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session.as_ref().map(SessionId::as_str)
+    }
+}

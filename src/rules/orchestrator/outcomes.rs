@@ -1,0 +1,170 @@
+//! OR-8, OR-9, OR-10, OR-12: what is reported, and when a worker is given up.
+
+use crate::contract::WorkerState;
+
+use super::observing::ended_unseen;
+use super::session::{DAY_MS, DAY_SLACK_MS, Deadline, Ending, Observable, Session, Worker};
+use super::{Judged, Occurrence};
+
+/// OR-8: a tail is not the whole.
+pub fn tail_is_told(occurrence: &Occurrence) -> Judged {
+    let Occurrence::WorkerOver { worker, sessions, .. } = occurrence else { return Judged::Silent };
+    let Some((told, outcome)) = worker.outcome.as_ref().filter(|(_, outcome)| outcome.state == WorkerState::Done) else {
+        return Judged::Silent;
+    };
+    let Some(session) = sessions.iter().rev().find(|session| session.data.is_some()) else { return Judged::Silent };
+    match session.cut {
+        Some(cut) if !outcome.truncated => {
+            Judged::broken("OR-8", session, format!("worker {} reports a truncated answer as the whole", worker.index))
+                .did("done, not truncated")
+                .known(format!("the last that was read of session {} was truncated", session.id))
+                .shown_by([cut, *told])
+        }
+        _ => Judged::Kept,
+    }
+}
+
+/// OR-9: look before the kill.
+pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
+    match occurrence {
+        Occurrence::EndAsked { session, at, .. } if session.end_asked.is_none() => {
+            let nothing_said = session.told.or(session.announced).or(session.gone).is_none();
+            let early = at.ms < session.deadline.earliest() && session.has_deadline();
+            match (session.observable, session.turn_open) {
+                (Observable::AtOnce | Observable::Soon, Some(true)) if early && nothing_said => {
+                    Judged::broken("OR-9", session, format!("session {} is ended at work, before its time is up", session.id))
+                        .did("end_session")
+                        .known(format!("its turn is open, {}", session.deadline.words()))
+                        .shown_by([session.asked, *at])
+                }
+                _ => Judged::Silent,
+            }
+        }
+        Occurrence::WorkerOver { worker, sessions, .. } => {
+            let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
+            if let Some((session, end)) = ended_unseen(sessions)
+                && matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
+            {
+                return Judged::broken("OR-9", session, format!("session {} is given up in its first turn, before its time is up", session.id))
+                    .did("end_session before any announcement, any data and the deadline")
+                    .known(session.deadline.words())
+                    .shown_by([session.asked, end]);
+            }
+            let killed = sessions.iter().find_map(|session| Some((session, killed_unseen(session)?)));
+            match killed {
+                Some((session, end)) if state != Some(WorkerState::Escalated) => {
+                    Judged::broken("OR-9", session, format!("session {} is ended at its deadline without a look at it", session.id))
+                        .did("end_session, and no get_session_data or capture_screen before it")
+                        .known(format!("nothing had been heard of it; {}", session.deadline.words()))
+                        .shown_by([session.asked, end])
+                }
+                _ if sessions.is_empty() => Judged::Silent,
+                _ => Judged::Kept,
+            }
+        }
+        _ => Judged::Silent,
+    }
+}
+
+/// When a session was ended past its deadline, silent and uninspected. A poll in the second half of an observable session's
+/// time counts as a look.
+fn killed_unseen(session: &Session) -> Option<crate::rules::Moment> {
+    let Deadline::At { ms, .. } = session.deadline else { return None };
+    let end = session.end_asked.filter(|end| end.ms >= session.deadline.earliest())?;
+    let before_the_end = |moment: Option<crate::rules::Moment>| moment.is_some_and(|moment| moment < end);
+    let said = before_the_end(session.told) || before_the_end(session.announced) || before_the_end(session.gone);
+    let from = match session.observable {
+        Observable::Late => session.deadline.earliest(),
+        _ => session.asked.ms + ms.saturating_sub(session.asked.ms) / 2,
+    };
+    let looked = session.looked.is_some_and(|look| look.ms >= from);
+    (!said && !looked && session.observable != Observable::Unknown).then_some(end)
+}
+
+/// OR-10: a day is too long.
+pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
+    match occurrence {
+        Occurrence::ReadAsked { session, at } => match session.not_found_at_day {
+            Some(not_found) if session.told.is_none() && session.ending == Ending::NotAsked => {
+                Judged::broken("OR-10", session, format!("session {} was not found after a day, and is waited for still", session.id))
+                    .did("another get_session_data")
+                    .known(format!("it is {} hours old", session.age(at.ms) / 3_600_000))
+                    .shown_by([session.asked, not_found, *at])
+            }
+            _ => Judged::Silent,
+        },
+        Occurrence::WorkerOver { worker, sessions, at } => {
+            let old = |session: &&&Session| {
+                session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS
+            };
+            let Some(session) = sessions.iter().find(old) else { return Judged::Silent };
+            let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
+            if let Some(not_found) = session.not_found_at_day
+                && state.is_some_and(|state| state != WorkerState::Escalated)
+            {
+                return Judged::broken("OR-10", session, format!("session {} was not found after a day, and nobody was called", session.id))
+                    .did("an outcome that is not `escalated`")
+                    .known(format!("it is {} hours old", session.age(at.ms) / 3_600_000))
+                    .shown_by([session.asked, not_found, *at]);
+            }
+            waited_out(session, *at)
+        }
+        _ => Judged::Silent,
+    }
+}
+
+/// Whether a session's first day went by, and nobody looked, was told or ended it.
+fn waited_out(session: &Session, at: crate::rules::Moment) -> Judged {
+    let limit = session.asked.ms + DAY_MS + DAY_SLACK_MS;
+    let by_then = |moment: Option<crate::rules::Moment>| moment.is_some_and(|moment| moment.ms <= limit);
+    let noticed = by_then(session.told) || by_then(session.data) || by_then(session.looked_at_day) || by_then(session.end_asked);
+    if noticed || at.ms <= limit {
+        return Judged::Kept;
+    }
+    Judged::broken("OR-10", session, format!("session {} is waited for longer than a day", session.id))
+        .did("neither a look at it nor an end")
+        .known("nobody had told of it, and it could not be observed")
+        .shown_by([session.asked, session.end_asked.unwrap_or(at)])
+}
+
+/// OR-12: the exit status is true.
+pub fn exit_status_is_true(occurrence: &Occurrence) -> Judged {
+    let Occurrence::Exited { code, overdue, workers, at } = occurrence else { return Judged::Silent };
+    let shown = |worker: Option<&Worker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);
+    if *overdue {
+        return Judged::broken_of("OR-12", "", "the orchestrator hangs past every deadline".to_owned())
+            .did("it had to be ended")
+            .known("its last deadline had passed long before")
+            .shown_by([*at]);
+    }
+    let state = |worker: &Worker| worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
+    let undone = |(worker, sessions): &&(&Worker, Vec<&Session>)| -> Option<String> {
+        match state(worker) {
+            Some(state @ (WorkerState::Failed | WorkerState::Escalated)) => Some(format!("it is reported as {}", state.name())),
+            _ if sessions.is_empty() => Some("no session was ever started for it".to_owned()),
+            _ if sessions.iter().all(|session| session.turn_failed.is_some()) => Some("its turn was announced as failed".to_owned()),
+            _ if sessions.iter().all(|session| session.turn_open.is_some() && !session.turn_completed) => {
+                Some("its agent completed no turn".to_owned())
+            }
+            _ => None,
+        }
+    };
+    let left = workers.iter().find_map(|worker| Some((worker.0, undone(&worker)?)));
+    match (code, left) {
+        (Some(0), Some((worker, why))) => {
+            Judged::broken_of("OR-12", "", format!("the exit status is 0, though the work of worker {} is not done", worker.index))
+                .did("exit status 0")
+                .known(why)
+                .shown_by(shown(Some(worker)))
+        }
+        (Some(0), None) => Judged::Kept,
+        (code, None) if !workers.is_empty() && workers.iter().all(|(worker, _)| state(worker) == Some(WorkerState::Done)) => {
+            let how = code.map_or_else(|| "an end by a signal".to_owned(), |code| format!("exit status {code}"));
+            Judged::broken_of("OR-12", "", "the exit status says failure, though every worker is reported as done".to_owned())
+                .did(how)
+                .known("every outcome is `done`")
+                .shown_by(shown(workers.first().map(|(worker, _)| *worker)))
+        }
+        _ => Judged::Kept,
+    }
+}

@@ -1,0 +1,52 @@
+//! What a trace does not show, and what therefore could not be judged.
+
+use crate::spec::RequirementId;
+
+/// What a trace had in it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Seen {
+    /// Workers with their deadlines.
+    pub workers: bool,
+    /// Outcomes.
+    pub outcomes: bool,
+    /// The orchestrator's end.
+    pub exit: bool,
+    /// What was actually true.
+    pub truth: bool,
+    /// Calls about sessions whose start is not in it.
+    pub strangers: u64,
+    /// Sessions of agents without a profile.
+    pub unknown_agents: u64,
+    /// Sessions open at its end.
+    pub open: u64,
+    /// Unanswered starts at its end.
+    pub unsettled: u64,
+}
+
+/// The requirements that could not be judged, or not wholly, and why.
+pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
+    const NO_DEADLINE: &str = "no `worker` lines: only a session's first 30 s surely lie before its deadline";
+    let open = format!("the trace ends while {} sessions are open", seen.open);
+    let unsettled = format!("the trace ends while {} starts are unanswered or unsettled", seen.unsettled);
+    let strangers = format!("{} calls are about sessions whose start is not in the trace", seen.strangers);
+    let unknown = format!("{} sessions are of agents without a profile", seen.unknown_agents);
+    let rows: [(bool, &[&str], &str); 10] = [
+        (!seen.workers, &["OR-1", "OR-2"], NO_DEADLINE),
+        (!seen.workers, &["OR-3", "OR-9"], "no `worker` lines: which deadline a session had is not known"),
+        (!seen.exit, &["OR-3", "OR-8", "OR-9", "OR-12"], "no `orchestrator_exited` line: how the orchestrator came out is not known"),
+        (!seen.exit && seen.open > 0, &["OR-4"], &open),
+        (!seen.exit && seen.unsettled > 0, &["OR-7"], &unsettled),
+        (seen.exit && !seen.outcomes, &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12"], "no `outcome` lines: what was reported is not known"),
+        (!seen.outcomes && !seen.exit, &["OR-10"], "no `outcome` lines: only waiting on is judged, not whether somebody was called"),
+        (!seen.truth, &["OR-9"], "no `truth` lines: whether an observable session was at work when it was ended is not known"),
+        (seen.strangers > 0, &["OR-1", "OR-2", "OR-4", "OR-5", "OR-6", "OR-11", "OR-11b"], &strangers),
+        (seen.unknown_agents > 0, &["OR-1", "OR-2", "OR-3", "OR-10"], &unknown),
+    ];
+    let mut all: Vec<(RequirementId, String)> = rows
+        .iter()
+        .filter(|(applies, ..)| *applies)
+        .flat_map(|(_, ids, why)| ids.iter().map(|id| (id.parse().expect("an id"), (*why).to_owned())))
+        .collect();
+    all.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all
+}

@@ -1,0 +1,411 @@
+//! A glance at a record: what the rules for orchestrators look at, borrowed from a line or from a [`Record`].
+//!
+//! Reading a line this way allocates next to nothing: transcripts are measured and passed over, unknown keys skipped.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::contract::{AgentKind, Announcement, Args, ErrorCode, TurnStatus, WorkerState};
+
+use super::loose::{Int, Length, Text, Truthful};
+use super::{Entry, Fact, Outcome, RESTARTED, Record, Worker};
+
+/// What of one record matters, and when it was.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Glance<'a> {
+    /// Milliseconds: `at_ms`, else those of the wall time `at` since 1970. None where the record says neither.
+    pub ms: Option<u64>,
+    /// What the record says.
+    pub what: What<'a>,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What<'a> {
+    /// An operation is asked for.
+    Asked {
+        /// Pairs it with its answer.
+        id: u64,
+        /// The operation.
+        op: Cow<'a, str>,
+        /// What of its arguments matters.
+        args: Asked<'a>,
+    },
+    /// An answer came.
+    Answered {
+        /// The request's id.
+        id: u64,
+        /// The result or the error; none where no answer was seen.
+        said: Option<Result<Answered<'a>, ErrorCode>>,
+    },
+    /// The manager announced something about a session.
+    Told {
+        /// The session.
+        session: Cow<'a, str>,
+        /// What.
+        news: News,
+    },
+    /// A fact about an agent's run.
+    Truth {
+        /// The run.
+        run: Cow<'a, str>,
+        /// What of it matters.
+        fact: Turned<'a>,
+    },
+    /// A session was found to be an agent's run.
+    Bound {
+        /// The session.
+        session: Cow<'a, str>,
+        /// The run.
+        run: Cow<'a, str>,
+    },
+    /// What an orchestrator is to do with one worker.
+    Worker(Worker),
+    /// How a worker came out.
+    Outcome(Outcome),
+    /// The orchestrator's process is over.
+    Exited {
+        /// Its exit status; none where a signal ended it.
+        code: Option<i32>,
+        /// Whether the gate had to end it.
+        overdue: bool,
+    },
+    /// The manager was killed and started again.
+    Restarted,
+    /// Nothing that matters here.
+    Other,
+    /// A kind that this version does not know.
+    Unknown,
+}
+
+/// The arguments that matter.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Asked<'a> {
+    /// `session_id`.
+    #[serde(borrow, default, rename = "session_id")]
+    pub session: Text<'a>,
+    /// `agent`.
+    #[serde(borrow, default)]
+    pub agent: Text<'a>,
+    /// `cwd`.
+    #[serde(borrow, default)]
+    pub cwd: Text<'a>,
+    /// `message`.
+    #[serde(borrow, default)]
+    pub message: Text<'a>,
+    /// `request_id`.
+    #[serde(borrow, default, rename = "request_id")]
+    pub request: Text<'a>,
+}
+
+/// What of a result matters.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Answered<'a> {
+    /// `session_id`.
+    #[serde(borrow, default, rename = "session_id")]
+    pub session: Text<'a>,
+    /// The length of `text`, in bytes; none where there is no text.
+    #[serde(default)]
+    pub text: Length,
+    /// `truncated`.
+    #[serde(default)]
+    pub truncated: Truthful,
+    /// `pending`.
+    #[serde(default)]
+    pub pending: Truthful,
+    /// `sessions`.
+    #[serde(borrow, default)]
+    pub sessions: Option<Vec<Listed<'a>>>,
+}
+
+/// A session in a list.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+pub struct Listed<'a> {
+    /// `session_id`.
+    #[serde(borrow, default, rename = "session_id")]
+    pub session: Text<'a>,
+    /// `status`.
+    #[serde(borrow, default)]
+    pub status: Text<'a>,
+    /// `request_id`.
+    #[serde(borrow, default, rename = "request_id")]
+    pub request: Text<'a>,
+    /// `cwd`.
+    #[serde(borrow, default)]
+    pub cwd: Text<'a>,
+}
+
+/// What an announcement tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// A turn is over, in that way.
+    TurnCompleted(TurnStatus),
+    /// The session is over.
+    SessionEnded,
+    /// The agent waits for an answer.
+    NeedsInput,
+}
+
+/// What a fact says of an agent's turns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Turned<'a> {
+    /// The agent is up, in that folder.
+    Up(Cow<'a, str>),
+    /// A turn is open.
+    Open,
+    /// A turn is complete, in that way.
+    Complete(TurnStatus),
+    /// The agent is gone.
+    Gone,
+    /// Something else.
+    Else,
+}
+
+/// One line, as JSON has it.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(default)]
+    at_ms: Option<u64>,
+    #[serde(borrow, default)]
+    at: Text<'a>,
+    #[serde(borrow, default)]
+    kind: Text<'a>,
+    #[serde(default)]
+    id: Int,
+    #[serde(borrow, default)]
+    op: Text<'a>,
+    #[serde(borrow, default)]
+    args: Option<Asked<'a>>,
+    #[serde(borrow, default)]
+    ok: Option<Answered<'a>>,
+    #[serde(default)]
+    error: Option<Code>,
+    #[serde(borrow, default)]
+    event: Text<'a>,
+    #[serde(borrow, default)]
+    session_id: Text<'a>,
+    #[serde(borrow, default)]
+    agent_run: Text<'a>,
+    #[serde(borrow, default)]
+    fact: Text<'a>,
+    #[serde(borrow, default)]
+    cwd: Text<'a>,
+    #[serde(borrow, default)]
+    status: Text<'a>,
+    #[serde(borrow, default)]
+    agent: Text<'a>,
+    #[serde(default)]
+    worker: Int,
+    #[serde(default)]
+    deadline_s: Option<f64>,
+    #[serde(borrow, default)]
+    state: Text<'a>,
+    #[serde(default)]
+    truncated: Truthful,
+    #[serde(default)]
+    code: Int,
+    #[serde(default)]
+    overdue: Truthful,
+    #[serde(borrow, default)]
+    text: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Code {
+    code: ErrorCode,
+}
+
+/// Why a line is not a record.
+#[derive(Debug, thiserror::Error)]
+pub enum GlanceError {
+    /// It is not JSON, or not of a record's shape.
+    #[error("not a trace record: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Something that its kind must have is not there.
+    #[error("not a trace record: a line of kind `{kind}` has no {wanted}")]
+    Lacks {
+        /// The kind.
+        kind: String,
+        /// What is not there, or not of its form.
+        wanted: &'static str,
+    },
+    /// The wall time cannot be read.
+    #[error("not a trace record: `at` is `{0}`, wanted a time such as 2026-01-31T12:00:00.250Z")]
+    Time(String),
+}
+
+impl<'a> Glance<'a> {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// Where the line is not a record.
+    pub fn of_line(line: &'a [u8]) -> Result<Self, GlanceError> {
+        let line: Line = serde_json::from_slice(line)?;
+        let ms = match (line.at_ms, line.at.get()) {
+            (None, Some(at)) => Some(epoch_ms(at).ok_or_else(|| GlanceError::Time(at.to_owned()))?),
+            (at_ms, _) => at_ms,
+        };
+        Ok(Self { ms, what: line.what()? })
+    }
+
+    /// What of a record matters.
+    pub fn of_record(record: &'a Record) -> Self {
+        Self { ms: record.at_ms.or_else(|| epoch_ms(record.at.as_deref()?)), what: what(&record.entry) }
+    }
+}
+
+/// Milliseconds since 1970 of an RFC 3339 time.
+fn epoch_ms(at: &str) -> Option<u64> {
+    u64::try_from(at.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
+}
+
+impl<'a> Line<'a> {
+    fn what(self) -> Result<What<'a>, GlanceError> {
+        let kind = self.kind.get().unwrap_or_default().to_owned();
+        let lacks = |wanted| GlanceError::Lacks { kind: kind.clone(), wanted };
+        Ok(match kind.as_str() {
+            "request" => What::Asked {
+                id: self.id.unsigned().ok_or_else(|| lacks("`id`"))?,
+                op: self.op.0.ok_or_else(|| lacks("`op`"))?,
+                args: self.args.unwrap_or_default(),
+            },
+            "reply" => What::Answered {
+                id: self.id.unsigned().ok_or_else(|| lacks("`id`"))?,
+                said: match (self.ok, self.error) {
+                    (_, Some(error)) => Some(Err(error.code)),
+                    (ok, None) => ok.map(Ok),
+                },
+            },
+            "event" => What::Told {
+                session: self.session_id.0.ok_or_else(|| lacks("`session_id`"))?,
+                news: match self.event.get() {
+                    Some("turn_completed") => News::TurnCompleted(turn_status(self.status.get()).ok_or_else(|| lacks("known `status`"))?),
+                    Some("session_ended") => News::SessionEnded,
+                    Some("needs_input") => News::NeedsInput,
+                    _ => return Err(lacks("known `event`")),
+                },
+            },
+            "truth" => What::Truth {
+                run: self.agent_run.0.ok_or_else(|| lacks("`agent_run`"))?,
+                fact: match self.fact.get().ok_or_else(|| lacks("`fact`"))? {
+                    "agent_started" => Turned::Up(self.cwd.0.unwrap_or_default()),
+                    "prompt_accepted" | "turn_started" => Turned::Open,
+                    "turn_completed" => Turned::Complete(turn_status(self.status.get()).ok_or_else(|| lacks("known `status`"))?),
+                    "agent_exited" | "agent_gone" => Turned::Gone,
+                    "turn_released" | "file_written" | "file_removed" | "agent_signalled" | "descendant_alive" => Turned::Else,
+                    _ => return Err(lacks("known `fact`")),
+                },
+            },
+            "bound" => What::Bound {
+                session: self.session_id.0.ok_or_else(|| lacks("`session_id`"))?,
+                run: self.agent_run.0.ok_or_else(|| lacks("`agent_run`"))?,
+            },
+            "worker" => What::Worker(Worker {
+                worker: self.worker.index().ok_or_else(|| lacks("`worker`"))?,
+                agent: self.agent.get().and_then(|word| word.parse().ok()).ok_or_else(|| lacks("known `agent`"))?,
+                cwd: self.cwd.get().ok_or_else(|| lacks("`cwd`"))?.to_owned(),
+                deadline_s: self.deadline_s.ok_or_else(|| lacks("`deadline_s`"))?,
+            }),
+            "outcome" => What::Outcome(Outcome {
+                worker: self.worker.index().ok_or_else(|| lacks("`worker`"))?,
+                state: self.state.get().and_then(worker_state).ok_or_else(|| lacks("known `state`"))?,
+                truncated: self.truncated.0,
+            }),
+            "orchestrator_exited" => {
+                What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 }
+            }
+            "note" if self.text.get() == Some(RESTARTED) => What::Restarted,
+            "meta" | "note" => What::Other,
+            "" => return Err(lacks("`kind`")),
+            _ => What::Unknown,
+        })
+    }
+}
+
+/// A turn's status by its word; absent means completed.
+fn turn_status(word: Option<&str>) -> Option<TurnStatus> {
+    match word {
+        None | Some("completed") => Some(TurnStatus::Completed),
+        Some("interrupted") => Some(TurnStatus::Interrupted),
+        Some("failed") => Some(TurnStatus::Failed),
+        Some(_) => None,
+    }
+}
+
+fn worker_state(word: &str) -> Option<WorkerState> {
+    [WorkerState::Done, WorkerState::Failed, WorkerState::Escalated].into_iter().find(|state| state.name() == word)
+}
+
+fn what(entry: &Entry) -> What<'_> {
+    match entry {
+        Entry::Request { id, op, args } => What::Asked { id: *id, op: Cow::Borrowed(op), args: Asked::of(args) },
+        Entry::Reply { id, ok, error } => What::Answered {
+            id: *id,
+            said: match (ok, error) {
+                (_, Some(error)) => Some(Err(error.code)),
+                (ok, None) => ok.as_ref().map(|ok| Ok(Answered::of(ok))),
+            },
+        },
+        Entry::Event(said) => What::Told {
+            session: Cow::Borrowed(said.session_id().as_str()),
+            news: match said {
+                Announcement::TurnCompleted { status, .. } => News::TurnCompleted(status.unwrap_or(TurnStatus::Completed)),
+                Announcement::SessionEnded { .. } => News::SessionEnded,
+                Announcement::NeedsInput { .. } => News::NeedsInput,
+            },
+        },
+        Entry::Truth(fact) => What::Truth {
+            run: Cow::Borrowed(&fact.agent_run().0),
+            fact: match fact {
+                Fact::AgentStarted { cwd, .. } => Turned::Up(Cow::Borrowed(cwd)),
+                Fact::PromptAccepted { .. } | Fact::TurnStarted { .. } => Turned::Open,
+                Fact::TurnCompleted { status, .. } => Turned::Complete(status.unwrap_or(TurnStatus::Completed)),
+                Fact::AgentExited { .. } | Fact::AgentGone { .. } => Turned::Gone,
+                _ => Turned::Else,
+            },
+        },
+        Entry::Bound { session_id, agent_run, .. } => {
+            What::Bound { session: Cow::Borrowed(session_id.as_str()), run: Cow::Borrowed(&agent_run.0) }
+        }
+        Entry::Worker(worker) => What::Worker(worker.clone()),
+        Entry::Outcome(outcome) => What::Outcome(outcome.clone()),
+        Entry::OrchestratorExited { code, overdue } => What::Exited { code: *code, overdue: *overdue },
+        Entry::Note { text } if text == RESTARTED => What::Restarted,
+        Entry::Meta { .. } | Entry::Note { .. } => What::Other,
+        Entry::Unknown => What::Unknown,
+    }
+}
+
+impl<'a> Asked<'a> {
+    fn of(args: &'a Args) -> Self {
+        let text = |name| Text::of(args.get(name));
+        Self { session: text("session_id"), agent: text("agent"), cwd: text("cwd"), message: text("message"), request: text("request_id") }
+    }
+
+    /// The agent asked for, where the contract knows it.
+    pub fn agent_kind(&self) -> Option<AgentKind> {
+        self.agent.get()?.parse().ok()
+    }
+}
+
+impl<'a> Answered<'a> {
+    fn of(result: &'a Args) -> Self {
+        let flag = |name: &str| Truthful(result.get(name).and_then(serde_json::Value::as_bool).unwrap_or_default());
+        let sessions = result.get("sessions").and_then(serde_json::Value::as_array);
+        Self {
+            session: Text::of(result.get("session_id")),
+            text: Length(result.get("text").and_then(serde_json::Value::as_str).map(str::len)),
+            truncated: flag("truncated"),
+            pending: flag("pending"),
+            sessions: sessions.map(|items| items.iter().filter_map(|item| item.as_object().map(Listed::of)).collect()),
+        }
+    }
+}
+
+impl<'a> Listed<'a> {
+    fn of(item: &'a Args) -> Self {
+        let text = |name| Text::of(item.get(name));
+        Self { session: text("session_id"), status: text("status"), request: text("request_id"), cwd: text("cwd") }
+    }
+}
