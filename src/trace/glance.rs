@@ -312,9 +312,7 @@ impl<'a> Line<'a> {
                 state: self.state.get().and_then(worker_state).ok_or_else(|| lacks("known `state`"))?,
                 truncated: self.truncated.0,
             }),
-            "orchestrator_exited" => {
-                What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 }
-            }
+            "orchestrator_exited" => What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 },
             "note" if self.text.get() == Some(RESTARTED) => What::Restarted,
             "meta" | "note" => What::Other,
             "" => return Err(lacks("`kind`")),

@@ -2,8 +2,8 @@
 
 use crate::contract::WorkerState;
 
-use super::session::{Ending, Session};
-use super::{Judged, Occurrence};
+use super::session::{Ending, Session, Worker};
+use super::{Judged, Moment, Occurrence};
 
 /// OR-4: every session is ended, once.
 pub fn ended_once(occurrence: &Occurrence) -> Judged {
@@ -21,14 +21,20 @@ pub fn ended_once(occurrence: &Occurrence) -> Judged {
             .did("end_session after it had succeeded and the session was gone")
             .known("nothing was left to end")
             .shown_by([*at]),
-        Occurrence::Left { session, at, .. } => left(session, *at),
+        Occurrence::Left { session, worker, at } => left(session, *worker, *at),
         _ => Judged::Silent,
     }
 }
 
-fn left(session: &Session, at: crate::rules::Moment) -> Judged {
+/// How often an end may fail before somebody may be called instead.
+const TRIES: u32 = 2;
+
+fn left(session: &Session, worker: Option<&Worker>, at: Moment) -> Judged {
+    let state = worker.and_then(|worker| worker.outcome.as_ref()).map(|(_, outcome)| outcome.state);
+    let was_escalated = state.is_none_or(|state| state == WorkerState::Escalated);
     let (did, last) = match session.ending {
         Ending::Done { .. } => return Judged::Kept,
+        Ending::Failed(_) if session.end_failures >= TRIES && was_escalated => return Judged::Kept,
         Ending::NotAsked => ("no end_session at all", session.known),
         Ending::Asked => ("an end_session that was never answered, and no other", session.end_asked.unwrap_or(session.known)),
         Ending::Failed(failed) => ("an end_session that failed, and no other after it", failed),

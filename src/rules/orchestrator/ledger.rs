@@ -19,6 +19,9 @@ const CONFIRM_MS: u64 = 60_000;
 /// An `end_session` that took longer may have been given up by who asked, in milliseconds.
 const GIVEN_UP_MS: u64 = 5000;
 
+/// From so many unanswered calls on, and four for each open session, those are forgotten that nobody waits for any more.
+const MANY_PENDING: usize = 4096;
+
 /// A call that waits for its answer.
 struct Pending {
     asked: Moment,
@@ -134,6 +137,13 @@ impl Ledger {
             _ => return,
         };
         self.pending.insert(id, Pending { asked: self.now, call });
+        if self.pending.len() > MANY_PENDING + 4 * self.sessions.len() {
+            let oldest = self.now.ms.saturating_sub(DAY_MS);
+            self.pending.retain(|_, pending| match &pending.call {
+                Call::Start(_) | Call::List { .. } => pending.asked.ms >= oldest,
+                Call::Read(id) | Call::End(id) | Call::About(id) => self.sessions.contains_key(id),
+            });
+        }
     }
 
     fn start_asked(&mut self, args: &Asked, court: &mut Court) -> Call {
@@ -309,6 +319,7 @@ impl Ledger {
             turn_completed: false,
             end_asked: None,
             ending: Ending::NotAsked,
+            end_failures: 0,
             listed_after: false,
             still_alive: None,
             found: Default::default(),
@@ -377,7 +388,10 @@ impl Ledger {
                 session.listed_after = false;
             }
             Err(_) if matches!(session.ending, Ending::Done { .. }) => {}
-            Err(_) => session.ending = Ending::Failed(at),
+            Err(_) => {
+                session.end_failures += 1;
+                session.ending = Ending::Failed(at);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use crate::contract::WorkerState;
 
 use super::session::{DAY_MS, Observable, Session};
-use super::{Judged, Occurrence, Read};
+use super::{Judged, Moment, Occurrence, Read};
 
 /// OR-1: the first turn is not polled.
 pub fn first_turn_unpolled(occurrence: &Occurrence) -> Judged {
@@ -44,17 +44,22 @@ pub fn not_found_is_not_ended(occurrence: &Occurrence) -> Judged {
         }
         Occurrence::StartAsked { beside: Some((session, nothing)), at, .. } if session.is_in_the_dark(*at) => {
             let Some(nothing) = nothing else { return Judged::Kept };
-            Judged::broken("OR-2", session, format!("session {} gets a replacement in its first turn, after it was not to be seen", session.id))
-                .did("start_session for the same work")
-                .known(format!("nobody said that it is over; {}", session.deadline.words()))
-                .shown_by([*nothing, *at])
+            Judged::broken(
+                "OR-2",
+                session,
+                format!("session {} gets a replacement in its first turn, after it was not to be seen", session.id),
+            )
+            .did("start_session for the same work")
+            .known(format!("nobody said that it is over; {}", session.deadline.words()))
+            .shown_by([*nothing, *at])
         }
         Occurrence::WorkerOver { worker, sessions, at } => {
             let Some((told, outcome)) = &worker.outcome else { return Judged::Silent };
             let given_up = |session: &&&Session| session.end_asked.is_none() && session.is_in_the_dark(*at) && session.nothing.is_some();
             match sessions.iter().find(given_up) {
                 Some(session) if outcome.state == WorkerState::Failed => {
-                    let message = format!("worker {} is reported as failed while session {} is in its first turn", worker.index, session.id);
+                    let message =
+                        format!("worker {} is reported as failed while session {} is in its first turn", worker.index, session.id);
                     Judged::broken("OR-2", session, message)
                         .did("a failure reported after not-found")
                         .known(format!("nobody said that it is over; {}", session.deadline.words()))
@@ -77,26 +82,32 @@ pub fn completion_is_announced(occurrence: &Occurrence) -> Judged {
     if let Some((session, end)) = ended_unseen(sessions)
         && !matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
     {
-        return Judged::broken("OR-3", session, format!("session {} is ended in its first turn, which nobody announced as complete", session.id))
-            .did("end_session before any announcement, any data and the deadline")
-            .known(session.deadline.words())
-            .shown_by([session.known, end]);
+        return Judged::broken(
+            "OR-3",
+            session,
+            format!("session {} is ended in its first turn, which nobody announced as complete", session.id),
+        )
+        .did("end_session before any announcement, any data and the deadline")
+        .known(session.deadline.words())
+        .shown_by([session.known, end]);
     }
     let was_seen = sessions.iter().any(|session| session.told.is_some() || session.data.is_some());
     match (&worker.outcome, sessions.last()) {
-        (Some((told, outcome)), Some(session)) if outcome.state == WorkerState::Done && !was_seen => {
-            Judged::broken("OR-3", session, format!("worker {} is reported as done, though nobody heard or read anything of it", worker.index))
-                .did("done")
-                .known("no announcement, no data")
-                .shown_by([session.known, *told])
-        }
+        (Some((told, outcome)), Some(session)) if outcome.state == WorkerState::Done && !was_seen => Judged::broken(
+            "OR-3",
+            session,
+            format!("worker {} is reported as done, though nobody heard or read anything of it", worker.index),
+        )
+        .did("done")
+        .known("no announcement, no data")
+        .shown_by([session.known, *told]),
         _ => Judged::Kept,
     }
 }
 
 /// The session that was ended in its first turn though nothing was known of it, and when that was asked for. Where it had
 /// not been to be seen, that is OR-2.
-pub(super) fn ended_unseen<'a>(sessions: &[&'a Session]) -> Option<(&'a Session, crate::rules::Moment)> {
+pub(super) fn ended_unseen<'a>(sessions: &[&'a Session]) -> Option<(&'a Session, Moment)> {
     let ended = |session: &&'a Session| {
         let end = session.end_asked.filter(|end| session.is_in_the_dark(*end))?;
         session.nothing.is_none_or(|nothing| nothing > end).then_some((*session, end))

@@ -4,7 +4,7 @@ use crate::contract::WorkerState;
 
 use super::observing::ended_unseen;
 use super::session::{DAY_MS, DAY_SLACK_MS, Deadline, Ending, Observable, Session, Worker};
-use super::{Judged, Occurrence};
+use super::{Judged, Moment, Occurrence};
 
 /// OR-8: a tail is not the whole.
 pub fn tail_is_told(occurrence: &Occurrence) -> Judged {
@@ -45,10 +45,14 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
             if let Some((session, end)) = ended_unseen(sessions)
                 && matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
             {
-                return Judged::broken("OR-9", session, format!("session {} is given up in its first turn, before its time is up", session.id))
-                    .did("end_session before any announcement, any data and the deadline")
-                    .known(session.deadline.words())
-                    .shown_by([session.asked, end]);
+                return Judged::broken(
+                    "OR-9",
+                    session,
+                    format!("session {} is given up in its first turn, before its time is up", session.id),
+                )
+                .did("end_session before any announcement, any data and the deadline")
+                .known(session.deadline.words())
+                .shown_by([session.asked, end]);
             }
             let killed = sessions.iter().find_map(|session| Some((session, killed_unseen(session)?)));
             match killed {
@@ -68,10 +72,10 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
 
 /// When a session was ended past its deadline, silent and uninspected. A poll in the second half of an observable session's
 /// time counts as a look.
-fn killed_unseen(session: &Session) -> Option<crate::rules::Moment> {
+fn killed_unseen(session: &Session) -> Option<Moment> {
     let Deadline::At { ms, .. } = session.deadline else { return None };
     let end = session.end_asked.filter(|end| end.ms >= session.deadline.earliest())?;
-    let before_the_end = |moment: Option<crate::rules::Moment>| moment.is_some_and(|moment| moment < end);
+    let before_the_end = |moment: Option<Moment>| moment.is_some_and(|moment| moment < end);
     let said = before_the_end(session.told) || before_the_end(session.announced) || before_the_end(session.gone);
     let from = match session.observable {
         Observable::Late => session.deadline.earliest(),
@@ -94,18 +98,21 @@ pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
             _ => Judged::Silent,
         },
         Occurrence::WorkerOver { worker, sessions, at } => {
-            let old = |session: &&&Session| {
-                session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS
-            };
+            let old =
+                |session: &&&Session| session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS;
             let Some(session) = sessions.iter().find(old) else { return Judged::Silent };
             let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
             if let Some(not_found) = session.not_found_at_day
                 && state.is_some_and(|state| state != WorkerState::Escalated)
             {
-                return Judged::broken("OR-10", session, format!("session {} was not found after a day, and nobody was called", session.id))
-                    .did("an outcome that is not `escalated`")
-                    .known(format!("it is {} hours old", session.age(at.ms) / 3_600_000))
-                    .shown_by([session.asked, not_found, *at]);
+                return Judged::broken(
+                    "OR-10",
+                    session,
+                    format!("session {} was not found after a day, and nobody was called", session.id),
+                )
+                .did("an outcome that is not `escalated`")
+                .known(format!("it is {} hours old", session.age(at.ms) / 3_600_000))
+                .shown_by([session.asked, not_found, *at]);
             }
             waited_out(session, *at)
         }
@@ -114,9 +121,9 @@ pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
 }
 
 /// Whether a session's first day went by, and nobody looked, was told or ended it.
-fn waited_out(session: &Session, at: crate::rules::Moment) -> Judged {
+fn waited_out(session: &Session, at: Moment) -> Judged {
     let limit = session.asked.ms + DAY_MS + DAY_SLACK_MS;
-    let by_then = |moment: Option<crate::rules::Moment>| moment.is_some_and(|moment| moment.ms <= limit);
+    let by_then = |moment: Option<Moment>| moment.is_some_and(|moment| moment.ms <= limit);
     let noticed = by_then(session.told) || by_then(session.data) || by_then(session.looked_at_day) || by_then(session.end_asked);
     if noticed || at.ms <= limit {
         return Judged::Kept;

@@ -159,6 +159,8 @@ pub struct Session {
     pub end_asked: Option<Moment>,
     /// How far its end has come.
     pub ending: Ending,
+    /// How often its end failed.
+    pub end_failures: u32,
     /// Whether a list was asked for after its end.
     pub listed_after: bool,
     /// When a list showed it alive after its end.
