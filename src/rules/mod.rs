@@ -186,8 +186,11 @@ mod tests {
     fn every_trace_in_the_folder_belongs_to_a_rule() {
         let known: BTreeSet<PathBuf> = RULES.iter().flat_map(|rule| ["pass", "fail"].map(|kind| fixture(rule, kind))).collect();
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces");
-        let stray: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| !known.contains(path)).collect();
+        let stray: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file() && !known.contains(path))
+            .collect();
         assert_eq!(stray, Vec::<PathBuf>::new());
     }
 

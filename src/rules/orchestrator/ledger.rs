@@ -380,12 +380,14 @@ impl Ledger {
         let Some(session) = self.sessions.get_mut(id) else { return };
         match result {
             Ok(_) | Err(ErrorCode::SessionNotFound | ErrorCode::SessionEnded) => {
-                if !matches!(session.ending, Ending::Done { .. }) || session.still_alive.is_some() {
-                    self.unverified.retain(|other| **other != *session.id);
-                    self.unverified.push_back(Arc::clone(&session.id));
+                let was_done = matches!(session.ending, Ending::Done { .. });
+                if was_done && session.still_alive.is_none() {
+                    return;
                 }
                 session.ending = Ending::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
                 session.listed_after = false;
+                self.unverified.retain(|other| **other != *session.id);
+                self.unverified.push_back(Arc::clone(&session.id));
             }
             Err(_) if matches!(session.ending, Ending::Done { .. }) => {}
             Err(_) => {

@@ -13,6 +13,8 @@ mod outcomes;
 mod pace;
 mod session;
 mod starting;
+#[cfg(test)]
+mod tests;
 mod unjudged;
 
 use std::collections::BTreeMap;
