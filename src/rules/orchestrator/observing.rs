@@ -117,7 +117,11 @@ pub(super) fn ended_unseen<'a>(sessions: &[&'a Session]) -> Option<(&'a Session,
 
 /// OR-6: afterwards, not found ends the polling.
 pub fn gone_is_not_polled(occurrence: &Occurrence) -> Judged {
-    let Occurrence::ReadAsked { session, at } = occurrence else { return Judged::Silent };
+    let (session, at) = match occurrence {
+        Occurrence::ReadAsked { session, at } => (session, at),
+        Occurrence::EndAsked { session, .. } if session.gone.is_some() => return Judged::Kept,
+        _ => return Judged::Silent,
+    };
     let Some(gone) = session.gone else { return Judged::Silent };
     Judged::broken("OR-6", session, format!("session {} is read again after it was gone", session.id))
         .did("get_session_data")
