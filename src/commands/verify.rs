@@ -12,8 +12,9 @@ use crate::contract::{AgentKind, SUITES, Side, suite};
 use crate::driver::manifest::{Manifest, TransportKind};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
+use crate::results::baseline::Baseline;
 use crate::results::exit_code;
-use crate::results::model::Verdict;
+use crate::results::model::{Report, Verdict};
 use crate::runner::plan::{Fate, Planned, Selection};
 use crate::runner::{self, Options, Outcome, Reference, Subject};
 use crate::spec::{Registry, RequirementId, SpecVersion};
@@ -70,6 +71,15 @@ pub struct Verify {
     /// Keep the sandboxes, and say where they are
     #[arg(long)]
     keep_sandbox: bool,
+    /// Failures that are known, with their reasons: they are counted apart, and fail the run once they are fixed
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Bring the baseline up to date with this run
+    #[arg(long, requires = "baseline")]
+    update_baseline: bool,
+    /// Do not first prove, on this machine, that orphans, false "ended"s and missing announcements would be seen
+    #[arg(long)]
+    no_control: bool,
     /// Stop at the first failure
     #[arg(long)]
     fail_fast: bool,
@@ -128,6 +138,8 @@ fn verified(args: Verify) -> miette::Result<u8> {
         spec_version: args.spec_version,
         jobs: args.jobs.map(usize::from),
         repeat: args.repeat as usize,
+        control: !args.no_control,
+        baseline: args.baseline.as_deref().map(|path| baseline(path, args.update_baseline)).transpose()?,
         fail_fast: args.fail_fast,
         keep_sandbox: args.keep_sandbox,
         time_limit: Duration::from_secs(args.time_limit),
@@ -145,7 +157,11 @@ fn verified(args: Verify) -> miette::Result<u8> {
             progress.tell(&event);
         }
     };
-    let outcome = runner::run(&subject, planned, &profiles, &options, &mut tell);
+    let mut outcome = runner::run(&subject, planned, &profiles, &options, &mut tell);
+    if args.update_baseline && !outcome.interrupted {
+        let path = args.baseline.as_deref().expect("the command line was checked");
+        update_baseline(path, &mut outcome.report, &subject, &options)?;
+    }
     let look = look(&args);
     write_reports(&outcome, &args.report, &look)?;
     let form = match args.format {
@@ -160,6 +176,28 @@ fn verified(args: Verify) -> miette::Result<u8> {
         return Ok(INTERRUPTED);
     }
     Ok(exit_code(&outcome.report, args.strict))
+}
+
+/// The baseline; none yet where it is to be written.
+fn baseline(path: &Path, update: bool) -> miette::Result<Baseline> {
+    let file = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Baseline::parse(&file, &text).map_err(|error| miette::Report::new(*error)),
+        Err(error) if update && error.kind() == std::io::ErrorKind::NotFound => Ok(Baseline::empty(&file)),
+        Err(error) => Err(miette::miette!(help = "`--update-baseline` writes one", "{file}: the baseline cannot be read: {error}")),
+    }
+}
+
+/// Writes the baseline anew, and judges the report by it.
+fn update_baseline(path: &Path, report: &mut Report, subject: &Subject, options: &Options) -> miette::Result<()> {
+    let (places, today) = (runner::places(subject, options), jiff::Zoned::now().date());
+    let old = options.baseline.as_ref().expect("it was read");
+    let text = old.updated(report, &places, today);
+    std::fs::write(path, &text).map_err(|error| miette::miette!("{}: the baseline cannot be written: {error}", path.display()))?;
+    let new = Baseline::parse(&path.display().to_string(), &text).map_err(|error| miette::Report::new(*error))?;
+    new.apply(report, &places, today);
+    eprintln!("{}: {} entries (before: {})", path.display(), new.len(), old.len());
+    Ok(())
 }
 
 fn look(args: &Verify) -> Look {

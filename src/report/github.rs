@@ -33,6 +33,9 @@ pub(super) fn draw(report: &Report, look: &Look) -> String {
             commands.push(command(severity, Some(scenario), &title, &format!("{}\n{}{said}", finding.message, found.sentence())));
         }
     }
+    for problem in report.baseline.iter().flat_map(|baseline| &baseline.problems) {
+        commands.push(command(Severity::Error, None, "baseline", problem));
+    }
     for scenario in report.scenarios.iter().filter(|scenario| scenario.is_fixed()) {
         commands.push(command(
             Severity::Error,

@@ -18,6 +18,7 @@ pub(super) fn draw(report: &Report, look: &Look) -> String {
             blocks.extend(found.cases.iter().map(|(scenario, finding)| case(scenario, finding)));
         }
     }
+    blocks.extend(report.baseline.iter().flat_map(|baseline| &baseline.problems).map(|problem| format!("Baseline: {}", text(problem))));
     blocks.extend(known(report));
     for verdict in [Verdict::CouldNotTest, Verdict::Blocked, Verdict::Skipped, Verdict::NotExercised] {
         blocks.extend(grouped(report, verdict));

@@ -59,6 +59,11 @@ fn summary(page: &mut Page, report: &Report, strict: bool) {
     );
     page.field(0, "scenarios", &view::counts(report.scenarios.iter().map(|scenario| scenario.verdict)));
     page.field(0, "requirements", &view::counts(report.requirements.iter().map(|requirement| requirement.verdict)));
+    if let Some(baseline) = &report.baseline {
+        let known = format!("{} of the failures are known ({}, {} entries)", baseline.known, baseline.file, baseline.entries);
+        page.field(0, "baseline", &known);
+        baseline.problems.iter().for_each(|problem| page.field(0, "", problem));
+    }
     if let Some(control) = &report.control {
         let checks: Vec<String> = control.checks.iter().map(|(check, found)| format!("{check}: {found}")).collect();
         let proven = if control.proven { "proven" } else { "NOT proven" };

@@ -116,6 +116,7 @@ pub(crate) fn report() -> Report {
         duration_ms: 12_345,
         seed: 7,
         control: Some(Control { proven: true, checks: BTreeMap::from([("an orphan".into(), "seen".into())]) }),
+        baseline: None,
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),
         requirements: requirement_results(&scope, &scenarios, &unmapped),
         scenarios,

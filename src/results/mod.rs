@@ -1,5 +1,6 @@
 //! What came of a run: the model that every report draws from, and how findings become verdicts.
 
+pub mod baseline;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod kill_matrix;

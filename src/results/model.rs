@@ -33,6 +33,9 @@ pub struct Report {
     /// What the control checks found; absent where none ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Control>,
+    /// What the baseline said; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineResult>,
     /// Scenario counts by verdict.
     pub summary: Summary,
     /// Per requirement.
@@ -69,6 +72,20 @@ pub struct Control {
     pub proven: bool,
     /// Each check, and what it found.
     pub checks: BTreeMap<String, String>,
+}
+
+/// What came of the baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineResult {
+    /// Its file.
+    pub file: String,
+    /// How many entries it has.
+    pub entries: usize,
+    /// How many scenarios fail as it says.
+    pub known: usize,
+    /// What is wrong with it: entries that have expired or match nothing.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// How many scenarios came to each verdict.
@@ -218,6 +235,9 @@ pub struct RequirementResult {
     /// Why, where no scenario says it: not passed without a finding, or passed though part of it was not exercised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What the baseline expected, where the requirement failed without a scenario that shows it: `failed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
     /// The keys of its scenarios.
     pub scenarios: Vec<String>,
 }

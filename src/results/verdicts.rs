@@ -62,6 +62,7 @@ pub fn requirement_results<'a>(
             sentence: requirement.sentence.clone(),
             verdict,
             reason,
+            expected: None,
             scenarios: own.iter().map(|scenario| scenario.key.clone()).collect(),
         }
     };
@@ -136,7 +137,7 @@ impl Outcome {
 /// What a run comes to, and why, in a few words.
 ///
 /// In this order: control checks that did not prove what they must: could not test. A failure that the baseline does
-/// not know, a requirement that failed as a whole, a baseline entry that no longer fails, or with `strict` a warning:
+/// not know, a requirement that failed as a whole, a baseline entry that is wrong or no longer fails, or with `strict` a warning:
 /// not conformant. Nothing exercised, or a scenario that was blocked or could not be tested: could not test. Else
 /// conformant.
 pub fn outcome(report: &Report, strict: bool) -> (Outcome, String) {
@@ -144,11 +145,14 @@ pub fn outcome(report: &Report, strict: bool) -> (Outcome, String) {
     if report.control.as_ref().is_some_and(|control| !control.proven) {
         return (Outcome::CouldNotTest, "the control checks did not prove what they must".into());
     }
-    let whole = report.requirements.iter().filter(|requirement| failed_as_a_whole(report, requirement)).count();
+    let is_whole = |requirement: &&RequirementResult| requirement.expected.is_none() && failed_as_a_whole(report, requirement);
+    let whole = report.requirements.iter().filter(is_whole).count();
+    let problems = report.baseline.as_ref().map_or(0, |baseline| baseline.problems.len());
     let wrong = [
         (scenarios(|scenario| scenario.verdict == Verdict::Failed && !scenario.is_known_failure()), "scenario failed", "scenarios failed"),
         (whole, "requirement failed without a scenario", "requirements failed without a scenario"),
-        (scenarios(ScenarioResult::is_fixed), "baseline entry no longer fails", "baseline entries no longer fail"),
+        (scenarios(ScenarioResult::is_fixed), "scenario in the baseline no longer fails", "scenarios in the baseline no longer fail"),
+        (problems, "entry of the baseline is wrong", "entries of the baseline are wrong"),
         (if strict { warnings(report) } else { 0 }, "warning, and warnings count", "warnings, and warnings count"),
     ];
     let unclear = [
@@ -273,7 +277,7 @@ mod tests {
     fn a_known_failure_is_forgiven_and_a_fixed_one_is_not() {
         let listed = |verdict| ScenarioResult { expected: Some("failed".into()), ..scenario(verdict, "", &[]) };
         assert_eq!(ends_with(vec![listed(Verdict::Failed)], false).0, 0);
-        assert_eq!(ends_with(vec![listed(Verdict::Passed)], false), (1, "1 baseline entry no longer fails".into()));
+        assert_eq!(ends_with(vec![listed(Verdict::Passed)], false), (1, "1 scenario in the baseline no longer fails".into()));
         assert_eq!(ends_with(vec![listed(Verdict::Skipped), scenario(Verdict::Passed, "", &[])], false).0, 0);
     }
 

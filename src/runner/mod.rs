@@ -1,5 +1,6 @@
 //! The runner: read the features, plan, play, judge. It emits events and never prints.
 
+mod control;
 pub mod features;
 pub mod matrix;
 pub mod plan;
@@ -19,6 +20,7 @@ use crate::profile::{Choice, Profiles};
 use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
+use crate::results::baseline::{Baseline, Place};
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
 use crate::results::{judge_by, requirement_results};
 use features::{FeatureError, Written};
@@ -54,6 +56,10 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// How often each scenario runs.
     pub repeat: usize,
+    /// Whether the harness first proves, on real processes, that it would see what it must.
+    pub control: bool,
+    /// The failures that are known.
+    pub baseline: Option<Baseline>,
     /// Stop at the first failure.
     pub fail_fast: bool,
     /// Keep the sandboxes.
@@ -76,6 +82,8 @@ impl Default for Options {
             spec_version: SpecVersion::NEWEST,
             jobs: None,
             repeat: 1,
+            control: false,
+            baseline: None,
             fail_fast: false,
             keep_sandbox: false,
             time_limit: TIME_LIMIT,
@@ -129,6 +137,10 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
             })
         })
         .collect();
+    let control = match subject {
+        Subject::Manifest(_) if options.control && !repeated.is_empty() => Some(control::check(options)),
+        _ => None,
+    };
     emit(Event::Planned { scenarios: repeated.len() });
     let played = match subject {
         Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
@@ -149,7 +161,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     }
     let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
     results.sort_by_key(|result| order.get(result.key.split('@').next().unwrap_or_default()).copied().unwrap_or(usize::MAX));
-    let report = Report {
+    let mut report = Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
         spec_version: options.spec_version.to_string(),
@@ -158,12 +170,23 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
         started_at: started_at.to_string(),
         duration_ms: began.elapsed().as_millis() as u64,
         seed: 0,
-        control: None,
+        control,
+        baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),
         requirements: requirement_results(in_scope(subject, options), &results, &unmapped),
         scenarios: results,
     };
+    if let Some(baseline) = &options.baseline {
+        baseline.apply(&mut report, &places(subject, options), jiff::Zoned::now().date());
+    }
     Outcome { report, traces, interrupted }
+}
+
+/// Every scenario that the system could be asked to play, chosen or not: what a baseline may be about.
+pub fn places(subject: &Subject, options: &Options) -> Vec<Place> {
+    let all = Options { features: options.features.clone(), ..Options::default() };
+    let planned = prepare(subject, &all).unwrap_or_default();
+    planned.into_iter().map(|it| Place { requirements: it.written.requirements(), key: it.key, agent: it.agent }).collect()
 }
 
 /// What runs, the results of what does not, and the requirements whose operations the system does not map.

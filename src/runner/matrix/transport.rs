@@ -59,7 +59,7 @@ const SHOWN_BY: usize = 3;
 const LIMITS: &str = "[limits]\ncall = 4\nstart = 3\nobserve = 1\nannounce = 2\nend = 2\n";
 
 /// The manifest of a reference with that flag.
-fn manifest(over: Over, name: &str, flag: &str, lacks: &[&str], limits: &str) -> String {
+pub(in crate::runner) fn manifest(over: Over, name: &str, flag: &str, lacks: &[&str], limits: &str) -> String {
     let state = "--state\", \"{{ sandbox }}/state";
     let (transport, serve, ready) = match over {
         Over::Cli => (

@@ -1,0 +1,113 @@
+//! Control checks: before a verdict on somebody's system, that this harness, on this machine, would see what it must.
+//!
+//! Each plays one scenario on the reference with one fault, in a worker process and a sandbox as everybody's, and demands
+//! the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
+
+use std::collections::BTreeMap;
+
+use crate::driver::manifest::Manifest;
+use crate::reference::Fault;
+use crate::results::model::{Control, Verdict};
+
+use super::matrix::{Over, manifest};
+use super::plan::Selection;
+use super::real::{self, Task};
+use super::{Options, Subject, prepare};
+
+/// One thing that must be seen.
+struct Check {
+    what: &'static str,
+    fault: &'static str,
+    requirement: &'static str,
+    scenario: &'static str,
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        what: "an orphan",
+        fault: "forgets-instead",
+        requirement: "LC-CLEAN-1",
+        scenario: "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]",
+    },
+    Check {
+        what: "a setsid child",
+        fault: "leaks-setsid",
+        requirement: "LC-CLEAN-1",
+        scenario: "lifecycle/cleanup/ending-a-session-ends-an-agent-that-will-start-a-setsid-child[claude]",
+    },
+    Check {
+        what: "a false \"ended\"",
+        fault: "calls-pending-ended",
+        requirement: "CX-2",
+        scenario: "codex-observability/first-turn/every-account-calls-it-alive",
+    },
+    Check {
+        what: "a missing announcement",
+        fault: "busy-for-ever",
+        requirement: "CX-3",
+        scenario: "codex-observability/completion/a-turn-s-completion-is-announced-once-and-not-early",
+    },
+];
+
+/// The faults are real whatever the limits are: short ones only find them sooner.
+const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.3\nannounce = 0.3\nend = 0.3\nsettle = 0.05\n";
+
+/// Plays every check.
+pub(super) fn check(options: &Options) -> Control {
+    match tasks(options) {
+        Ok((_folder, tasks)) => {
+            let mut played = real::run(tasks, options, &mut |_| {});
+            played.sort_by_key(|(at, _)| *at);
+            let found: BTreeMap<usize, _> = played.into_iter().map(|(at, played)| (at, played.result)).collect();
+            let (mut proven, mut checks) = (true, BTreeMap::new());
+            for (at, check) in CHECKS.iter().enumerate() {
+                let result = found.get(&at);
+                let seen = result.is_some_and(|result| {
+                    result.verdict != Verdict::CouldNotTest && result.findings.iter().any(|it| it.requirement.as_str() == check.requirement)
+                });
+                let why = || match result {
+                    None => "not looked for".to_owned(),
+                    Some(result) => match &result.reason {
+                        Some(reason) => format!("NOT seen: {reason}"),
+                        None => format!("NOT seen: {} found nothing", result.key),
+                    },
+                };
+                proven &= seen;
+                checks.insert(check.what.to_owned(), if seen { "seen".to_owned() } else { why() });
+            }
+            Control { proven, checks }
+        }
+        Err(error) => Control { proven: false, checks: [("every check".to_owned(), format!("NOT made: {error}"))].into() },
+    }
+}
+
+fn tasks(options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
+    let folder = tempfile::Builder::new().prefix("pm-control-").tempdir()?;
+    let mut tasks = Vec::new();
+    for check in CHECKS {
+        let fault: Fault = check.fault.parse().expect("the checks are tested");
+        let path = folder.path().join(format!("{}.toml", fault.name));
+        std::fs::write(&path, manifest(Over::Rpc, fault.name, "--fault", &[], LIMITS))?;
+        let subject = Subject::Manifest(Box::new(Manifest::read(&path).expect("the manifests of the reference are tested")));
+        let selection = Selection { scenarios: vec![check.scenario.to_owned()], ..Selection::default() };
+        let own = Options { selection, interrupted: options.interrupted.clone(), ..Options::default() };
+        let planned = prepare(&subject, &own).expect("the embedded features are tested").pop().expect("the checks are tested");
+        tasks.push(Task { planned, manifest: path });
+    }
+    Ok((folder, tasks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_is_of_a_fault_and_a_scenario_that_there_are() {
+        let (_folder, tasks) = tasks(&Options::default()).unwrap();
+        for (check, task) in CHECKS.iter().zip(tasks) {
+            let fault: Fault = check.fault.parse().unwrap();
+            assert!(fault.breaks.contains(&check.requirement) || check.requirement == "CX-2");
+            assert_eq!(task.planned.key, check.scenario);
+        }
+    }
+}
