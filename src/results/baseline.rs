@@ -217,7 +217,7 @@ impl Baseline {
         if text.trim().is_empty() {
             text = HEADER.into();
         }
-        for (scenario, finding) in self.new(report, today) {
+        for (scenario, finding) in self.uncovered(report, today) {
             let agent = scenario.agent.filter(|agent| !base(&scenario.key).ends_with(&format!("[{agent}]")));
             let agent = agent.map(|agent| format!("agent = {:?}\n", agent.name())).unwrap_or_default();
             text += &format!(
@@ -230,7 +230,7 @@ impl Baseline {
         text
     }
 
-    fn new<'a>(&self, report: &'a Report, today: Date) -> Vec<(&'a ScenarioResult, &'a Finding)> {
+    fn uncovered<'a>(&self, report: &'a Report, today: Date) -> Vec<(&'a ScenarioResult, &'a Finding)> {
         let mut new: BTreeMap<(String, RequirementId), (&ScenarioResult, &Finding)> = BTreeMap::new();
         for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == Verdict::Failed) {
             for finding in scenario.findings.iter().filter(|finding| is_must(&finding.requirement)) {
