@@ -157,3 +157,44 @@ fn a_run_says_which_version_of_the_spec_it_judged_by() {
     let refused = printed(passmuster(folder.path()).args(["verify", "--spec-version", "7.3"]), 2);
     assert!(refused.contains("`7.3` is no version of the spec: wanted 1.0"), "{refused}");
 }
+
+#[test]
+fn a_specification_that_does_not_fit_together_is_told_finding_by_finding() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |file: &str, text: &str| {
+        let path = folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("spec/ids.lock", "LC-X-1 1.0 SHOULD manager one\nLC-X-7 1.0 MUST manager two\nLC-X-8 1.0 MUST manager gone\n");
+    let rule = |id: &str, title: &str| format!("### {id} · MUST · manager · {title}\n\nIt MUST.\n\nWhy: so.\n\n");
+    let stated = [rule("LC-X-1", "one"), rule("LC-X-2", "two"), rule("LC-X-2", "again")].concat();
+    write(
+        "spec/x.md",
+        &format!(
+            "---\nsuite: lifecycle\ntitle: T\nspec_version: \"1.0\"\n---\n\n# T\n\nAll MUST hold. See [below](#belwo).\n\n\
+             <!-- passmuster:begin table=requirements -->\n<!-- passmuster:end -->\n\n{stated}"
+        ),
+    );
+    write(
+        "features/lifecycle/x.feature",
+        "Feature: x\n  @LC-X-1 @LC-X-3 @needs:sevre\n  Scenario: One\n    Given session \"A\" is started\n",
+    );
+    insta::assert_snapshot!("what_does_not_fit_together", printed(passmuster(folder.path()).args(["spec", "check"]), 1));
+    write("features/lifecycle/y.feature", "Feature: y\n  Scenario: Without a requirement\n    Given session \"A\" is startd\n");
+    let said = printed(passmuster(folder.path()).args(["spec", "check"]), 1);
+    assert!(said.contains("\nfeatures/lifecycle/y.feature:2: the scenario \"Without a requirement\" has no requirement tag"), "{said}");
+    assert!(said.contains("features/lifecycle/y.feature:3: no such step"), "{said}");
+}
+
+#[test]
+fn two_markers_do_not_share_a_picture_that_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let marker = |agent: &str| format!("<!-- passmuster:begin table=timeline agents={agent} file=t.svg -->\n<!-- passmuster:end -->\n");
+    fs::write(folder.path().join("a.md"), marker("codex") + "\n" + &marker("claude")).unwrap();
+    let said = printed(passmuster(folder.path()).args(["spec", "build"]), 2);
+    assert!(said.contains("t.svg: two markers draw different pictures"), "{said}");
+    fs::write(folder.path().join("a.md"), marker("codex") + "\n" + &marker("codex")).unwrap();
+    printed(passmuster(folder.path()).args(["spec", "build"]), 0);
+    printed(passmuster(folder.path()).args(["spec", "build", "--check"]), 0);
+}

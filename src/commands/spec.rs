@@ -9,7 +9,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::profile::Choice;
 use crate::reference::FAULTS;
 use crate::report::annotation;
-use crate::spec::{CheckFinding, Filters, Level, Party, Registry, check, links, list, locked, stray_words, unlocked, without_fault};
+use crate::runner::features::FeatureError;
+use crate::spec::{
+    CheckFinding, Filters, Level, Party, Registry, SpecVersion, check, links, list, locked, stray_words, unlocked, without_fault,
+};
 use crate::tables::{Facts, OPTIONS, TABLES, build, markdown_below};
 
 /// The lock of released ids.
@@ -37,6 +40,9 @@ enum Command {
         /// Only what binds this party: manager, orchestrator or agent
         #[arg(long, value_name = "PARTY", value_parser = str::parse::<Party>)]
         party: Option<Party>,
+        /// What this version of the spec states
+        #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::NEWEST)]
+        spec_version: SpecVersion,
     },
     /// Write the tables between `<!-- passmuster:begin table=NAME … -->` and `<!-- passmuster:end -->` in Markdown documents
     Build {
@@ -78,8 +84,8 @@ enum Format {
 /// Runs the command.
 pub fn run(args: &Spec) -> ExitCode {
     let done = match &args.command {
-        Command::List { suite, level, party } => {
-            super::print(&list(Registry::embedded(), Filters { suite: suite.as_deref(), level: *level, party: *party }));
+        Command::List { suite, level, party, spec_version } => {
+            super::print(&list(&Registry::embedded().at(*spec_version), Filters { suite: suite.as_deref(), level: *level, party: *party }));
             Ok(ExitCode::SUCCESS)
         }
         Command::Build { paths, check, profiles, format } => built(paths, *check, profiles, *format),
@@ -125,15 +131,16 @@ fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
 /// Everything that does not fit together, in the order of files.
 fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding>> {
     let registry = facts.registry();
-    let mut found = match facts.read_scenarios() {
-        Ok(scenarios) => check(registry, scenarios),
-        Err(errors) => errors
-            .iter()
-            .map(|error| CheckFinding { file: error.place().0.into(), line: error.place().1.unwrap_or(1), message: error.to_string() })
-            .collect(),
-    };
     let broken: Vec<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
-    found.extend(without_fault(registry, &broken));
+    let mut found = without_fault(registry, &broken);
+    match facts.read_scenarios() {
+        Ok(scenarios) => {
+            found.extend(check(registry, scenarios));
+            found.extend(build(paths, facts)?.stale);
+        }
+        // Tables that count scenarios cannot be drawn without them.
+        Err(errors) => found.extend(errors.iter().map(in_feature)),
+    }
     if let Ok(lock) = fs::read_to_string(LOCK)
         && facts.at_home()
     {
@@ -142,9 +149,17 @@ fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding
     let documents = markdown_below(paths)?;
     found.extend(links(&documents));
     found.extend(stray_words(&documents, registry));
-    found.extend(build(paths, facts)?.stale);
     found.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     Ok(found)
+}
+
+fn in_feature(error: &FeatureError) -> CheckFinding {
+    let (file, line) = error.place();
+    let line = line.unwrap_or(1);
+    let told = error.to_string();
+    let prefixes = [format!("{file}:{line}: "), format!("{file}: ")];
+    let message = prefixes.iter().find_map(|prefix| told.strip_prefix(prefix)).unwrap_or(&told);
+    CheckFinding { file: file.to_owned(), line, message: message.to_owned() }
 }
 
 fn tell(found: &[CheckFinding], format: Format) {

@@ -38,7 +38,9 @@ pub fn explain(requirement: &Requirement, scenarios: &[ScenarioTags], faults: &[
             text.push_str(&format!("  {}  {}\n", fault.name, fault.title));
         }
     }
-    text.push_str(&format!("\nStated in\n  {}:{} (suite {})\n", requirement.file, requirement.line, requirement.suite));
+    let retired = requirement.retired.map_or_else(String::new, |version| format!(", retired in {version}"));
+    let since = format!("since version {}{retired}", requirement.since);
+    text.push_str(&format!("\nStated in\n  {}:{} (suite {}), {since}\n", requirement.file, requirement.line, requirement.suite));
     if !own.is_empty() {
         text.push_str(&format!("\nTo see it alone\n  passmuster verify --requirement {}\n", requirement.id));
     }

@@ -4,7 +4,7 @@ use crate::contract::SUITES;
 use crate::reference::FAULTS;
 use crate::spec::{Level, Requirement};
 
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
 
 pub(super) const TABLE: TableSpec = TableSpec {
     name: "coverage",
@@ -20,6 +20,7 @@ pub(super) const TABLE: TableSpec = TableSpec {
         shown("with-fault", "with a fault"),
         shown("scenarios", "scenarios"),
         shown("faults", "faults"),
+        on_request("caught", "faults caught"),
     ],
     draw,
 };
@@ -36,6 +37,10 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
     let names = |id: &str| own.iter().any(|requirement| requirement.id.as_str() == id);
     let broken = |requirement: &&&Requirement| FAULTS.iter().any(|fault| fault.breaks.contains(&requirement.id.as_str()));
     let tagged: Vec<usize> = own.iter().map(|requirement| facts.scenarios_of(&requirement.id)).collect::<Result<_, _>>()?;
+    let caught = match options.columns.iter().any(|column| column == "caught") {
+        true => caught(facts, &names)?,
+        false => String::new(),
+    };
     Ok(vec![
         suite.to_owned(),
         own.len().to_string(),
@@ -46,5 +51,14 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
         own.iter().filter(broken).count().to_string(),
         facts.scenarios()?.iter().filter(|scenario| scenario.tags.iter().any(|tag| names(tag))).count().to_string(),
         FAULTS.iter().filter(|fault| fault.breaks.iter().any(|id| names(id))).count().to_string(),
+        caught,
     ])
+}
+
+/// How many of the faults that break what is named were caught, as stored.
+fn caught(facts: &Facts, names: &dyn Fn(&str) -> bool) -> Result<String, String> {
+    let matrix = facts.kill_matrix()?;
+    let own = matrix.faults.iter().filter(|row| row.expected.iter().any(|id| names(id.as_str())));
+    let (caught, missed): (Vec<_>, Vec<_>) = own.partition(|row| row.is_killed(matrix.is_exact()));
+    Ok(format!("{} of {}", caught.len(), caught.len() + missed.len()))
 }

@@ -27,6 +27,9 @@ pub struct Region {
     pub new: String,
 }
 
+/// What every marker has in it.
+pub(super) const MARKED: &str = "passmuster:";
+
 /// Draws a document's tables.
 ///
 /// # Errors
@@ -34,24 +37,26 @@ pub struct Region {
 pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<MarkerError>> {
     let mut rebuilt = Rebuilt { text: String::with_capacity(text.len()), regions: Vec::new(), pictures: Vec::new() };
     // Most documents of a large tree have no marker: they are not even parsed.
-    if !text.contains("passmuster:") {
+    if !text.contains(MARKED) {
         text.clone_into(&mut rebuilt.text);
         return Ok(rebuilt);
     }
     let mut reading = Reading::new(file, text);
     let mut done = 0;
     for marked in reading.marked() {
-        let drawn = match marked.table.drawn(facts, &marked.options) {
+        let drawn = match facts.drawn(&text[marked.at.clone()], || marked.table.drawn(facts, &marked.options)) {
             Ok(drawn) => drawn,
             Err(why) => {
                 reading.wrong(marked.at, why, None);
                 continue;
             }
         };
-        let line =
-            |line: String| if line.is_empty() { marked.line_end.to_owned() } else { format!("{}{line}{}", marked.indent, marked.line_end) };
-        let new: String = drawn.lines.into_iter().map(line).collect();
-        rebuilt.pictures.extend(marked.options.file.clone().zip(drawn.svg));
+        let line = |line: &String| match line.is_empty() {
+            true => marked.line_end.to_owned(),
+            false => format!("{}{line}{}", marked.indent, marked.line_end),
+        };
+        let new: String = drawn.lines.iter().map(line).collect();
+        rebuilt.pictures.extend(marked.options.file.clone().zip(drawn.svg.clone()));
         rebuilt.regions.push(Region {
             line: text[..marked.at.start].matches('\n').count() + 1,
             table: marked.table.name,

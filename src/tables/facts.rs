@@ -1,7 +1,9 @@
 //! What tables are drawn from.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 use miette::Diagnostic;
 
@@ -9,6 +11,8 @@ use crate::profile::{Choice, Profiles};
 use crate::results::kill_matrix::KillMatrix;
 use crate::runner::features::{self, FeatureError};
 use crate::spec::{Registry, RequirementId, ScenarioTags, SpecError, carried};
+
+use super::Drawn;
 
 /// Where this repository keeps what its binary carries: documents with a lock of released ids, and features.
 const HOME: [&str; 2] = ["spec", "features"];
@@ -21,6 +25,7 @@ pub struct Facts {
     at_home: bool,
     profiles: Choice,
     scenarios: OnceCell<Vec<ScenarioTags>>,
+    drawn: RefCell<BTreeMap<String, Rc<Drawn>>>,
 }
 
 /// Why there is nothing to draw from.
@@ -35,7 +40,7 @@ pub struct FactsError {
 impl Facts {
     /// What this binary carries.
     pub fn embedded() -> Self {
-        Self { registry: Registry::embedded().clone(), at_home: false, profiles: Choice::Spec, scenarios: OnceCell::new() }
+        Self::of(Registry::embedded().clone(), false)
     }
 
     /// What this binary carries; in its own repository, what stands there now.
@@ -49,10 +54,14 @@ impl Facts {
             false => Registry::read_embedded(),
         };
         let registry = registry.map_err(|related| FactsError { related })?;
-        Ok(Self { registry, at_home, profiles: Choice::Spec, scenarios: OnceCell::new() })
+        Ok(Self::of(registry, at_home))
     }
 
-    /// The same with other profiles where a marker names none.
+    fn of(registry: Registry, at_home: bool) -> Self {
+        Self { registry, at_home, profiles: Choice::Spec, scenarios: OnceCell::new(), drawn: RefCell::default() }
+    }
+
+    /// The same with other profiles where a marker names none; before anything is drawn.
     #[must_use]
     pub fn with_profiles(self, profiles: Choice) -> Self {
         Self { profiles, ..self }
@@ -78,6 +87,16 @@ impl Facts {
             let _ = self.scenarios.set(features::tags(&written));
         }
         Ok(self.scenarios.get().expect("it was just read"))
+    }
+
+    /// What a marker asks for: drawn once, however many documents ask for it.
+    pub(super) fn drawn(&self, marker: &str, draw: impl FnOnce() -> Result<Drawn, String>) -> Result<Rc<Drawn>, String> {
+        if let Some(drawn) = self.drawn.borrow().get(marker) {
+            return Ok(Rc::clone(drawn));
+        }
+        let drawn = Rc::new(draw()?);
+        self.drawn.borrow_mut().insert(marker.to_owned(), Rc::clone(&drawn));
+        Ok(drawn)
     }
 
     /// The stored kill matrix.

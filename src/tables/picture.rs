@@ -16,7 +16,7 @@ const PLACES: [(Phase, &str, u32); 4] = [
 ];
 const RIGHT: u32 = 760;
 const LANE: u32 = 92;
-const TOP: u32 = 56;
+const TOP: u32 = 64;
 
 /// What the picture says, for those who do not see it.
 pub(super) fn alt(agents: &[(String, &Profile)]) -> String {
@@ -35,16 +35,19 @@ pub(super) fn draw(agents: &[(String, &Profile)]) -> String {
         "{PICTURE_MARK}\n<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {RIGHT} {height}\" role=\"img\" aria-labelledby=\"t\" \
          font-family=\"system-ui, sans-serif\" font-size=\"13\">\n<title id=\"t\">{}</title>\n<style>\n\
          .text {{ fill: #1f2328 }} .dim {{ fill: #59636e }} .rule {{ stroke: #d1d9e0 }}\n\
-         .hidden {{ fill: #eaeef2 }} .runs {{ fill: #54aeff }} .file {{ fill: #4ac26b }} .seen {{ fill: #2da44e; opacity: .18 }}\n\
+         .name {{ font-weight: 600 }} .hidden {{ fill: #eaeef2 }} .runs {{ fill: #54aeff }} .file {{ fill: #4ac26b }} .seen {{ fill: #2da44e; opacity: .18 }}\n\
          @media (prefers-color-scheme: dark) {{\n  .text {{ fill: #f0f6fc }} .dim {{ fill: #9198a1 }} .rule {{ stroke: #3d444d }}\n  \
          .hidden {{ fill: #262c36 }} .runs {{ fill: #388bfd }} .file {{ fill: #3fb950 }} .seen {{ fill: #3fb950; opacity: .22 }}\n}}\n</style>\n",
         escaped(&alt(agents))
     );
     for (_, name, x) in PLACES {
         writeln!(svg, "<text class=\"dim\" x=\"{x}\" y=\"24\" text-anchor=\"middle\">{}</text>", escaped(name)).expect("a string takes it");
-        writeln!(svg, "<line class=\"rule\" x1=\"{x}\" y1=\"34\" x2=\"{x}\" y2=\"{}\" stroke-dasharray=\"3 4\"/>", height - 8)
+        writeln!(svg, "<line class=\"rule\" x1=\"{x}\" y1=\"50\" x2=\"{x}\" y2=\"{}\" stroke-dasharray=\"3 4\"/>", height - 8)
             .expect("a string takes it");
     }
+    let told = place(Phase::FirstTurnCompleted);
+    writeln!(svg, "<text class=\"dim\" x=\"{told}\" y=\"42\" text-anchor=\"middle\" font-size=\"11\">turn_completed is announced</text>")
+        .expect("a string takes it");
     for (at, (names, profile)) in agents.iter().enumerate() {
         lane(&mut svg, TOP + LANE * at as u32, names, profile);
     }
@@ -69,7 +72,7 @@ fn lane(svg: &mut String, y: u32, names: &str, profile: &Profile) {
     let mut text = |class: &str, x: u32, y: u32, said: &str| {
         writeln!(svg, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\">{}</text>", escaped(said)).expect("a string takes it");
     };
-    text("text", 8, y + 20, names);
+    text("text name", 8, y + 20, names);
     text("dim", 8, y + 42, "the agent runs");
     text("dim", 8, y + 64, "its native file");
     if observable > start {

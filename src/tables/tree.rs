@@ -1,5 +1,6 @@
 //! Many documents: found, read, drawn, and written or compared.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use miette::Diagnostic;
 use crate::spec::CheckFinding;
 
 use super::diff::diff;
-use super::document::rebuild;
+use super::document::{MARKED, rebuild};
 use super::facts::Facts;
 use super::marker::MarkerError;
 
@@ -49,6 +50,7 @@ pub struct Build {
     /// The tables and pictures that are not current, with what differs.
     pub stale: Vec<CheckFinding>,
     writes: Vec<(PathBuf, String)>,
+    pictures: BTreeMap<PathBuf, String>,
 }
 
 /// Draws the tables of every document in some files and folders.
@@ -56,18 +58,9 @@ pub struct Build {
 /// # Errors
 /// What cannot be read, or everything that is wrong with the markers.
 pub fn build(paths: &[PathBuf], facts: &Facts) -> Result<Build, BuildError> {
-    let mut files = Vec::new();
-    for path in paths {
-        find(path, &mut files)?;
-    }
     let mut build = Build::default();
     let mut wrong = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
-    for file in files {
-        let real = fs::canonicalize(&file).map_err(|error| broken(&file, &error))?;
-        if !seen.insert(real.clone()) {
-            continue;
-        }
+    for (file, real) in files(paths)? {
         build.documents += 1;
         match one(&file, real, facts, &mut build) {
             Ok(()) => {}
@@ -80,17 +73,20 @@ pub fn build(paths: &[PathBuf], facts: &Facts) -> Result<Build, BuildError> {
 
 fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<(), BuildError> {
     let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
-    if !bytes.windows(11).any(|part| part == b"passmuster:") {
-        return Ok(());
-    }
-    let text =
-        String::from_utf8(bytes).map_err(|error| broken(file, &format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to())))?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if !String::from_utf8_lossy(error.as_bytes()).contains(MARKED) => return Ok(()),
+        Err(error) => return Err(broken(file, &format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to()))),
+    };
     let shown = shown(file);
     let rebuilt = rebuild(&shown, &text, facts).map_err(|related| BuildError::Markers { related })?;
     build.tables += rebuilt.regions.len();
     for region in rebuilt.regions.iter().filter(|region| region.old != region.new) {
-        let message =
-            format!("the table `{}` is not current: `passmuster spec build` writes it\n{}", region.table, diff(&region.old, &region.new));
+        let differs = match diff(&region.old, &region.new) {
+            lines if lines.is_empty() => "only the ends of lines differ".to_owned(),
+            lines => lines,
+        };
+        let message = format!("the table `{}` is not current: `passmuster spec build` writes it\n{differs}", region.table);
         build.stale.push(CheckFinding { file: shown.clone(), line: region.line, message });
     }
     let folder = real.parent().unwrap_or(Path::new("/")).to_owned();
@@ -113,6 +109,11 @@ impl Build {
         };
         if old.as_ref().is_some_and(|old| !old.starts_with(PICTURE_MARK)) {
             return Err(broken(file, &"the file was not made by `passmuster spec build`: give the picture another name"));
+        }
+        match self.pictures.insert(real.clone(), svg.clone()) {
+            Some(other) if other == svg => return Ok(()),
+            Some(_) => return Err(broken(file, &"two markers draw different pictures into the file: give one another name")),
+            None => {}
         }
         if old.as_ref() != Some(&svg) {
             let message = "the picture is not current: `passmuster spec build` writes it".to_owned();
@@ -148,6 +149,20 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     new.persist(file).map(|_| ()).map_err(|error| error.error)
 }
 
+/// The documents of some files and folders, each once: as it was named, and where it is.
+fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>, BuildError> {
+    let mut named = Vec::new();
+    for path in paths {
+        find(path, &mut named)?;
+    }
+    let mut seen = BTreeSet::new();
+    let real = named.into_iter().map(|file| {
+        let real = fs::canonicalize(&file).map_err(|error| broken(&file, &error))?;
+        Ok((file, real))
+    });
+    real.filter(|file| file.as_ref().map_or(true, |(_, real)| seen.insert(real.clone()))).collect()
+}
+
 /// The Markdown files of a folder, or the file itself. Hidden folders, build output and links to folders are passed over.
 fn find(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), BuildError> {
     if !path.is_dir() {
@@ -173,15 +188,11 @@ fn find(path: &Path, into: &mut Vec<PathBuf>) -> Result<(), BuildError> {
 /// # Errors
 /// What cannot be read.
 pub fn markdown_below(paths: &[PathBuf]) -> Result<Vec<(String, String)>, BuildError> {
-    let mut files = Vec::new();
-    for path in paths {
-        find(path, &mut files)?;
-    }
-    let read = |file: &PathBuf| {
+    let read = |(file, _): &(PathBuf, PathBuf)| {
         let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
         Ok(String::from_utf8(bytes).ok().map(|text| (shown(file), text)))
     };
-    files.iter().filter_map(|file| read(file).transpose()).collect()
+    files(paths)?.iter().filter_map(|file| read(file).transpose()).collect()
 }
 
 /// Whether a file of that name is Markdown.
