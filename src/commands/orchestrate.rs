@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use crate::profile::{Choice, Profiles};
 use crate::reference::orchestrator::client::{Via, connect};
@@ -16,7 +17,8 @@ use crate::trace::WorkerState;
 ///
 /// The manager is the one that PASSMUSTER_CLI (a program), PASSMUSTER_RPC_SOCKET, PASSMUSTER_MCP_URL or
 /// PASSMUSTER_MCP_COMMAND (a JSON array) names. Each worker's report is a line on standard output; outcomes go to the file
-/// that PASSMUSTER_OUTCOME names, too. The exit code is 0 when all work is done.
+/// that PASSMUSTER_OUTCOME names, too. The exit code is 0 when all work is done. Ctrl-C
+/// calls the work off: its sessions are ended, and reported.
 #[derive(Debug, Args)]
 pub struct Orchestrate {
     /// The work: [{"agent":"codex","cwd":"/…","message":"…","deadline_s":20}, …] [default: $PASSMUSTER_WORKERS]
@@ -70,7 +72,14 @@ async fn work(args: Orchestrate) -> Result<bool, String> {
             eprintln!("passmuster: an outcome could not be written: {error}");
         }
     };
-    Ok(orchestrate(client, pushed, profiles, choices, tasks, tell).await)
+    let (stop, mut interrupted) = (CancellationToken::new(), super::interrupt::watch());
+    let calling_off = stop.clone();
+    tokio::spawn(async move {
+        if interrupted.wait_for(|interrupted| *interrupted).await.is_ok() {
+            calling_off.cancel();
+        }
+    });
+    Ok(orchestrate(client, pushed, profiles, choices, tasks, stop, tell).await)
 }
 
 fn line(value: &impl serde::Serialize) -> String {

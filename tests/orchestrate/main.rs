@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use passmuster::agent::processes::kill;
 use passmuster::contract::TurnStatus;
 use rstest::rstest;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use ground::{Ground, PATIENCE};
@@ -85,8 +87,17 @@ struct Came {
     said: String,
 }
 
-/// Runs an orchestrator on one worker for each agent; every turn is released as soon as its prompt was taken.
-async fn run(ground: &mut Ground, way: &Way, agents: &[&str], status: TurnStatus) -> Came {
+/// What becomes of the turns of an orchestrator's agents, as soon as their prompts were taken.
+#[derive(Clone, Copy)]
+enum Turns {
+    /// They end.
+    End(TurnStatus),
+    /// They stay open, and the orchestrator is asked to end.
+    CalledOff,
+}
+
+/// Runs an orchestrator on one worker for each agent.
+async fn run(ground: &mut Ground, way: &Way, agents: &[&str], turns: Turns) -> Came {
     let folders: Vec<PathBuf> = (1..=agents.len()).map(|number| ground.sandbox.work_folder(number).unwrap()).collect();
     let workers: Vec<Value> = agents
         .iter()
@@ -100,20 +111,22 @@ async fn run(ground: &mut Ground, way: &Way, agents: &[&str], status: TurnStatus
     if way.command[0] == "python3" {
         command.env("PATH", format!("{}:{}", ground.sandbox.path().join("bin").display(), std::env::var("PATH").unwrap()));
     }
-    let running = tokio::process::Command::from(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let running = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let orchestrator = running.id().unwrap();
     let release = async {
         for worker in 1..=agents.len() {
             let run = ground.cast.until(|runs| runs.get(worker - 1).filter(|run| !run.prompts.is_empty()).cloned()).await;
-            ground.cast.release(&run.id, 1, "done", status);
+            if let Turns::End(status) = turns {
+                ground.cast.release(&run.id, 1, "done", status);
+            }
+        }
+        if let Turns::CalledOff = turns {
+            kill(orchestrator, Signal::TERM);
         }
         std::future::pending::<()>().await;
     };
-    let ended = tokio::time::timeout(2 * PATIENCE, running.unwrap().wait_with_output());
+    let ended = tokio::time::timeout(2 * PATIENCE, running.wait_with_output());
     let ended = tokio::select! {
         ended = ended => ended.expect("it came to its end in time").unwrap(),
         () = release => unreachable!("it never ends"),
@@ -135,7 +148,7 @@ async fn work_is_done_over_every_front_and_nothing_is_left(
 ) {
     let mut ground = Ground::new("process");
     let way = way(&mut ground, name).await;
-    let came = run(&mut ground, &way, &["codex", "claude", "gemini"], TurnStatus::Completed).await;
+    let came = run(&mut ground, &way, &["codex", "claude", "gemini"], Turns::End(TurnStatus::Completed)).await;
     assert_eq!((came.exit, came.outcomes), (Some(0), all("done", 3)), "{}", came.said);
     assert!(ground.cast.runs().iter().all(|run| run.prompts.len() == 1) && ground.cast.runs().len() == 3);
     ground.only(&["passmuster"]).await;
@@ -146,7 +159,16 @@ async fn work_is_done_over_every_front_and_nothing_is_left(
 async fn work_that_failed_is_told_by_the_exit_status_and_ended_too(#[values("cli", "rpc", "next_work.py")] name: &str) {
     let mut ground = Ground::new("process");
     let way = way(&mut ground, name).await;
-    let came = run(&mut ground, &way, &["codex", "claude"], TurnStatus::Failed).await;
+    let came = run(&mut ground, &way, &["codex", "claude"], Turns::End(TurnStatus::Failed)).await;
+    assert_eq!((came.exit, came.outcomes), (Some(1), all("failed", 2)), "{}", came.said);
+    ground.only(&["passmuster"]).await;
+}
+
+#[tokio::test]
+async fn work_that_is_called_off_is_ended_and_reported() {
+    let mut ground = Ground::new("process");
+    let way = way(&mut ground, "rpc").await;
+    let came = run(&mut ground, &way, &["codex", "claude"], Turns::CalledOff).await;
     assert_eq!((came.exit, came.outcomes), (Some(1), all("failed", 2)), "{}", came.said);
     ground.only(&["passmuster"]).await;
 }

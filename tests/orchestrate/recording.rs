@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use passmuster::agent::processes::{ProcFs, kill};
 use passmuster::contract::TurnStatus;
 use passmuster::trace::{Entry, Record, jsonl};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::ground::{Ground, PATIENCE};
-use super::{PASSMUSTER, Way, all, run};
+use super::{PASSMUSTER, Turns, Way, all, run};
 
 fn records(path: &Path) -> Vec<Record> {
     jsonl::read(BufReader::new(std::fs::File::open(path).unwrap())).map(Result::unwrap).collect()
@@ -91,7 +93,7 @@ async fn an_orchestrators_work_over_mcp_is_in_the_trace() {
     let command = json!([PASSMUSTER, "record", "--out", trace, "--", PASSMUSTER, "serve", "mcp", "--state", ground.state()]).to_string();
     let orchestrate = [PASSMUSTER, "orchestrate", "--via", "mcp"].map(str::to_owned).to_vec();
     let way = Way { command: orchestrate, variables: vec![("PASSMUSTER_MCP_COMMAND", command)], server: None };
-    let came = run(&mut ground, &way, &["codex"], TurnStatus::Completed).await;
+    let came = run(&mut ground, &way, &["codex"], Turns::End(TurnStatus::Completed)).await;
     assert_eq!((came.exit, came.outcomes), (Some(0), all("done", 1)), "{}", came.said);
     ground.only(&[]).await;
     assert_eq!(work(&records(&trace)), WORK);
@@ -111,9 +113,9 @@ async fn an_orchestrators_work_over_a_socket_is_in_the_trace() {
     let orchestrate = [PASSMUSTER, "orchestrate", "--via", "rpc"].map(str::to_owned).to_vec();
     let variables = vec![("PASSMUSTER_RPC_SOCKET", socket.display().to_string())];
     let way = Way { command: orchestrate, variables, server: None };
-    let came = run(&mut ground, &way, &["codex"], TurnStatus::Completed).await;
+    let came = run(&mut ground, &way, &["codex"], Turns::End(TurnStatus::Completed)).await;
     assert_eq!((came.exit, came.outcomes), (Some(0), all("done", 1)), "{}", came.said);
-    passmuster::agent::processes::kill(record.id(), rustix::process::Signal::TERM);
+    kill(record.id(), Signal::TERM);
     assert_eq!((wait(&mut record), socket.exists()), (Some(0), false));
     assert_eq!(work(&records(&trace)), WORK);
 }
@@ -152,8 +154,8 @@ const SEEN: [&str; 2] = ["list_sessions: ok", "list_sessions: unanswered"];
 
 /// The processes under another, by number.
 fn children(pid: u32) -> Vec<u32> {
-    let table = passmuster::agent::processes::ProcFs::table();
-    passmuster::agent::processes::ProcFs::descendants(&table, pid).iter().map(|entry| entry.pid).collect()
+    let table = ProcFs::table();
+    ProcFs::descendants(&table, pid).iter().map(|entry| entry.pid).collect()
 }
 
 #[test]
@@ -162,7 +164,7 @@ fn what_was_seen_is_kept_when_the_server_dies() {
     let trace = folder.path().join("t");
     let (mut child, _input) = asked_once(&trace);
     until(&trace, &SEEN);
-    children(child.id()).into_iter().for_each(|server| passmuster::agent::processes::kill(server, rustix::process::Signal::KILL));
+    children(child.id()).into_iter().for_each(|server| kill(server, Signal::KILL));
     assert_eq!(wait(&mut child), Some(137));
     let notes: Vec<String> = records(&trace)
         .into_iter()
@@ -183,7 +185,7 @@ fn what_was_seen_is_kept_when_the_recorder_is_killed() {
     let servers = children(child.id());
     child.kill().unwrap();
     child.wait().unwrap();
-    servers.into_iter().for_each(|server| passmuster::agent::processes::kill(server, rustix::process::Signal::KILL));
+    servers.into_iter().for_each(|server| kill(server, Signal::KILL));
     assert_eq!(told(&records(&trace)), SEEN);
 }
 
@@ -194,7 +196,7 @@ fn what_asks_the_recorder_to_end_asks_the_server_and_a_second_recording_goes_on_
     for _ in 0..2 {
         let (mut child, _input) = asked_once(&trace);
         // Its answer to the first question is there, so its signals are, too.
-        passmuster::agent::processes::kill(child.id(), rustix::process::Signal::TERM);
+        kill(child.id(), Signal::TERM);
         assert_eq!(wait(&mut child), Some(143));
     }
     let records = records(&trace);

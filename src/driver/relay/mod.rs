@@ -6,6 +6,7 @@
 mod socket;
 mod stdio;
 mod tape;
+mod told;
 mod translate;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ pub use stdio::over_stdio;
 pub use tape::Tape;
 pub use translate::Words;
 
+use told::Told;
 use translate::Translator;
 
 /// How many pieces may wait to become records; then passing on waits, too, and memory stays bounded.
@@ -112,11 +114,21 @@ impl Ear {
 
 fn write(seen: &Receiver<Seen>, tape: &Tape, words: &Words) {
     let mut connections: HashMap<u64, Translator<'_>> = HashMap::new();
+    let mut told = Told::default();
     while let Ok(seen) = seen.recv() {
         match seen {
             Seen::Said(connection, side, at_ms, bytes) => {
                 let translator = connections.entry(connection).or_insert_with(|| Translator::new(words));
-                translator.hear(side, &bytes, || tape.number(), |entry| tape.write(at_ms, entry));
+                translator.hear(
+                    side,
+                    &bytes,
+                    || tape.number(),
+                    |entry, way| {
+                        if told.is_new(&entry, connection, way) {
+                            tape.write(at_ms, entry);
+                        }
+                    },
+                );
             }
             Seen::Over(connection, why) => {
                 let at_ms = tape.now_ms();

@@ -60,6 +60,15 @@ impl Words {
     }
 }
 
+/// How something came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It was said.
+    Said,
+    /// `wait_events` was answered with it: perhaps it was said before.
+    WaitedFor,
+}
+
 /// One connection, as far as it was heard.
 pub(super) struct Translator<'a> {
     words: &'a Words,
@@ -85,7 +94,7 @@ impl<'a> Translator<'a> {
     }
 
     /// Hears what a side says; every message in it that the trace has a word for is written.
-    pub(super) fn hear(&mut self, side: Side, bytes: &[u8], number: impl Fn() -> u64, mut write: impl FnMut(Entry)) {
+    pub(super) fn hear(&mut self, side: Side, bytes: &[u8], number: impl Fn() -> u64, mut write: impl FnMut(Entry, Way)) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let mut line = std::mem::take(&mut self.begun[side as usize]);
@@ -109,7 +118,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn line(&mut self, side: Side, line: &[u8], number: &impl Fn() -> u64, write: &mut impl FnMut(Entry)) {
+    fn line(&mut self, side: Side, line: &[u8], number: &impl Fn() -> u64, write: &mut impl FnMut(Entry, Way)) {
         if line.trim_ascii().is_empty() {
             return;
         }
@@ -117,7 +126,7 @@ impl<'a> Translator<'a> {
             self.odd += 1;
             if self.odd <= QUOTED {
                 let who = if side == Side::Client { "client" } else { "server" };
-                write(Entry::Note { text: format!("the {who} sent a line that is no message: `{}`", excerpt(line)) });
+                write(Entry::Note { text: format!("the {who} sent a line that is no message: `{}`", excerpt(line)) }, Way::Said);
             }
             return;
         };
@@ -131,7 +140,7 @@ impl<'a> Translator<'a> {
         }
     }
 
-    fn asks(&mut self, id: String, method: &str, params: Option<Value>, number: &impl Fn() -> u64, write: &mut impl FnMut(Entry)) {
+    fn asks(&mut self, id: String, method: &str, params: Option<Value>, number: &impl Fn() -> u64, write: &mut impl FnMut(Entry, Way)) {
         let words = self.words;
         let manifest = *self.manifest.get_or_insert_with(|| words.for_method(method));
         let mut params = params.unwrap_or_default();
@@ -156,33 +165,34 @@ impl<'a> Translator<'a> {
                 .filter(|(name, _)| operation.args.iter().any(|field| field.name == *name))
                 .map(|(name, value)| (name.clone(), value.clone()))
                 .collect();
-            write(Entry::Request { id: number, op: operation.name.to_owned(), args });
+            write(Entry::Request { id: number, op: operation.name.to_owned(), args }, Way::Said);
         }
         self.asked.insert(id, Asked { number, operation, step, variables });
     }
 
-    fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry)) {
+    fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry, Way)) {
         let (Some(asked), Some(manifest)) = (self.asked.remove(id), self.manifest) else { return };
         let result = seen(manifest.transport.kind, message)
             .and_then(|mut seen| judge(asked.step, asked.operation, true, &mut seen, &asked.variables, &manifest.status));
         match result {
             Ok(result) if is_waiting(asked.operation) => {
                 let said = result.get("events").and_then(Value::as_array).into_iter().flatten();
-                said.filter_map(|said| serde_json::from_value(said.clone()).ok()).for_each(|said| write(Entry::Event(said)));
+                said.filter_map(|said| serde_json::from_value(said.clone()).ok())
+                    .for_each(|said| write(Entry::Event(said), Way::WaitedFor));
             }
             Err(_) if is_waiting(asked.operation) => {}
-            Ok(result) => write(Entry::Reply { id: asked.number, ok: Some(result), error: None }),
-            Err(error) => write(Entry::Reply { id: asked.number, ok: None, error: Some(recorded(&error)) }),
+            Ok(result) => write(Entry::Reply { id: asked.number, ok: Some(result), error: None }, Way::Said),
+            Err(error) => write(Entry::Reply { id: asked.number, ok: None, error: Some(recorded(&error)) }, Way::Said),
         }
     }
 
-    fn announces(&mut self, method: &str, params: &Value, write: &mut impl FnMut(Entry)) {
+    fn announces(&mut self, method: &str, params: &Value, write: &mut impl FnMut(Entry, Way)) {
         // A client that only listens has said nothing yet.
         let manifest = self.manifest.unwrap_or_else(|| self.words.for_method(method));
         let of_method = |map: &&EventMap| matches!(&map.stream, Stream::Method(known) if known == method);
         for map in manifest.events.iter().filter(of_method) {
             if let Some(said) = announcement(map, params, &Variables::new(), &Oddities::default()) {
-                write(Entry::Event(said));
+                write(Entry::Event(said), Way::Said);
             }
         }
     }
@@ -244,7 +254,7 @@ mod tests {
         let (next, mut entries) = (Cell::new(0), Vec::new());
         for (side, bytes) in said {
             let number = || next.replace(next.get() + 1) + 1;
-            translator.hear(*side, bytes.as_bytes(), number, |entry| entries.push(serde_json::to_value(entry).unwrap()));
+            translator.hear(*side, bytes.as_bytes(), number, |entry, _| entries.push(serde_json::to_value(entry).unwrap()));
         }
         translator.end(|entry| entries.push(serde_json::to_value(entry).unwrap()));
         entries

@@ -79,9 +79,8 @@ const FAULTS: &[OrchestratorFault] = &[
     fault("polls-codex-early", "polls Codex sessions from their start, as it does the others", &["OR-1"], |choices| {
         choices.polls = Polls::All
     })
-    .also(&["OR-11"])
     .seen("seed 001: the loop without a Codex carve-out"),
-    fault("polls-codex-tightly", "polls Codex sessions twenty times a second", &["OR-1", "OR-11"], |choices| {
+    fault("polls-codex-tightly", "polls Codex sessions twenty times a second", &["OR-1", "OR-11", "OR-11b"], |choices| {
         choices.polls = Polls::All;
         choices.pace = TIGHT;
     })
@@ -89,24 +88,21 @@ const FAULTS: &[OrchestratorFault] = &[
     fault("looks-again-and-again", "at a Codex session's deadline asks until an answer comes", &["OR-1"], |choices| {
         choices.at_deadline = AtDeadline::InspectAgain
     })
-    .also(&["OR-9", "OR-11"])
     .seen("retry wrappers around every call"),
     fault("reads-at-anyones-announcement", "reads a session when any session's turn is announced", &["OR-1"], |choices| {
         choices.hears = Hears::Anybodys
     })
-    .also(&["OR-2", "OR-3", "OR-4", "OR-12"])
+    .also(&["OR-2", "OR-9", "OR-12"])
     .seen("wait_for_notification() without a session's id"),
     fault("takes-not-found-for-ended", "polls Codex sessions, and ends one that is not found yet", &["OR-1", "OR-2"], |choices| {
         choices.polls = Polls::All;
         choices.early_absence = EarlyAbsence::Ended;
     })
-    .also(&["OR-3", "OR-9"])
     .seen("seed 001: premature cleanup"),
     fault("takes-absence-for-ended", "ends a Codex session that the list does not show yet", &["OR-2"], |choices| {
         choices.looks_in_list_early = true;
         choices.early_absence = EarlyAbsence::Ended;
     })
-    .also(&["OR-3", "OR-9"])
     .seen("seed 001: list_sessions() during the first turn"),
     fault(
         "replaces-what-is-not-listed",
@@ -117,30 +113,23 @@ const FAULTS: &[OrchestratorFault] = &[
             choices.early_absence = EarlyAbsence::Replaced;
         },
     )
-    .also(&["OR-3", "OR-7", "OR-9"])
     .seen("supervisors that keep a number of workers"),
     fault("ends-before-the-announcement", "gives every worker a tenth of its time, then ends it", &["OR-9"], |choices| {
         choices.patience = 0.1;
         choices.at_deadline = AtDeadline::End;
     })
-    .also(&["OR-2", "OR-3"])
     .seen("seed 001: cleanup while the session is running"),
     fault("never-ends", "ends no session", &["OR-4"], |choices| choices.ends = Ends::None)
-        .also(&["OR-5"])
         .seen("seed 000: orphaned processes and wasted compute"),
     fault("ends-twice", "ends every session twice", &["OR-4"], |choices| choices.extra_ends = 1)
-        .also(&["OR-5"])
         .seen("cleanup in both the loop and its finally"),
     fault("forgets-the-failed", "ends only the sessions whose work was done", &["OR-4"], |choices| choices.ends = Ends::OnlyDone)
-        .also(&["OR-5"])
         .seen("cleanup at the end of the good path"),
     fault("forgets-the-dead", "does not end sessions whose agent died", &["OR-4"], |choices| choices.ends = Ends::OnlyLiving)
-        .also(&["OR-5"])
         .seen("taking the process for the session"),
     fault("drops-the-others", "stops where it is as soon as one worker fails", &["OR-4"], |choices| {
         choices.when_one_fails = WhenOneFails::Drop
     })
-    .also(&["OR-5", "OR-12"])
     .seen("task groups that cancel their siblings"),
     fault("ignores-a-failed-end", "takes an end_session that failed for done, and does not look", &["OR-4"], |choices| {
         choices.when_end_fails = WhenEndFails::Ignore;
@@ -151,29 +140,25 @@ const FAULTS: &[OrchestratorFault] = &[
     fault("gives-up-a-failed-end", "does not repeat an end_session that failed", &["OR-4"], |choices| {
         choices.when_end_fails = WhenEndFails::GiveUp
     })
-    .also(&["OR-5"])
     .seen("cleanup without retries"),
     fault("never-verifies", "does not look whether an ended session is gone", &["OR-5"], |choices| {
         choices.verification = Verification::None
     })
     .seen("seed 000: step 4 left out"),
     fault("polls-the-gone", "polls on when an observable session is not found", &["OR-6"], |choices| choices.when_gone = WhenGone::PollOn)
-        .also(&["OR-12"])
         .seen("retry on not-found, learned from Codex"),
-    fault("forgets-the-gone", "does not end an observable session that is not found", &["OR-4", "OR-6"], |choices| {
+    fault("forgets-the-gone", "does not end an observable session that is not found", &["OR-4"], |choices| {
         choices.when_gone = WhenGone::Forget
     })
-    .also(&["OR-5"])
     .seen("seed 000: \"session-not-found doesn't mean session is gone\""),
     fault("starts-a-duplicate", "repeats a start whose answer was lost as a new request", &["OR-7"], |choices| {
         choices.lost_start = LostStart::NewRequest
     })
-    .also(&["OR-4", "OR-5"])
     .seen("at-least-once clients without idempotency keys"),
     fault("gives-up-a-lost-start", "takes a start whose answer was lost for refused", &["OR-7"], |choices| {
         choices.lost_start = LostStart::GiveUp
     })
-    .also(&["OR-4", "OR-5"])
+    .also(&["OR-4"])
     .seen("timeout means failure"),
     fault("reports-a-cut-text-as-whole", "does not say that a text was cut", &["OR-8"], |choices| choices.tells_truncation = false)
         .seen("seed 000: responses have size limits (48KB)"),
@@ -183,26 +168,22 @@ const FAULTS: &[OrchestratorFault] = &[
     })
     .seen("tail queries in status lines"),
     fault("kills-the-slow", "ends a worker at its deadline without a look", &["OR-9"], |choices| choices.at_deadline = AtDeadline::End)
-        .also(&["OR-3"])
         .seen("timeout wrappers that kill"),
-    fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-12"], |choices| {
+    fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-9", "OR-12"], |choices| {
         choices.at_deadline = AtDeadline::TakeForDone
     })
-    .also(&["OR-3", "OR-8"])
     .seen("no news is good news"),
     fault("waits-out-days", "waits for a Codex session's announcement longer than a day", &["OR-10"], |choices| {
         choices.day = Duration::from_secs(365 * 86_400)
     })
     .seen("seed 000: day 2+ is an error"),
-    fault("polls-in-a-tight-loop", "polls twenty times a second", &["OR-11"], |choices| choices.pace = TIGHT)
+    fault("polls-in-a-tight-loop", "polls twenty times a second", &["OR-11", "OR-11b"], |choices| choices.pace = TIGHT)
         .seen("busy loops around get_session_data"),
     fault("never-backs-off", "polls every second, for as long as it takes", &["OR-11"], |choices| choices.pace = STEADY)
         .seen("while True: sleep(1)"),
-    fault("polls-for-ever", "knows no deadline while it polls", &["OR-12"], |choices| choices.pace = ENDLESS)
-        .also(&["OR-4", "OR-9", "OR-11"])
+    fault("polls-for-ever", "knows no deadline while it polls", &["OR-4", "OR-12"], |choices| choices.pace = ENDLESS)
         .seen("while not done"),
-    fault("waits-for-ever", "hangs when an announcement is lost", &["OR-12"], |choices| choices.at_deadline = AtDeadline::WaitOn)
-        .also(&["OR-4", "OR-9"])
+    fault("waits-for-ever", "hangs when an announcement is lost", &["OR-4", "OR-12"], |choices| choices.at_deadline = AtDeadline::WaitOn)
         .seen("wait_for_notification() without a timeout"),
     fault("swallows-the-exit-code", "exits 0 whatever became of the work", &["OR-12"], |choices| choices.exit = Exit::Zero)
         .seen("pipelines without pipefail"),

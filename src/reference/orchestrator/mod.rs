@@ -18,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::contract::{AgentKind, Announcement, SessionId};
 use crate::profile::{Mode, Phase, Profiles};
@@ -75,6 +76,7 @@ struct Orchestra {
     choices: Choices,
     profiles: Profiles,
     news: Arc<News>,
+    stop: CancellationToken,
 }
 
 impl Orchestra {
@@ -85,19 +87,20 @@ impl Orchestra {
 }
 
 /// Runs every worker, all at once, and tells each one's report as it comes. Returns whether all work is done, as the exit
-/// status is to say it.
+/// status is to say it. `stop` calls the work off: what is open is looked at, ended and reported.
 pub async fn orchestrate(
     client: Arc<dyn Client>,
     pushed: mpsc::UnboundedReceiver<Announcement>,
     profiles: Profiles,
     choices: Choices,
     tasks: Vec<Assignment>,
+    stop: CancellationToken,
     mut tell: impl FnMut(&Report),
 ) -> bool {
     let news = Arc::new(News::default());
     let mut listener = JoinSet::new();
     listener.spawn(news.clone().listen(client.clone(), pushed));
-    let orchestra = Arc::new(Orchestra { client, choices, profiles, news });
+    let orchestra = Arc::new(Orchestra { client, choices, profiles, news, stop });
     let mut workers: JoinSet<Report> =
         tasks.into_iter().enumerate().map(|(number, task)| Worker::new(orchestra.clone(), number, task).run()).collect();
     let mut all_done = true;

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rstest::rstest;
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::cast::Cast;
 use crate::agent::control::Command;
@@ -50,6 +51,8 @@ enum Difficulty {
 }
 
 use Difficulty::*;
+
+static PROFILES: LazyLock<Profiles> = LazyLock::new(|| Profiles::load(&Choice::Spec).unwrap());
 
 /// A manager with a difficulty.
 struct Difficult {
@@ -177,7 +180,7 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
         let clock = Clock::start_virtual();
         let log = Log::new(clock);
         let cast = Cast::new(log.clone());
-        let profiles = Profiles::load(&Choice::Spec).unwrap();
+        let profiles = PROFILES.clone();
         let world = SimWorld::new(cast.clone(), profiles.clone(), clock);
         let tasks: Vec<Assignment> = agents
             .iter()
@@ -216,8 +219,9 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
         tokio::spawn(play(cast.clone(), difficulty));
         let mut outcomes = Vec::new();
         let limit = Duration::from_secs_f64(deadline_s * 3.0 + 60.0);
-        let run =
-            orchestrate(client, mpsc::unbounded_channel().1, profiles, choices, tasks, |report| outcomes.push(report.outcome.clone()));
+        let run = orchestrate(client, mpsc::unbounded_channel().1, profiles, choices, tasks, CancellationToken::new(), |report| {
+            outcomes.push(report.outcome.clone())
+        });
         let ended = tokio::time::timeout(limit, run).await;
         let took = clock.elapsed();
         outcomes.sort_by_key(|outcome| outcome.worker);
@@ -238,14 +242,16 @@ async fn play(cast: Cast, difficulty: Difficulty) {
     loop {
         let run = cast.until(|runs| runs.get(played).filter(|run| !run.prompts.is_empty()).cloned()).await;
         played += 1;
+        let after = Duration::from_millis(700) * played as u32;
         let cast = cast.clone();
         tokio::spawn(async move {
             let turn = match difficulty {
                 NeverEnding | Vanishes => return,
-                SlowTurn => Duration::from_secs(15),
+                SlowTurn => Duration::from_secs(12),
                 _ => Duration::from_secs(5),
             };
-            tokio::time::sleep(turn).await;
+            // One after the other: who listens to anybody is found out.
+            tokio::time::sleep(turn + after).await;
             let reply = if difficulty == LongTranscript { "long ".repeat(12_000) } else { "finished".into() };
             match difficulty {
                 AgentDies => drop(cast.send(&run.id, Command::Die)),

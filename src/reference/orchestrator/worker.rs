@@ -42,7 +42,7 @@ pub(super) struct Worker {
     /// Whether the session can be observed.
     observable: bool,
     /// Whether its turn is known to be over.
-    announced: bool,
+    turn_over: bool,
     agent_died: bool,
     gone: bool,
     interval: Duration,
@@ -67,7 +67,7 @@ impl Worker {
             deadline: now,
             day: now,
             observable: false,
-            announced: false,
+            turn_over: false,
             agent_died: false,
             gone: false,
             interval: orchestra.choices.pace.first,
@@ -169,7 +169,8 @@ impl Worker {
     /// Waits to be told, asking for nothing.
     async fn wait(&mut self) -> Happening {
         if self.orchestra.choices.looks_in_list_early && !self.is_listed().await {
-            return self.absent_early().await;
+            self.absent_early().await;
+            return Happening::SaidOver;
         }
         match timeout_at(self.deadline.min(self.day), self.told()).await {
             Ok(happened) => happened,
@@ -196,8 +197,19 @@ impl Worker {
         self.fetch().await
     }
 
-    /// Waits for what the manager announces of this session.
+    /// Waits for what the manager announces of this session. Where the work is called off, its deadline is now.
     async fn told(&mut self) -> Happening {
+        let stop = self.orchestra.stop.clone();
+        tokio::select! {
+            happened = self.announced() => happened,
+            () = stop.cancelled() => {
+                self.why = "the work was called off".into();
+                Happening::Deadline
+            }
+        }
+    }
+
+    async fn announced(&mut self) -> Happening {
         let choices = &self.orchestra.choices;
         let session = self.session.clone();
         let heard = |said: &Announcement| {
@@ -215,7 +227,7 @@ impl Worker {
             ours.then_some(heard)
         };
         let (happened, why) = self.orchestra.news.next(&mut self.read, heard).await;
-        self.announced |= happened == Happening::Announced;
+        self.turn_over |= happened == Happening::Announced;
         self.agent_died |= happened == Happening::SaidOver;
         self.why = why;
         happened
@@ -228,7 +240,7 @@ impl Worker {
     async fn fetch(&mut self) -> Happening {
         match self.get().await {
             Ok(()) if self.text.is_none() => Happening::Pending,
-            Ok(()) if !self.announced => Happening::Unfinished,
+            Ok(()) if !self.turn_over => Happening::Unfinished,
             Ok(()) if self.truncated => Happening::Tail,
             Ok(()) => Happening::Whole,
             Err(error) => self.unread(error).await,
@@ -238,11 +250,14 @@ impl Worker {
     /// What an error says. That a session is not found says something only where it could be observed.
     async fn unread(&mut self, error: ContractError) -> Happening {
         let choices = &self.orchestra.choices;
-        let is_early = !self.observable && !self.announced;
+        let is_early = !self.observable && !self.turn_over;
         match error.code {
             ErrorCode::SessionNotFound | ErrorCode::SessionPending | ErrorCode::SessionEnded if is_early => match choices.early_absence {
                 EarlyAbsence::Nothing => Happening::Pending,
-                EarlyAbsence::Ended | EarlyAbsence::Replaced => self.absent_early().await,
+                EarlyAbsence::Ended | EarlyAbsence::Replaced => {
+                    self.absent_early().await;
+                    Happening::NotFound
+                }
             },
             ErrorCode::SessionPending => Happening::Pending,
             ErrorCode::SessionNotFound | ErrorCode::SessionEnded => {
@@ -258,13 +273,12 @@ impl Worker {
     }
 
     /// Acts on an absence that means nothing: only a faulty orchestrator comes here.
-    async fn absent_early(&mut self) -> Happening {
+    async fn absent_early(&mut self) {
         self.why = "its session is not there".into();
         if self.orchestra.choices.early_absence == EarlyAbsence::Replaced {
             let args = json!({ "agent": self.task.agent, "cwd": self.task.cwd, "message": self.task.message });
             let _ = self.call("start_session", args).await;
         }
-        Happening::SaidOver
     }
 
     /// Asks for the session's data: everything that one answer can hold, so that a cut text could not be had longer.
@@ -281,23 +295,20 @@ impl Worker {
 
     /// Nothing was heard until the deadline.
     async fn silent(&mut self) -> Happening {
-        match self.orchestra.choices.at_deadline {
-            AtDeadline::WaitOn => self.told().await,
-            AtDeadline::End => {
-                self.why = "its time was over".into();
-                Happening::SaidOver
-            }
-            AtDeadline::TakeForDone => Happening::Announced,
-            AtDeadline::Inspect | AtDeadline::InspectAgain => Happening::Deadline,
-        }
+        self.why = "nothing was heard of it by its deadline".into();
+        if self.orchestra.choices.at_deadline == AtDeadline::WaitOn { self.told().await } else { Happening::Deadline }
     }
 
     /// Looks once: the announcement may have been lost. The turn is over where the list says that the agent waits; where it
     /// says nothing, data of a session that only a turn makes observable are a turn's.
     async fn inspect(&mut self) -> Happening {
-        self.why = "nothing was heard of it by its deadline".into();
+        match self.orchestra.choices.at_deadline {
+            AtDeadline::End => return Happening::Unfinished,
+            AtDeadline::TakeForDone => return Happening::Whole,
+            AtDeadline::Inspect | AtDeadline::InspectAgain | AtDeadline::WaitOn => {}
+        }
         let screen = self.call("capture_screen", json!({ "session_id": self.session })).await;
-        self.announced |= match self.status().await {
+        self.turn_over |= match self.status().await {
             Some(status) => status == Status::Waiting,
             None => !self.observable,
         };
