@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod contract;
+pub mod mistake;
 pub mod profile;
 pub mod spec;
 pub mod trace;

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
+    "mistake",
     "clock",
     "contract",
     "spec",

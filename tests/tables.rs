@@ -185,6 +185,11 @@ fn a_specification_that_does_not_fit_together_is_told_finding_by_finding() {
     let said = printed(passmuster(folder.path()).args(["spec", "check"]), 1);
     assert!(said.starts_with("features/lifecycle/y.feature:2: the scenario \"Without a requirement\" has no requirement tag"), "{said}");
     assert!(said.contains("features/lifecycle/y.feature:3: no such step"), "{said}");
+    write("spec/y.md", "---\nsuite: lifecycle\ntitle: T\n---\n\n### LC-Y-1 · MUTS · manager · t\n\nIt MUST.\n\nWhy: so.\n");
+    let said = printed(passmuster(folder.path()).args(["spec", "check"]), 1);
+    assert!(said.contains("the specification cannot be read: 2 things are wrong") && said.contains("did you mean `MUST`?"), "{said}");
+    let said = printed(passmuster(folder.path()).args(["spec", "check", "--format", "github"]), 1);
+    assert!(said.contains("::error file=spec/y.md,line=6,title=passmuster spec::`MUTS` is no level"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::mistake::{Mistake, Mistakes};
 use crate::profile::Choice;
 use crate::reference::FAULTS;
 use crate::report::annotation;
@@ -116,7 +117,18 @@ fn built(paths: &[PathBuf], only_check: bool, profiles: &Choice, format: Format)
 }
 
 fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
-    let facts = Facts::here()?;
+    let facts = match Facts::here() {
+        Ok(facts) => facts,
+        Err(wrong) if format == Format::Github => {
+            let finding = |wrong: &Mistake| CheckFinding { file: wrong.file.clone(), line: wrong.line, message: wrong.what.clone() };
+            tell(&wrong.related.iter().map(finding).collect::<Vec<_>>(), format);
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(wrong) => {
+            eprintln!("{:?}", miette::Report::new(wrong));
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let here = [PathBuf::from(".")];
     let paths = if paths.is_empty() && facts.at_home() { &here } else { paths };
     let found = findings(paths, &facts)?;
@@ -201,7 +213,7 @@ fn lock() -> miette::Result<ExitCode> {
         Ok(old) => old,
         Err(error) => return Err(miette::miette!("{LOCK}: {error}: releases are made in the repository of the specification")),
     };
-    let registry = Registry::from_folder(Path::new("spec")).map_err(|related| crate::tables::FactsError { related })?;
+    let registry = Registry::from_folder(Path::new("spec")).map_err(|wrong| Mistakes::new("the specification cannot be read", wrong))?;
     let new = locked(&old, &registry);
     fs::write(LOCK, &new).map_err(|error| miette::miette!("{LOCK}: {error}"))?;
     super::print(&format!(

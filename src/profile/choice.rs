@@ -5,8 +5,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
+use crate::mistake::Mistakes;
 
-use super::read::{self, ProfileErrors};
+use super::read;
 use super::{Agent, Mode, Profile};
 
 /// Which profiles are in force.
@@ -61,7 +62,7 @@ impl Profiles {
     ///
     /// # Errors
     /// Everything that is wrong with a file of one's own, with the places in it.
-    pub fn load(choice: &Choice) -> Result<Self, Box<ProfileErrors>> {
+    pub fn load(choice: &Choice) -> Result<Self, Box<Mistakes>> {
         let embedded = |(file, text): &(&str, &str)| read::agents(file, text).expect("the embedded profiles are tested");
         let mut agents: Vec<Agent> = EMBEDDED.iter().flat_map(embedded).collect();
         let set = match choice {

@@ -8,6 +8,5 @@ mod table;
 
 pub use choice::{Choice, Profiles};
 pub use phase::Phase;
-pub use read::{ProfileError, ProfileErrors};
 pub use show::{diff, list, show};
 pub use table::{Agent, Lines, Mode, Profile};

@@ -4,47 +4,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::contract::AgentKind;
+use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
 
 use super::{Agent, Mode, Phase, Profile};
-
-/// Everything that is wrong with a profile file.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}: the profiles cannot be used: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
-pub struct ProfileErrors {
-    file: String,
-    /// The errors, one by one.
-    #[related]
-    pub related: Vec<ProfileError>,
-}
-
-/// One thing that is wrong with a profile file.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}:{line}: {what}")]
-pub struct ProfileError {
-    file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What was found and what is wanted.
-    pub what: String,
-    #[source_code]
-    text: NamedSource<String>,
-    #[label("here")]
-    at: Option<SourceSpan>,
-    #[help]
-    help: Option<String>,
-}
-
-impl ProfileErrors {
-    /// The errors in one line.
-    pub fn in_a_line(&self) -> String {
-        self.related.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    }
-}
 
 /// A file's agents: one, or several in `[[agents]]`.
 #[derive(Deserialize)]
@@ -64,21 +30,18 @@ struct Places {
 type Row = BTreeMap<String, Spanned<Value>>;
 
 /// Reads a file.
-pub(super) fn file(path: &Path) -> Result<Vec<Agent>, Box<ProfileErrors>> {
+pub(super) fn file(path: &Path) -> Result<Vec<Agent>, Box<Mistakes>> {
     let file = path.display().to_string();
-    match std::fs::read_to_string(path) {
-        Ok(text) => agents(&file, &text),
-        Err(error) => {
-            let mut reader = Reader { file: &file, text: "", errors: Vec::new() };
-            reader.wrong(None, error.to_string(), Some("wanted `spec`, `measured`, or the path of a profile file".into()));
-            Err(reader.done())
-        }
-    }
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = "wanted `spec`, `measured`, or the path of a profile file";
+        Box::new(Mistakes::new(unusable(&file), vec![Mistake::unreadable(&file, &error, help)]))
+    })?;
+    agents(&file, &text)
 }
 
 /// Reads a file's text.
-pub(super) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<ProfileErrors>> {
-    let mut reader = Reader { file, text, errors: Vec::new() };
+pub(super) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<Mistakes>> {
+    let mut reader = Reader { file, text: Text::new(file, text), errors: Vec::new() };
     let places: Vec<Places> = several(text).unwrap_or_default();
     match several::<Agent>(text) {
         Ok(agents) => {
@@ -90,7 +53,7 @@ pub(super) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<ProfileEr
         Err(error) => {
             reader.words(&places);
             if reader.errors.is_empty() {
-                let help = nearest_field(error.message());
+                let help = meant_field(error.message());
                 reader.wrong(error.span(), error.message().to_owned(), help);
             }
             Err(reader.done())
@@ -107,25 +70,17 @@ fn several<T: for<'a> Deserialize<'a>>(text: &str) -> Result<Vec<T>, toml::de::E
 
 struct Reader<'a> {
     file: &'a str,
-    text: &'a str,
-    errors: Vec<ProfileError>,
+    text: Text<'a>,
+    errors: Vec<Mistake>,
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, at: Option<Range<usize>>, what: String, help: Option<String>) {
-        let start = at.as_ref().map_or(0, |at| at.start);
-        self.errors.push(ProfileError {
-            file: self.file.to_owned(),
-            line: self.text.get(..start).unwrap_or_default().matches('\n').count() + 1,
-            what,
-            text: NamedSource::new(self.file, self.text.to_owned()),
-            at: at.map(Into::into),
-            help,
-        });
+        self.errors.push(self.text.mistake(at, what, help));
     }
 
-    fn done(self) -> Box<ProfileErrors> {
-        Box::new(ProfileErrors { file: self.file.to_owned(), related: self.errors })
+    fn done(self) -> Box<Mistakes> {
+        Box::new(Mistakes::new(unusable(self.file), self.errors))
     }
 
     /// Every word that is not one of those known in its place.
@@ -145,7 +100,7 @@ impl Reader<'_> {
     fn word(&mut self, given: Option<&Spanned<Value>>, what: &str, known: &[&str]) {
         let Some((word, at)) = given.and_then(|given| Some((given.as_ref().as_str()?, given.span()))) else { return };
         if !known.contains(&word) {
-            self.wrong(Some(at), format!("`{word}` is no {what}: wanted {}", known.join(", ")), nearest(word, known.iter().copied()));
+            self.wrong(Some(at), format!("`{word}` is no {what}: wanted {}", known.join(", ")), meant(word, known.iter().copied()));
         }
     }
 
@@ -196,16 +151,8 @@ impl Reader<'_> {
     }
 }
 
-/// The nearest of the fields that a message says were expected.
-fn nearest_field(message: &str) -> Option<String> {
-    let mut words = message.split('`').skip(1).step_by(2);
-    let found = words.next().filter(|_| message.starts_with("unknown field"))?;
-    nearest(found, words)
-}
-
-fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = known.map(|word| (strsim::jaro_winkler(found, word), word)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(format!("did you mean `{}`?", best.1))
+fn unusable(file: &str) -> String {
+    format!("{file}: the profiles cannot be used")
 }
 
 #[cfg(test)]

@@ -7,32 +7,16 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::civil::Date;
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::contract::AgentKind;
+use crate::mistake::{Mistake, Text};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;
 use super::model::{BaselineResult, Finding, Report, ScenarioResult, Verdict};
-
-/// What is wrong with a baseline.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}:{line}: {what}")]
-pub struct BaselineError {
-    file: String,
-    /// The line, from 1.
-    pub line: usize,
-    what: String,
-    #[source_code]
-    text: NamedSource<String>,
-    #[label("here")]
-    at: SourceSpan,
-    #[help]
-    help: Option<String>,
-}
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -116,18 +100,11 @@ impl Baseline {
     ///
     /// # Errors
     /// The first thing that is wrong, with its line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Box<BaselineError>> {
+    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Mistake>> {
+        let source = Text::new(file, text);
         let wrong = |at: Range<usize>, what: String, help: &str| {
             let help = (!help.is_empty()).then(|| help.to_owned());
-            let source = NamedSource::new(file, text.to_owned());
-            Box::new(BaselineError {
-                file: file.into(),
-                line: line(text, at.start),
-                what,
-                text: source,
-                at: (at.start, at.len()).into(),
-                help,
-            })
+            Box::new(source.mistake(Some(at), what, help))
         };
         let written: Written = toml::from_str(text).map_err(|error| {
             wrong(error.span().unwrap_or(0..0), error.message().to_owned(), "an entry: [[known]] with requirement or scenario, and reason")
@@ -150,7 +127,7 @@ impl Baseline {
             if given.reason.trim().is_empty() {
                 return Err(wrong(at, "the entry gives no reason".into(), "say why the failure is known and left"));
             }
-            let line = line(text, at.start);
+            let line = source.line(at.start);
             entries.push(Entry { at, line, requirement: given.requirement, scenario: given.scenario, agent, expires });
         }
         Ok(Self { file: file.into(), text: text.into(), entries })
@@ -331,10 +308,6 @@ fn is_must(id: &RequirementId) -> bool {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn line(text: &str, at: usize) -> usize {
-    text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }
 
 #[cfg(test)]

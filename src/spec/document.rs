@@ -1,10 +1,10 @@
 //! One document: its front matter, and its requirements by their headings.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+use crate::mistake::{Mistake, Text};
 
 use super::VERSION;
 use super::need::Need;
@@ -14,30 +14,12 @@ use super::word::{HEADING, WordError};
 
 const FRONT: &str = "begin the document with `---`, `suite: NAME`, `title: TITLE`, `spec_version: \"1.0\"`, `---`";
 
-/// What is wrong with a document.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}:{line}: {what}")]
-pub struct SpecError {
-    /// The document.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What was found and what is wanted.
-    pub what: String,
-    #[source_code]
-    document: Arc<NamedSource<String>>,
-    #[label("here")]
-    at: SourceSpan,
-    #[help]
-    help: String,
-}
-
 /// Reads a document's requirements.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<SpecError>> {
-    let mut reading = Reading { file, text, source: Arc::new(NamedSource::new(file, text.to_owned())), errors: Vec::new() };
+pub(super) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<Mistake>> {
+    let mut reading = Reading { file, text, source: Text::new(file, text), errors: Vec::new() };
     let outline = outline(text);
     let stated: Vec<&Section> = outline.sections.iter().filter(|section| section.states_a_requirement()).collect();
     if stated.is_empty() {
@@ -113,8 +95,8 @@ struct Said {
 struct Reading<'a> {
     file: &'a str,
     text: &'a str,
-    source: Arc<NamedSource<String>>,
-    errors: Vec<SpecError>,
+    source: Text<'a>,
+    errors: Vec<Mistake>,
 }
 
 impl Reading<'_> {
@@ -243,18 +225,11 @@ impl Reading<'_> {
 
     fn wrong(&mut self, at: Range<usize>, what: String, help: &str) {
         let shown = self.text[at.clone()].trim_end().len();
-        self.errors.push(SpecError {
-            file: self.file.to_owned(),
-            line: self.line(at.start),
-            what,
-            document: Arc::clone(&self.source),
-            at: (at.start, shown).into(),
-            help: help.to_owned(),
-        });
+        self.errors.push(self.source.mistake(Some(at.start..at.start + shown), what, Some(help.to_owned())));
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.text[..offset].matches('\n').count() + 1
+        self.source.line(offset)
     }
 }
 
@@ -271,7 +246,7 @@ mod tests {
     const FRONT: &str = "---\nsuite: lifecycle\ntitle: \"T\"\nspec_version: \"1.0\"\n---\n\n";
 
     fn told(text: &str) -> Vec<String> {
-        read("a.md", text).unwrap_err().iter().map(|error| format!("{error} | {}", error.help)).collect()
+        read("a.md", text).unwrap_err().iter().map(|error| format!("{error} | {}", error.help.as_deref().unwrap_or_default())).collect()
     }
 
     #[test]

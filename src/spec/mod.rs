@@ -13,7 +13,6 @@ mod word;
 mod words;
 
 pub use check::{CheckFinding, ScenarioTags, check, without_fault};
-pub use document::SpecError;
 pub use explain::{FaultNote, Filters, explain, list};
 pub use links::{heading_anchor, links};
 pub use lock::{locked, unlocked};

@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
-use super::document::{self, SpecError};
+use crate::mistake::Mistake;
+
+use super::document;
 use super::requirement::{Requirement, RequirementId};
 use super::version::SpecVersion;
 use super::word::nearest;
@@ -37,7 +39,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn read_embedded() -> Result<Self, Vec<SpecError>> {
+    pub fn read_embedded() -> Result<Self, Vec<Mistake>> {
         let mut documents = Vec::new();
         collect(&DOCUMENTS, &mut documents);
         documents.sort();
@@ -48,7 +50,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn from_folder(folder: &Path) -> Result<Self, Vec<SpecError>> {
+    pub fn from_folder(folder: &Path) -> Result<Self, Vec<Mistake>> {
         Self::from_documents(&documents_below(folder))
     }
 
@@ -63,7 +65,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn from_documents(documents: &[(String, String)]) -> Result<Self, Vec<SpecError>> {
+    pub fn from_documents(documents: &[(String, String)]) -> Result<Self, Vec<Mistake>> {
         let mut registry = Self { requirements: BTreeMap::new(), duplicates: Vec::new() };
         let mut errors = Vec::new();
         for (file, text) in documents {

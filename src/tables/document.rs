@@ -1,7 +1,9 @@
 //! One document: what it is once its tables are drawn.
 
+use crate::mistake::Mistake;
+
 use super::facts::Facts;
-use super::marker::{MarkerError, Reading};
+use super::marker::Reading;
 
 /// A document whose tables are drawn.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub(super) const MARKED: &str = "passmuster:";
 ///
 /// # Errors
 /// Everything that is wrong with its markers.
-pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<MarkerError>> {
+pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<Mistake>> {
     let mut rebuilt = Rebuilt { text: String::with_capacity(text.len()), regions: Vec::new(), pictures: Vec::new() };
     // Most documents of a large tree have no marker: they are not even parsed.
     if !text.contains(MARKED) {

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use miette::Diagnostic;
-
+use crate::mistake::Mistakes;
 use crate::profile::{Choice, Profiles};
 use crate::results::kill_matrix::KillMatrix;
 use crate::runner::features::{self, FeatureError};
-use crate::spec::{Registry, RequirementId, ScenarioTags, SpecError, carried};
+use crate::spec::{Registry, RequirementId, ScenarioTags, carried};
 
 use super::Drawn;
 
@@ -28,15 +27,6 @@ pub struct Facts {
     drawn: RefCell<BTreeMap<String, Rc<Drawn>>>,
 }
 
-/// Why there is nothing to draw from.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("the specification cannot be read: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
-pub struct FactsError {
-    /// The errors, one by one.
-    #[related]
-    pub related: Vec<SpecError>,
-}
-
 impl Facts {
     /// What this binary carries.
     pub fn embedded() -> Self {
@@ -47,13 +37,13 @@ impl Facts {
     ///
     /// # Errors
     /// Everything that is wrong with the documents there.
-    pub fn here() -> Result<Self, FactsError> {
+    pub fn here() -> Result<Self, Mistakes> {
         let at_home = is_home(Path::new(""));
         let registry = match at_home {
             true => Registry::from_folder(Path::new(HOME[0])),
             false => Registry::read_embedded(),
         };
-        let registry = registry.map_err(|related| FactsError { related })?;
+        let registry = registry.map_err(|wrong| Mistakes::new("the specification cannot be read", wrong))?;
         Ok(Self::of(registry, at_home))
     }
 

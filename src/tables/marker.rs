@@ -1,10 +1,10 @@
 //! Markers: where a document wants a table, and which.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use pulldown_cmark::{Event, Options as Extensions, Parser, Tag};
+
+use crate::mistake::{Mistake, Text};
 
 use super::options::{OPTIONS, Options};
 use super::{TABLES, TableSpec};
@@ -13,30 +13,11 @@ const BEGIN: &str = "passmuster:begin";
 const END: &str = "passmuster:end";
 const FORM: &str = "write `<!-- passmuster:begin table=NAME option=value -->`, alone on its line, and `<!-- passmuster:end -->` below it";
 
-/// Something that is wrong with a marker.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}:{line}: {what}")]
-pub struct MarkerError {
-    /// The document.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What was found and what is wanted.
-    pub what: String,
-    #[source_code]
-    document: Arc<NamedSource<String>>,
-    #[label("here")]
-    at: SourceSpan,
-    #[help]
-    help: Option<String>,
-}
-
 /// A document's text, and what is wrong with its markers so far.
 pub(super) struct Reading<'a> {
-    file: &'a str,
     text: &'a str,
-    source: Option<Arc<NamedSource<String>>>,
-    pub errors: Vec<MarkerError>,
+    source: Text<'a>,
+    pub errors: Vec<Mistake>,
 }
 
 /// A place for a table.
@@ -61,25 +42,17 @@ enum Said {
 
 impl<'a> Reading<'a> {
     pub fn new(file: &'a str, text: &'a str) -> Self {
-        Self { file, text, source: None, errors: Vec::new() }
+        Self { text, source: Text::new(file, text), errors: Vec::new() }
     }
 
     /// What is wrong, in the order of the document.
-    pub fn done(mut self) -> Vec<MarkerError> {
-        self.errors.sort_by_key(|error| error.at.offset());
+    pub fn done(mut self) -> Vec<Mistake> {
+        self.errors.sort_by_key(Mistake::offset);
         self.errors
     }
 
     pub fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
-        let source = self.source.get_or_insert_with(|| Arc::new(NamedSource::new(self.file, self.text.to_owned())));
-        self.errors.push(MarkerError {
-            file: self.file.to_owned(),
-            line: self.text[..at.start].matches('\n').count() + 1,
-            what,
-            document: Arc::clone(source),
-            at: (at.start, at.len()).into(),
-            help,
-        });
+        self.errors.push(self.source.mistake(Some(at), what, help));
     }
 
     /// The places for tables, in order.

@@ -5,6 +5,7 @@
 //! writes what stands between, and not a byte outside.
 
 mod announcements;
+mod catalogue;
 mod coverage;
 mod creation;
 mod diff;
@@ -26,14 +27,12 @@ mod picture;
 mod requirements;
 mod statuses;
 mod steps;
-mod tables_table;
 mod timeline;
 mod tree;
 mod worker_machine;
 
 pub use document::{Rebuilt, Region, rebuild};
-pub use facts::{Facts, FactsError};
-pub use marker::MarkerError;
+pub use facts::Facts;
 pub use options::{OPTIONS, OptionSpec, Options};
 pub use tree::{Build, BuildError, build, markdown_below};
 
@@ -106,7 +105,7 @@ pub const TABLES: &[TableSpec] = &[
     lines::TABLE,
     worker_machine::TABLE,
     steps::TABLE,
-    tables_table::TABLE,
+    catalogue::TABLE,
 ];
 
 /// What a table looks like in a document: its lines, and the picture that goes into a file beside it.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use miette::Diagnostic;
 
+use crate::mistake::{Mistake, Mistakes};
 use crate::spec::CheckFinding;
 
 use super::diff::diff;
 use super::document::{MARKED, rebuild};
 use super::facts::Facts;
-use super::marker::MarkerError;
 
 /// The first line of every picture that is written here: no other file is overwritten.
 pub(super) const PICTURE_MARK: &str = "<!-- passmuster:picture -->";
@@ -32,12 +32,9 @@ pub enum BuildError {
         why: String,
     },
     /// Markers are wrong.
-    #[error("the tables cannot be drawn: {} wrong", match .related.len() { 1 => "one marker is".to_owned(), count => format!("{count} markers are") })]
-    Markers {
-        /// The errors, one by one.
-        #[related]
-        related: Vec<MarkerError>,
-    },
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Markers(#[from] Mistakes),
 }
 
 /// What belongs into files: nothing is written yet.
@@ -62,24 +59,24 @@ pub fn build(paths: &[PathBuf], facts: &Facts) -> Result<Build, BuildError> {
     let mut wrong = Vec::new();
     for (file, real) in files(paths)? {
         build.documents += 1;
-        match one(&file, real, facts, &mut build) {
-            Ok(()) => {}
-            Err(BuildError::Markers { related }) => wrong.extend(related),
-            Err(other) => return Err(other),
-        }
+        wrong.extend(one(&file, real, facts, &mut build)?);
     }
-    if wrong.is_empty() { Ok(build) } else { Err(BuildError::Markers { related: wrong }) }
+    if wrong.is_empty() { Ok(build) } else { Err(Mistakes::new("the tables cannot be drawn", wrong).into()) }
 }
 
-fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<(), BuildError> {
+/// Adds a document to the build; gives what is wrong with its markers.
+fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<Vec<Mistake>, BuildError> {
     let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,
-        Err(error) if !String::from_utf8_lossy(error.as_bytes()).contains(MARKED) => return Ok(()),
+        Err(error) if !String::from_utf8_lossy(error.as_bytes()).contains(MARKED) => return Ok(Vec::new()),
         Err(error) => return Err(broken(file, &format!("not UTF-8 from byte {}", error.utf8_error().valid_up_to()))),
     };
     let shown = shown(file);
-    let rebuilt = rebuild(&shown, &text, facts).map_err(|related| BuildError::Markers { related })?;
+    let rebuilt = match rebuild(&shown, &text, facts) {
+        Ok(rebuilt) => rebuilt,
+        Err(wrong) => return Ok(wrong),
+    };
     build.tables += rebuilt.regions.len();
     for region in rebuilt.regions.iter().filter(|region| region.old != region.new) {
         let differs = match diff(&region.old, &region.new) {
@@ -96,7 +93,7 @@ fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<(
     if rebuilt.text != text {
         build.writes.push((real, rebuilt.text));
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 impl Build {

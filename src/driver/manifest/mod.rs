@@ -10,10 +10,10 @@ mod template;
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
 use regex::Regex;
 
 use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
+use crate::mistake::{Mistake, Mistakes};
 use crate::rules::{Limits, Processes};
 
 use super::{Announces, Offer};
@@ -25,30 +25,9 @@ pub use template::{Shape, Template, Variables, Word, words};
 /// A system's status words in the contract's.
 pub type StatusWords = std::collections::BTreeMap<String, Status>;
 
-/// Everything that is wrong with a manifest.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}: the manifest cannot be used: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
-pub struct ManifestErrors {
-    file: String,
-    /// The errors, one by one.
-    #[related]
-    pub related: Vec<ManifestError>,
-}
-
-/// One thing that is wrong with a manifest.
-#[derive(Debug, thiserror::Error, Diagnostic)]
-#[error("{file}:{line}: {what}")]
-pub struct ManifestError {
-    file: String,
-    /// The line, from 1.
-    pub line: usize,
-    what: String,
-    #[source_code]
-    text: NamedSource<String>,
-    #[label("here")]
-    at: Option<SourceSpan>,
-    #[help]
-    help: Option<String>,
+/// What comes of mistakes in a manifest.
+fn unusable(file: &str) -> String {
+    format!("{file}: the manifest cannot be used")
 }
 
 /// How a system is spoken to.
@@ -240,15 +219,11 @@ impl Manifest {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(path: &FilePath) -> Result<Self, Box<ManifestErrors>> {
+    pub fn read(path: &FilePath) -> Result<Self, Box<Mistakes>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let file = path.display().to_string();
-            let help = Some("`passmuster init cli|rpc|mcp` writes a starter".to_owned());
-            let text = NamedSource::new(&file, String::new());
-            Box::new(ManifestErrors {
-                related: vec![ManifestError { file: file.clone(), line: 1, what: error.to_string(), text, at: None, help }],
-                file,
-            })
+            let mistake = Mistake::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
+            Box::new(Mistakes::new(unusable(&file), vec![mistake]))
         })?;
         Self::parse(path, &text)
     }
@@ -257,7 +232,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(path: &FilePath, text: &str) -> Result<Self, Box<ManifestErrors>> {
+    pub fn parse(path: &FilePath, text: &str) -> Result<Self, Box<Mistakes>> {
         read::read(path, text)
     }
 

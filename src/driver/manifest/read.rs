@@ -5,20 +5,17 @@ use std::ops::Range;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
-use miette::NamedSource;
 use regex::Regex;
 use serde_json::Value;
 use toml::Spanned;
 
 use crate::contract::{ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status, manager_suites};
+use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
 use crate::rules::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
-use super::{
-    CallShape, EventMap, Manifest, ManifestError, ManifestErrors, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical,
-    raw,
-};
+use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw};
 
 /// The variables that every template may name.
 const VARIABLES: [&str; 16] = [
@@ -44,54 +41,31 @@ const VARIABLES: [&str; 16] = [
 const STREAM: &str = "events";
 
 /// Reads a manifest.
-pub(super) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<ManifestErrors>> {
-    let mut reader = Reader { file: path.display().to_string(), text, errors: Vec::new() };
+pub(super) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<Mistakes>> {
+    let file = path.display().to_string();
+    let mut reader = Reader { text: Text::new(&file, text), errors: Vec::new() };
     let manifest = match toml::from_str::<raw::Manifest>(text) {
         Ok(raw) => Some(reader.manifest(path, raw)),
         Err(error) => {
-            let help = nearest_field(error.message());
+            let help = meant_field(error.message());
             reader.wrong(error.span().unwrap_or(0..0), error.message().to_owned(), help);
             None
         }
     };
     match manifest {
         Some(manifest) if reader.errors.is_empty() => Ok(manifest),
-        _ => Err(Box::new(ManifestErrors { file: reader.file, related: reader.errors })),
+        _ => Err(Box::new(Mistakes::new(super::unusable(&file), reader.errors))),
     }
-}
-
-/// The nearest of the fields that a message says were expected.
-fn nearest_field(message: &str) -> Option<String> {
-    let mut words = message.split('`').skip(1).step_by(2);
-    let found = words.next()?;
-    if !message.starts_with("unknown field") {
-        return None;
-    }
-    nearest(found, words)
-}
-
-fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = known.map(|word| (strsim::jaro_winkler(found, word), word)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(format!("did you mean `{}`?", best.1))
 }
 
 struct Reader<'a> {
-    file: String,
-    text: &'a str,
-    errors: Vec<ManifestError>,
+    text: Text<'a>,
+    errors: Vec<Mistake>,
 }
 
 impl Reader<'_> {
     fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
-        let line = self.text.get(..at.start).unwrap_or_default().matches('\n').count() + 1;
-        self.errors.push(ManifestError {
-            file: self.file.clone(),
-            line,
-            what,
-            text: NamedSource::new(&self.file, self.text.to_owned()),
-            at: Some((at.start, at.len()).into()),
-            help,
-        });
+        self.errors.push(self.text.mistake(Some(at), what, help));
     }
 
     /// One of some words; the error names the nearest.
@@ -100,7 +74,7 @@ impl Reader<'_> {
         if found.is_none() {
             let words = known.iter().map(|(word, _)| *word);
             let all = words.clone().collect::<Vec<_>>().join(", ");
-            self.wrong(given.span(), format!("`{}` is no {what}: wanted {all}", given.as_ref()), nearest(given.as_ref(), words));
+            self.wrong(given.span(), format!("`{}` is no {what}: wanted {all}", given.as_ref()), meant(given.as_ref(), words));
         }
         found
     }
@@ -121,7 +95,7 @@ impl Reader<'_> {
     fn names<'n>(&mut self, at: Range<usize>, names: impl Iterator<Item = &'n str>, also: &[String]) {
         for name in names {
             if !VARIABLES.contains(&name) && !also.iter().any(|known| known == name) {
-                let help = nearest(name, VARIABLES.into_iter().chain(also.iter().map(String::as_str)));
+                let help = meant(name, VARIABLES.into_iter().chain(also.iter().map(String::as_str)));
                 self.wrong(at.clone(), format!("there is no variable `{name}`"), help);
             }
         }
@@ -421,12 +395,12 @@ impl Reader<'_> {
             let Some(code) = ErrorCode::from_name(name) else {
                 let known = ERRORS.iter().map(|row| row.name);
                 let all = known.clone().collect::<Vec<_>>().join(", ");
-                self.wrong(table.span(), format!("`{name}` is no error code: wanted {all}"), nearest(name, known));
+                self.wrong(table.span(), format!("`{name}` is no error code: wanted {all}"), meant(name, known));
                 continue;
             };
             match raw::Matchers::deserialize_from(matchers.clone()) {
                 Ok(matchers) => errors.push((code, self.all_matchers(table.span(), &matchers, also))),
-                Err(why) => self.wrong(table.span(), format!("`{name}`: {why}"), nearest_field(&why)),
+                Err(why) => self.wrong(table.span(), format!("`{name}`: {why}"), meant_field(&why)),
             }
         }
         errors

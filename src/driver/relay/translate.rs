@@ -8,13 +8,14 @@ use serde_json::{Map, Value};
 use crate::contract::{Args, OperationSpec, SESSION_OPERATIONS};
 use crate::driver::CallError;
 use crate::driver::announced::announcement;
-use crate::driver::manifest::{CallShape, EventMap, Manifest, ManifestErrors, Seen, Step, Stream, TransportKind, Variables, judge};
+use crate::driver::manifest::{CallShape, EventMap, Manifest, Seen, Step, Stream, TransportKind, Variables, judge};
 use crate::driver::mcp::connection::ToolAnswer;
 use crate::driver::process::ANSWER_LIMIT;
 use crate::driver::recorder::recorded;
 use crate::driver::rpc::peer::{Answer, answer};
 use crate::driver::transport::Raw;
 use crate::driver::wire::{Oddities, excerpt};
+use crate::mistake::Mistakes;
 use crate::trace::Entry;
 
 use super::Side;
@@ -45,7 +46,7 @@ impl Words {
 
     /// The contract's own words, whichever of the two is spoken.
     pub fn canonical() -> Self {
-        let read = |kind: &str| -> Result<Manifest, Box<ManifestErrors>> {
+        let read = |kind: &str| -> Result<Manifest, Box<Mistakes>> {
             let text = format!("[system]\nname = \"canonical\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"canonical\"]\n");
             Manifest::parse(Path::new("canonical"), &text)
         };

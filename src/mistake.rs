@@ -1,0 +1,127 @@
+//! Mistakes in what a person wrote (a manifest, a profile, a document, a baseline): where, what, and what to do.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::sync::Arc;
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+
+/// One mistake, with its place.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{file}:{line}: {what}")]
+pub struct Mistake {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What was found and what is wanted.
+    pub what: String,
+    #[source_code]
+    text: Arc<NamedSource<String>>,
+    #[label("here")]
+    at: Option<SourceSpan>,
+    /// What to do.
+    #[help]
+    pub help: Option<String>,
+}
+
+impl Mistake {
+    /// A file that cannot be read.
+    pub fn unreadable(file: &str, why: &std::io::Error, help: &str) -> Self {
+        Text::new(file, "").mistake(None, why.to_string(), Some(help.to_owned()))
+    }
+
+    /// Where the mistake begins, in bytes.
+    pub fn offset(&self) -> usize {
+        self.at.map_or(0, |at| at.offset())
+    }
+}
+
+/// Every mistake that was found, together.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+#[error("{what}: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
+pub struct Mistakes {
+    what: String,
+    /// The mistakes, one by one.
+    #[related]
+    pub related: Vec<Mistake>,
+}
+
+impl Mistakes {
+    /// Mistakes, and what comes of them: `x.toml: the manifest cannot be used`.
+    pub fn new(what: impl Into<String>, related: Vec<Mistake>) -> Self {
+        Self { what: what.into(), related }
+    }
+
+    /// The mistakes in a line.
+    pub fn in_a_line(&self) -> String {
+        self.related.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A text in which mistakes are found.
+#[derive(Debug)]
+pub struct Text<'a> {
+    file: &'a str,
+    text: &'a str,
+    source: OnceCell<Arc<NamedSource<String>>>,
+}
+
+impl<'a> Text<'a> {
+    /// The text of a file.
+    pub fn new(file: &'a str, text: &'a str) -> Self {
+        Self { file, text, source: OnceCell::new() }
+    }
+
+    /// A mistake in it; without a place it is one of the whole.
+    pub fn mistake(&self, at: Option<Range<usize>>, what: String, help: Option<String>) -> Mistake {
+        let source = self.source.get_or_init(|| Arc::new(NamedSource::new(self.file, self.text.to_owned())));
+        Mistake {
+            file: self.file.to_owned(),
+            line: self.line(at.as_ref().map_or(0, |at| at.start)),
+            what,
+            text: Arc::clone(source),
+            at: at.map(Into::into),
+            help,
+        }
+    }
+
+    /// The line of an offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).unwrap_or_default().matches('\n').count() + 1
+    }
+}
+
+/// Advice that names the known word which was probably meant.
+pub fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    let best = known.map(|word| (strsim::jaro_winkler(found, word), word)).max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(format!("did you mean `{}`?", best.1))
+}
+
+/// The same for a field that a reader of TOML did not know, from its message.
+pub fn meant_field(message: &str) -> Option<String> {
+    let mut words = message.split('`').skip(1).step_by(2);
+    let found = words.next().filter(|_| message.starts_with("unknown field"))?;
+    meant(found, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_knows_its_line_and_several_are_counted() {
+        let text = Text::new("a.toml", "one\ntwo\n");
+        let mistake = text.mistake(Some(4..7), "no number".into(), meant("tow", ["one", "two"].into_iter()));
+        assert_eq!((mistake.to_string(), mistake.help.as_deref()), ("a.toml:2: no number".into(), Some("did you mean `two`?")));
+        let all = Mistakes::new("a.toml: no use", vec![mistake, text.mistake(None, "too short".into(), None)]);
+        assert_eq!(all.to_string(), "a.toml: no use: 2 things are wrong");
+        assert_eq!(all.in_a_line(), "a.toml:2: no number; a.toml:1: too short");
+    }
+
+    #[test]
+    fn a_misspelt_field_is_known_by_the_readers_message() {
+        assert_eq!(meant_field("unknown field `baner`, expected `banner` or `file`").as_deref(), Some("did you mean `banner`?"));
+        assert_eq!(meant_field("missing field `banner`"), None);
+    }
+}
