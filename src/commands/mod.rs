@@ -15,6 +15,7 @@ mod session;
 mod spec;
 mod steps;
 mod store;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ enum Command {
     Record(record::Record),
     Store(store::Store),
     Hook(store::Hook),
+    Trace(trace::Trace),
     Faults(faults::Faults),
     Init(init::Init),
     Explain(explain::Explain),
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Record(record) => record::run(&record),
         Command::Store(store) => store::run(store),
         Command::Hook(hook) => store::hook(&hook),
+        Command::Trace(trace) => trace::run(&trace),
         Command::Faults(faults) => faults::run(&faults),
         Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),

@@ -162,15 +162,9 @@ fn verified(args: Verify) -> miette::Result<u8> {
         let path = args.baseline.as_deref().expect("the command line was checked");
         update_baseline(path, &mut outcome.report, &subject, &options)?;
     }
-    let look = look(&args);
+    let look = args.format.look(args.strict);
     write_reports(&outcome, &args.report, &look)?;
-    let form = match args.format {
-        Format::Auto => "terminal",
-        Format::Plain => "plain",
-        Format::Github => "github",
-        Format::Json => "json",
-    };
-    super::print(&Form::find(form).expect("every format is a form").draw(&outcome.report, &look));
+    super::print(&args.format.form().draw(&outcome.report, &look));
     if outcome.interrupted {
         eprintln!("interrupted: the report shows what ran until then");
         return Ok(INTERRUPTED);
@@ -200,11 +194,25 @@ fn update_baseline(path: &Path, report: &mut Report, subject: &Subject, options:
     Ok(())
 }
 
-fn look(args: &Verify) -> Look {
-    let terminal = std::io::stdout().is_terminal();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let colour = terminal && args.format == Format::Auto && std::env::var_os("NO_COLOR").is_none();
-    Look { width: columns.unwrap_or(Look::default().width), colour, strict: args.strict }
+impl Format {
+    /// How reports look on this terminal.
+    pub(super) fn look(self, strict: bool) -> Look {
+        let terminal = std::io::stdout().is_terminal();
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let colour = terminal && self == Format::Auto && std::env::var_os("NO_COLOR").is_none();
+        Look { width: columns.unwrap_or(Look::default().width), colour, strict }
+    }
+
+    /// The form that is printed.
+    pub(super) fn form(self) -> &'static Form {
+        let name = match self {
+            Format::Auto => "terminal",
+            Format::Plain => "plain",
+            Format::Github => "github",
+            Format::Json => "json",
+        };
+        Form::find(name).expect("every format is a form")
+    }
 }
 
 /// Writes the reports asked for, and beside each the traces of what did not pass.
@@ -307,7 +315,7 @@ fn tag_expression(text: &str) -> Result<TagOperation, String> {
     text.parse().map_err(|error| format!("not a tag expression, such as \"@LC-CLEAN-1 and not @each-agent\": {error}"))
 }
 
-fn shard(text: &str) -> Result<(u64, u64), String> {
+pub(super) fn shard(text: &str) -> Result<(u64, u64), String> {
     let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse().ok()?, n.parse().ok()?)));
     match parsed {
         Some((k, n)) if 1 <= k && k <= n => Ok((k, n)),
@@ -315,7 +323,7 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-fn report_target(text: &str) -> Result<(String, PathBuf), String> {
+pub(super) fn report_target(text: &str) -> Result<(String, PathBuf), String> {
     let forms: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
     match text.split_once('=') {
         Some((form, path)) if forms.contains(&form) && !path.is_empty() => Ok((form.to_owned(), path.into())),

@@ -11,6 +11,7 @@ mod markdown;
 mod progress;
 mod sanitise;
 mod terminal;
+pub mod timelines;
 mod view;
 
 use crate::results::model::Report;

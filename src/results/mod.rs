@@ -5,6 +5,7 @@ pub mod baseline;
 pub(crate) mod example;
 pub mod kill_matrix;
 pub mod model;
+pub mod traced;
 mod verdicts;
 
 pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, outcome, over, requirement_results, verdict_of};

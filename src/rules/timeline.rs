@@ -16,10 +16,28 @@ const VALUE: usize = 60;
 pub fn timeline(records: &[Record], session: &str) -> Vec<String> {
     let history = History::new(records);
     let Some(session) = history.sessions.iter().find(|known| known.id == session) else { return Vec::new() };
-    let mut lines = calls(&history, session);
-    lines.extend(records.iter().zip(&history.moments).filter_map(|(record, at)| Some((*at, happened(&history, session, &record.entry)?))));
+    shortened(repeated(told(&history, session)))
+}
+
+/// One line of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its first record: a question, say.
+    pub at: Moment,
+    /// The index of its last record: the answer.
+    pub until: usize,
+    /// What is told: `>` begins what was asked, `<` what was answered, `!` what was announced, `*` what was true, `#` a
+    /// remark.
+    pub text: String,
+}
+
+/// A session's timeline, line by line, nothing left out.
+pub fn told(history: &History, session: &Session) -> Vec<Told> {
+    let mut lines = calls(history, session);
+    let happened = |(record, at): (&Record, &Moment)| Some((*at, happened(history, session, &record.entry)?));
+    lines.extend(history.records.iter().zip(&history.moments).filter_map(happened));
     lines.sort_by_key(|(at, _)| at.index);
-    shortened(repeated(fused(lines)))
+    fused(lines)
 }
 
 /// What one line says.
@@ -76,24 +94,26 @@ fn is_of(history: &History, session: &Session, fact: &Fact) -> bool {
 }
 
 /// Puts an answer on the line of its question where nothing lies between.
-fn fused(lines: Vec<(Moment, Line)>) -> Vec<(u64, String)> {
-    let mut drawn: Vec<(u64, String)> = Vec::new();
+fn fused(lines: Vec<(Moment, Line)>) -> Vec<Told> {
+    let mut drawn: Vec<Told> = Vec::new();
     let mut open = false;
+    let told = |at: Moment, text: String| Told { at, until: at.index, text };
     for (at, line) in lines {
         match line {
             Line::Answered(said) if open => {
-                let (_, asked) = drawn.last_mut().expect("an open question has a line");
-                asked.push_str(" < ");
-                asked.push_str(&said);
+                let asked = drawn.last_mut().expect("an open question has a line");
+                asked.text.push_str(" < ");
+                asked.text.push_str(&said);
+                asked.until = at.index;
                 open = false;
             }
-            Line::Answered(said) => drawn.push((at.ms, format!("< {said}"))),
+            Line::Answered(said) => drawn.push(told(at, format!("< {said}"))),
             Line::Asked(asked) => {
-                drawn.push((at.ms, format!("> {asked}")));
+                drawn.push(told(at, format!("> {asked}")));
                 open = true;
             }
             Line::Other(text) => {
-                drawn.push((at.ms, text));
+                drawn.push(told(at, text));
                 open = false;
             }
         }
@@ -102,12 +122,12 @@ fn fused(lines: Vec<(Moment, Line)>) -> Vec<(u64, String)> {
 }
 
 /// Counts lines that repeat one another.
-fn repeated(lines: Vec<(u64, String)>) -> Vec<String> {
+fn repeated(lines: Vec<Told>) -> Vec<String> {
     let mut kept: Vec<(u64, String, usize, u64)> = Vec::new();
-    for (ms, text) in lines {
+    for Told { at, text, .. } in lines {
         match kept.last_mut().filter(|(_, before, ..)| *before == text) {
-            Some((_, _, more, until)) => (*more, *until) = (*more + 1, ms),
-            None => kept.push((ms, text, 0, ms)),
+            Some((_, _, more, until)) => (*more, *until) = (*more + 1, at.ms),
+            None => kept.push((at.ms, text, 0, at.ms)),
         }
     }
     let drawn = |(ms, text, more, until): (u64, String, usize, u64)| match more {

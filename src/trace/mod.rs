@@ -7,10 +7,14 @@ pub mod jsonl;
 mod log;
 mod loose;
 mod record;
+mod select;
+pub mod source;
 
 pub use glance::{Answered, Asked, Glance, GlanceError, Listed, News, Turned, What};
 pub use log::Log;
 pub use loose::{Int, Length, Text, Truthful};
 pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
+
+pub use select::select;
 
 pub use crate::contract::WorkerState;

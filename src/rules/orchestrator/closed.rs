@@ -47,6 +47,13 @@ pub fn hash(value: impl Hash) -> u64 {
     Fast.hash_one(value)
 }
 
+/// The shard of `of` that an id is in, from 1: the same everywhere.
+pub fn shard(id: &str, of: u64) -> u64 {
+    let mut hasher = Fnv::default();
+    hasher.write(id.as_bytes());
+    hasher.finish() % of + 1
+}
+
 /// Hashes of ids: a long sorted list, and a short one of what came since.
 #[derive(Debug, Default)]
 pub struct Closed {

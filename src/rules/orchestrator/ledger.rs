@@ -8,7 +8,7 @@ use crate::rules::{Moment, Settings};
 use crate::spec::RequirementId;
 use crate::trace::{Answered, Asked, Glance, Listed, News, Turned, What};
 
-use super::closed::{Closed, Fast, hash};
+use super::closed::{Closed, Fast, hash, shard};
 use super::session::{DAY_MS, Deadline, Ending, Listing, Observable, Session, Start, Unverified, Worker};
 use super::unjudged::{Seen, unjudged};
 use super::{Court, Occurrence, Read};
@@ -18,6 +18,9 @@ const CONFIRM_MS: u64 = 60_000;
 
 /// An `end_session` that took longer may have been given up by who asked, in milliseconds.
 const GIVEN_UP_MS: u64 = 5000;
+
+/// From here on milliseconds are of a wall clock, counted since 1970: they are told from the trace's first record on.
+const WALL_TIME_MS: u64 = 100_000_000_000;
 
 /// From so many unanswered calls on, and four for each open session, those are forgotten that nobody waits for any more.
 const MANY_PENDING: usize = 4096;
@@ -45,8 +48,19 @@ struct Run {
     completed: bool,
 }
 
+/// Which sessions are judged.
+#[derive(Clone, Copy)]
+enum Part {
+    All,
+    Shard { k: u64, of: u64 },
+    None,
+}
+
 /// What is known, as a trace goes by.
 pub(super) struct Ledger {
+    part: Part,
+    origin: Option<u64>,
+    opened: u64,
     observable: HashMap<AgentKind, Observable>,
     observe_ms: u64,
     sessions: HashMap<Arc<str>, Session, Fast>,
@@ -67,6 +81,9 @@ impl Ledger {
     pub(super) fn new(settings: &Settings) -> Self {
         let observable = |agent: AgentKind| (agent, Observable::from_phase(settings.observable.get(&agent).copied()));
         Self {
+            part: Part::All,
+            origin: None,
+            opened: 0,
             observable: AgentKind::ALL.into_iter().map(observable).collect(),
             observe_ms: u64::try_from(settings.limits.observe.as_millis()).unwrap_or(u64::MAX),
             sessions: HashMap::default(),
@@ -83,6 +100,22 @@ impl Ledger {
         }
     }
 
+    pub(super) fn divide(&mut self, k: u64, of: u64) {
+        self.part = Part::Shard { k, of };
+    }
+
+    fn is_ours(&self, id: &str) -> bool {
+        match self.part {
+            Part::All => true,
+            Part::Shard { k, of } => shard(id, of) == k,
+            Part::None => false,
+        }
+    }
+
+    pub(super) fn sessions_seen(&self) -> u64 {
+        self.opened
+    }
+
     pub(super) fn open_sessions(&self) -> usize {
         self.sessions.len()
     }
@@ -93,7 +126,8 @@ impl Ledger {
 
     pub(super) fn see(&mut self, index: usize, glance: &Glance, court: &mut Court) {
         // A record without a time is of the time before it; clocks that step back are not followed.
-        self.now = Moment { index, ms: glance.ms.unwrap_or_default().max(self.now.ms) };
+        let origin = *self.origin.get_or_insert_with(|| glance.ms.filter(|ms| *ms >= WALL_TIME_MS).unwrap_or_default());
+        self.now = Moment { index, ms: glance.ms.unwrap_or_default().saturating_sub(origin).max(self.now.ms) };
         match &glance.what {
             What::Asked { id, op, args } => self.asked(*id, op, args, court),
             What::Answered { id, said } => self.answered(*id, said.as_ref(), court),
@@ -102,6 +136,9 @@ impl Ledger {
             What::Bound { session, run } => self.bind(session, run),
             What::Worker(worker) => {
                 self.seen.workers = true;
+                if let Part::Shard { k, .. } = self.part {
+                    self.part = if k == 1 { Part::All } else { Part::None };
+                }
                 self.workers.push(Worker {
                     index: worker.worker,
                     cwd: worker.cwd.as_str().into(),
@@ -190,8 +227,8 @@ impl Ledger {
         let Some(session) = self.sessions.get_mut(id) else {
             match self.closed.contains(id) {
                 true if op == "end_session" => court.hear(&Occurrence::EndedAgain { id, at }),
-                true => {}
-                false => self.seen.strangers += 1,
+                false if self.is_ours(id) => self.seen.strangers += 1,
+                _ => {}
             }
             return None;
         };
@@ -273,6 +310,8 @@ impl Ledger {
         match result.map(|answered| answered.session.get()) {
             Ok(Some(id)) if !self.sessions.contains_key(id) => self.open(id, &start),
             Ok(_) => {}
+            // Of a start without a session, the folder stands for it.
+            Err(_) if !self.is_ours(start.cwd.as_deref().unwrap_or_default()) => {}
             Err(code) if code.spec().definite => {}
             Err(_) => {
                 start.failed = self.now;
@@ -282,6 +321,10 @@ impl Ledger {
     }
 
     fn open(&mut self, id: &str, start: &Start) {
+        if !self.is_ours(id) {
+            return;
+        }
+        self.opened += 1;
         let id: Arc<str> = id.into();
         let worker = self.worker_of(start.cwd.as_deref());
         let deadline = match worker {
@@ -570,6 +613,9 @@ impl Ledger {
 
     fn exited(&mut self, code: Option<i32>, overdue: bool, court: &mut Court) {
         self.seen.exit = true;
+        if matches!(self.part, Part::None) {
+            return;
+        }
         let at = self.now;
         let mut left: Vec<&Session> = self.sessions.values().collect();
         left.sort_by_key(|session| session.known);

@@ -256,12 +256,32 @@ pub struct Judge {
 impl Judge {
     /// A judge who has seen nothing. Of the settings, the observe limit and the profiles' phases count.
     pub fn new(settings: &Settings) -> Self {
-        Self { ledger: Ledger::new(settings), court: Court::default() }
+        Self { ledger: Ledger::new(settings), court: Court { found: Vec::new(), tallies: Default::default(), keep: KEPT } }
+    }
+
+    /// Judges only a part of the sessions: shard `k` of `of`, by a hash of their ids that is the same everywhere. A trace
+    /// that states workers is not divided: its first shard judges it all, the others nothing.
+    #[must_use]
+    pub fn shard(mut self, k: u64, of: u64) -> Self {
+        self.ledger.divide(k, of);
+        self
+    }
+
+    /// Keeps that many findings of each rule, and counts the rest.
+    #[must_use]
+    pub fn keep(mut self, findings: u64) -> Self {
+        self.court.keep = findings;
+        self
     }
 
     /// Takes note of the next record. Findings cite it by this index.
     pub fn see(&mut self, index: usize, glance: &Glance) {
         self.ledger.see(index, glance, &mut self.court);
+    }
+
+    /// How many sessions there were.
+    pub fn sessions(&self) -> u64 {
+        self.ledger.sessions_seen()
     }
 
     /// How many sessions are open.
@@ -283,10 +303,10 @@ impl Judge {
 }
 
 /// Hears every rule, and keeps what they found.
-#[derive(Default)]
 struct Court {
     found: Vec<Contradiction>,
     tallies: [Tally; RULES.len()],
+    keep: u64,
 }
 
 impl Court {
@@ -316,7 +336,7 @@ impl Court {
             return;
         }
         self.tallies[rule].broken += 1;
-        if self.tallies[rule].broken <= KEPT {
+        if self.tallies[rule].broken <= self.keep {
             self.found.push(found);
         }
     }
