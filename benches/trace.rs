@@ -3,6 +3,8 @@
 //! The trace is generated once: 200,000 sessions in 5,000,000 records, some 400 sessions open at a time, all three agents,
 //! as orchestrators that obey the rules would make it.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -37,29 +39,29 @@ fn trace(records: usize) -> PathBuf {
 
 /// Sessions begin every 100 ms and last 40 s; what happens is written in the order of time.
 fn write(mut out: impl Write, sessions: usize) -> std::io::Result<()> {
-    let mut queue = std::collections::BinaryHeap::new();
-    let mut order = 0_u64;
-    let mut push = |queue: &mut std::collections::BinaryHeap<_>, at: u64, line: String| {
-        order += 1;
-        queue.push(std::cmp::Reverse((at, order, line)));
-    };
-    let mut id = 0_u64;
+    let mut queue: BinaryHeap<Reverse<(u64, u64, String)>> = BinaryHeap::new();
+    let (mut id, mut order) = (0_u64, 0_u64);
     for n in 0..sessions {
         let began = n as u64 * 100;
-        while queue.peek().is_some_and(|std::cmp::Reverse((at, ..))| *at <= began) {
-            if let Some(std::cmp::Reverse((_, _, line))) = queue.pop() {
-                out.write_all(String::as_bytes(&line))?;
+        while queue.peek().is_some_and(|Reverse((at, ..))| *at <= began) {
+            if let Some(Reverse((_, _, line))) = queue.pop() {
+                out.write_all(line.as_bytes())?;
             }
         }
         let session = format!("01890a5d-ac96-774b-{:04x}-{n:012x}", n % 65_536);
         let agent = ["claude", "codex", "gemini"][n % 3];
+        let mut push = |at: u64, line: String| {
+            order += 1;
+            queue.push(Reverse((at, order, line)));
+        };
         let mut call = |at: u64, op: &str, args: &str, answer: &str| {
             id += 1;
-            push(&mut queue, at, format!("{{\"at_ms\":{at},\"kind\":\"request\",\"id\":{id},\"op\":\"{op}\",\"args\":{{{args}}}}}\n"));
-            push(&mut queue, at + 3, format!("{{\"at_ms\":{},\"kind\":\"reply\",\"id\":{id},{answer}}}\n", at + 3));
+            push(at, format!("{{\"at_ms\":{at},\"kind\":\"request\",\"id\":{id},\"op\":\"{op}\",\"args\":{{{args}}}}}\n"));
+            push(at + 3, format!("{{\"at_ms\":{},\"kind\":\"reply\",\"id\":{id},{answer}}}\n", at + 3));
         };
         let of = format!("\"session_id\":\"{session}\"");
-        let start = format!("\"agent\":\"{agent}\",\"cwd\":\"/work/{n}\",\"message\":\"repair the build of part {n}\",\"request_id\":\"q{n}\"");
+        let start =
+            format!("\"agent\":\"{agent}\",\"cwd\":\"/work/{n}\",\"message\":\"repair the build of part {n}\",\"request_id\":\"q{n}\"");
         call(began, "start_session", &start, &format!("\"ok\":{{{of},\"timeout_s\":259200.0}}"));
         let polls: &[u64] = &[2000, 4000, 7000, 11_000, 16_000, 22_000, 29_000, 36_000];
         let text = "● Read src/main.rs\\n● Ran cargo check\\n".repeat(6);
@@ -74,9 +76,9 @@ fn write(mut out: impl Write, sessions: usize) -> std::io::Result<()> {
         let others = format!("\"ok\":{{\"sessions\":[{{\"session_id\":\"other-{n}\",\"agent\":\"codex\",\"status\":\"running\"}}]}}");
         call(began + 38_040, "list_sessions", "", &others);
         let told = format!("{{\"at_ms\":{},\"kind\":\"event\",\"event\":\"turn_completed\",{of},\"turn\":1}}\n", began + 38_000);
-        push(&mut queue, began + 38_000, told);
+        push(began + 38_000, told);
     }
-    while let Some(std::cmp::Reverse((_, _, line))) = queue.pop() {
+    while let Some(Reverse((_, _, line))) = queue.pop() {
         out.write_all(line.as_bytes())?;
     }
     out.flush()

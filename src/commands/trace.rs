@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::profile::{Choice, Profiles};
 use crate::report::{Form, timelines};
-use crate::results::traced::{self, Checked};
+use crate::results::traced::{self, Checked, count};
 use crate::results::{exit_code, model::Report};
 use crate::rules::Settings;
 use crate::rules::orchestrator::Judge;
@@ -128,13 +128,10 @@ fn check(args: &Check) -> miette::Result<u8> {
 
 /// What was read of a trace, and what could not be, for people.
 fn read(trace: &Checked) -> String {
-    let mut text = format!("{}: {} records, {} sessions", trace.name, trace.records, trace.sessions);
-    for (count, what) in [(trace.bad, "bad lines"), (trace.unknown, "records of unknown kinds"), (u64::from(trace.torn), "torn last line")] {
-        if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
-        }
-    }
-    text.push('\n');
+    let mut parts = vec![count(trace.records, "record"), count(trace.sessions, "session")];
+    let more = [(trace.bad, "bad line"), (trace.unknown, "unknown record"), (u64::from(trace.torn), "torn last line")];
+    parts.extend(more.into_iter().filter(|(number, _)| *number > 0).map(|(number, of)| count(number, of)));
+    let mut text = format!("{}: {}\n", trace.name, parts.join(", "));
     for (line, why) in &trace.first_bad {
         text.push_str(&format!("{}:{line}: {}\n", trace.name, crate::report::sanitise(why)));
     }

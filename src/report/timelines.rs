@@ -144,7 +144,17 @@ impl Page {
     fn finding(&mut self, found: &Contradiction) {
         let level = Registry::embedded().get(&found.requirement).map(|requirement| requirement.level.to_string()).unwrap_or_default();
         let cited: Vec<String> = found.records.iter().map(usize::to_string).collect();
-        self.line(Ink::Red, &format!("{:>16}  ✗ {} {level}: {} (line {})", "", found.requirement, found.message, cited.join(", ")));
+        self.line(
+            Ink::Red,
+            &format!(
+                "{:>16}  ✗ {} {level}: {} ({} {})",
+                "",
+                found.requirement,
+                found.message,
+                if cited.len() == 1 { "line" } else { "lines" },
+                cited.join(", ")
+            ),
+        );
         self.line(Ink::Red, &format!("{:>16}    did: {}; known: {}", "", found.claimed, found.truth));
     }
 }

@@ -49,7 +49,7 @@ pub fn check(name: &str, mut lines: Lines, mut judge: Judge) -> io::Result<Check
     let mut first_bad = Vec::new();
     while let Some(line) = lines.next_line()? {
         let glance = match line.bytes {
-            Some(bytes) => Glance::of_line(bytes).map_err(|error| error.to_string()),
+            Some(bytes) => Glance::of_line(bytes).map_err(|error| error.to_string().replace(" at line 1 column ", " at column ")),
             None => Err("not a trace record: the line is longer than 16 MiB".to_owned()),
         };
         match glance {
@@ -71,8 +71,8 @@ pub fn check(name: &str, mut lines: Lines, mut judge: Judge) -> io::Result<Check
     Ok(Checked { name: name.to_owned(), records, unknown, bad, first_bad, torn, sessions, judgement: judge.finish() })
 }
 
-/// The report on some traces. Each is a scenario that exercises what it had to judge; each session with findings is one
-/// more, at the line that breaks the rule. With `strict`, a trace with bad lines could not be tested.
+/// The report on some traces. Each is a scenario that exercises what it had to judge; each finding is one more, at the
+/// line that breaks the rule. With `strict`, a trace with bad lines could not be tested.
 pub fn report(traces: &[Checked], registry: &Registry, strict: bool) -> Report {
     let scenarios: Vec<ScenarioResult> = traces.iter().flat_map(|trace| scenarios(trace, registry, strict)).collect();
     let requirements = requirement_results(registry.suite(SUITE), &scenarios, &BTreeMap::new());
@@ -87,6 +87,7 @@ pub fn report(traces: &[Checked], registry: &Registry, strict: bool) -> Report {
         duration_ms: 0,
         seed: 0,
         control: None,
+        baseline: None,
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),
         requirements: requirements.into_iter().map(|result| explained(result, traces)).collect(),
         scenarios,
@@ -103,7 +104,7 @@ fn scenarios(trace: &Checked, registry: &Registry, strict: bool) -> Vec<Scenario
     };
     let whole = ScenarioResult {
         key: format!("{SUITE}/{}", trace.name),
-        name: format!("{} records, {} sessions", trace.records, trace.sessions),
+        name: format!("{}, {}", count(trace.records, "record"), count(trace.sessions, "session")),
         feature: trace.name.clone(),
         suite: SUITE.into(),
         agent: None,
@@ -115,20 +116,13 @@ fn scenarios(trace: &Checked, registry: &Registry, strict: bool) -> Vec<Scenario
         duration_ms: 0,
         findings: Vec::new(),
     };
-    let mut told: Vec<(Option<&str>, Vec<&Contradiction>)> = Vec::new();
-    for found in &trace.judgement.contradictions {
-        match told.iter_mut().find(|(session, _)| *session == found.session_id() && session.is_some()) {
-            Some((_, all)) => all.push(found),
-            None => told.push((found.session_id(), vec![found])),
-        }
-    }
-    let broken = told.iter().enumerate().map(|(at, (session, found))| {
-        let findings: Vec<Finding> = found.iter().map(|found| finding(trace, found)).collect();
+    let broken = trace.judgement.contradictions.iter().enumerate().map(|(at, found)| {
+        let findings = vec![finding(trace, found)];
         ScenarioResult {
-            key: format!("{SUITE}/{}/{}", trace.name, session.map_or_else(|| format!("{}", at + 1), str::to_owned)),
-            name: session.map_or_else(|| "the orchestrator".to_owned(), |session| format!("session {session}")),
-            feature: format!("{}:{}", trace.name, found[0].records.last().copied().unwrap_or(1)),
-            requirements: found.iter().map(|found| found.requirement.clone()).collect(),
+            key: format!("{SUITE}/{}/{}", trace.name, at + 1),
+            name: found.session_id().map_or_else(|| "the orchestrator".to_owned(), |session| format!("session {session}")),
+            feature: format!("{}:{}", trace.name, found.records.last().copied().unwrap_or(1)),
+            requirements: vec![found.requirement.clone()],
             verdict: verdict_of(&findings, registry),
             findings,
             reason: None,
@@ -139,6 +133,11 @@ fn scenarios(trace: &Checked, registry: &Registry, strict: bool) -> Vec<Scenario
     std::iter::once(whole).chain(broken).collect()
 }
 
+/// So many of something, in words.
+pub fn count(number: u64, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
 fn finding(trace: &Checked, found: &Contradiction) -> Finding {
     let lines: Vec<String> = found.records.iter().map(usize::to_string).collect();
     let shown = found.session_id().filter(|_| trace.name != "-").map(|session| format!(" --session '{session}'"));
@@ -147,7 +146,7 @@ fn finding(trace: &Checked, found: &Contradiction) -> Finding {
         message: found.message.clone(),
         claimed: found.claimed.clone(),
         truth: found.truth.clone(),
-        step: format!("line {}", lines.join(", ")),
+        step: format!("{} {}", if lines.len() == 1 { "line" } else { "lines" }, lines.join(", ")),
         trace: Vec::new(),
         stderr: String::new(),
         repro: shown.map(|session| format!("passmuster trace show '{}'{session}", trace.name)).unwrap_or_default(),

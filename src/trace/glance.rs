@@ -407,3 +407,61 @@ impl<'a> Listed<'a> {
         Self { session: text("session_id"), status: text("status"), request: text("request_id"), cwd: text("cwd") }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of every trace in `fixtures/traces`.
+    fn lines() -> Vec<String> {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces");
+        let files = [folder.clone(), folder.join("orchestrator")].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+        let texts =
+            files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap());
+        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn a_line_and_its_record_look_the_same() {
+        for line in lines() {
+            let record: Record = serde_json::from_str(&line).unwrap();
+            assert_eq!(Glance::of_line(line.as_bytes()).unwrap(), Glance::of_record(&record), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_no_glance() {
+        for line in [
+            "",
+            "[]",
+            "{}",
+            r#"{"at_ms":1}"#,
+            r#"{"kind":"request","id":1}"#,
+            r#"{"kind":"request","id":-1,"op":"x"}"#,
+            r#"{"kind":"reply"}"#,
+            r#"{"kind":"reply","id":1,"error":{"code":"no_such_code"}}"#,
+            r#"{"kind":"event","event":"turn_completed"}"#,
+            r#"{"kind":"event","event":"party","session_id":"s"}"#,
+            r#"{"kind":"truth","fact":"agent_gone"}"#,
+            r#"{"kind":"outcome","worker":0,"state":"asleep"}"#,
+            r#"{"at_ms":"soon","kind":"meta"}"#,
+        ] {
+            assert!(Glance::of_line(line.as_bytes()).is_err(), "{line}");
+            assert!(serde_json::from_str::<Record>(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_an_operation_was_asked_with_is_not_held_to_types() {
+        let line = r#"{"kind":"request","id":1,"op":"get_session_data","args":{"session_id":{"a":[1]},"cwd":7,"agent":null}}"#;
+        let What::Asked { args, .. } = Glance::of_line(line.as_bytes()).unwrap().what else { panic!("a request") };
+        assert_eq!(args, Asked::default());
+    }
+
+    #[test]
+    fn wall_times_are_milliseconds_since_1970() {
+        let glance = Glance::of_line(br#"{"at":"2026-01-01T01:00:00.250+01:00","kind":"meta"}"#).unwrap();
+        assert_eq!(glance.ms, Some(1_767_225_600_250));
+        assert!(Glance::of_line(br#"{"at":"yesterday","kind":"meta"}"#).is_err());
+    }
+}
