@@ -88,7 +88,7 @@ fn gzip_and_standard_input_are_read_like_files() {
         command.write_stdin(input);
         let (code, out, _) = run(command);
         assert_eq!(code, 1);
-        assert!(out.contains("::error file=-,line=7,title=OR-2 · MUST: session s1::"), "{out}");
+        assert!(out.contains("::error file=-,line=7,title=OR-2 · MUST%3A session s1::"), "{out}");
     }
     let broken = tempfile::NamedTempFile::new().unwrap();
     fs::write(broken.path(), &packed[..packed.len() / 2]).unwrap();
