@@ -70,7 +70,8 @@ pub fn faults() -> &'static [OrchestratorFault] {
     FAULTS
 }
 
-const TIGHT: Pace = Pace { first: Duration::from_millis(50), growth: 1.0, most: Duration::from_millis(50), for_ever: false };
+/// Slower in the end: the polls of a virtual day must not fill the memory.
+const TIGHT: Pace = Pace { first: Duration::from_millis(50), growth: 1.02, most: Duration::from_secs(60), for_ever: false };
 const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Duration::from_secs(1), for_ever: false };
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
@@ -80,7 +81,7 @@ const FAULTS: &[OrchestratorFault] = &[
         choices.polls = Polls::All
     })
     .seen("seed 001: the loop without a Codex carve-out"),
-    fault("polls-codex-tightly", "polls Codex sessions twenty times a second", &["OR-1", "OR-11", "OR-11b"], |choices| {
+    fault("polls-codex-tightly", "polls Codex sessions, at first twenty times a second", &["OR-1", "OR-11", "OR-11b"], |choices| {
         choices.polls = Polls::All;
         choices.pace = TIGHT;
     })
@@ -98,11 +99,13 @@ const FAULTS: &[OrchestratorFault] = &[
         choices.polls = Polls::All;
         choices.early_absence = EarlyAbsence::Ended;
     })
+    .also(&["OR-12"])
     .seen("seed 001: premature cleanup"),
     fault("takes-absence-for-ended", "ends a Codex session that the list does not show yet", &["OR-2"], |choices| {
         choices.looks_in_list_early = true;
         choices.early_absence = EarlyAbsence::Ended;
     })
+    .also(&["OR-12"])
     .seen("seed 001: list_sessions() during the first turn"),
     fault(
         "replaces-what-is-not-listed",
@@ -113,11 +116,13 @@ const FAULTS: &[OrchestratorFault] = &[
             choices.early_absence = EarlyAbsence::Replaced;
         },
     )
+    .also(&["OR-12"])
     .seen("supervisors that keep a number of workers"),
     fault("ends-before-the-announcement", "gives every worker a tenth of its time, then ends it", &["OR-9"], |choices| {
         choices.patience = 0.1;
         choices.at_deadline = AtDeadline::End;
     })
+    .also(&["OR-12"])
     .seen("seed 001: cleanup while the session is running"),
     fault("never-ends", "ends no session", &["OR-4"], |choices| choices.ends = Ends::None)
         .seen("seed 000: orphaned processes and wasted compute"),
@@ -177,7 +182,7 @@ const FAULTS: &[OrchestratorFault] = &[
         choices.day = Duration::from_secs(365 * 86_400)
     })
     .seen("seed 000: day 2+ is an error"),
-    fault("polls-in-a-tight-loop", "polls twenty times a second", &["OR-11", "OR-11b"], |choices| choices.pace = TIGHT)
+    fault("polls-in-a-tight-loop", "polls at first twenty times a second", &["OR-11", "OR-11b"], |choices| choices.pace = TIGHT)
         .seen("busy loops around get_session_data"),
     fault("never-backs-off", "polls every second, for as long as it takes", &["OR-11"], |choices| choices.pace = STEADY)
         .seen("while True: sleep(1)"),
