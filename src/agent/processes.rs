@@ -128,7 +128,7 @@ impl ProcFs {
                 kill(entry.pid, Signal::KILL);
                 ended.insert(format!("{} (pid {})", entry.command, entry.pid));
             }
-            Self::reap_children_of(root);
+            Self::reap_children_of(root, except);
             if left.is_empty() {
                 break;
             }
@@ -139,7 +139,7 @@ impl ProcFs {
 
     /// Takes leave of dead children that came by adoption. Each is waited for by its own id: a wait for any child would
     /// take away those that somebody else waits for.
-    fn reap_children_of(root: u32) {
+    fn reap_children_of(root: u32, except: &[u32]) {
         if root != std::process::id() {
             return;
         }
@@ -150,6 +150,7 @@ impl ProcFs {
             let mut rest = rest.split_whitespace();
             if rest.next() == Some("Z")
                 && rest.next() == Some(root.to_string().as_str())
+                && !except.contains(&pid.cast_unsigned())
                 && let Some(pid) = Pid::from_raw(pid)
             {
                 let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);

@@ -365,7 +365,7 @@ impl Driver for Adapter {
     }
 
     fn can_restart(&self) -> bool {
-        self.manifest().serve.as_ref().is_some_and(|serve| !serve.per_run)
+        self.manifest().serve.is_some()
     }
 
     async fn close(&self) -> Vec<String> {

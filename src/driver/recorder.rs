@@ -14,12 +14,20 @@ use super::{CallError, Driver, Offer};
 /// How long one `wait_events` call waits, in seconds, on a system in real time.
 const WAIT_S: u64 = 5;
 
+/// The most that a scenario's answers may weigh together, in bytes of memory. A thousand of the contract's longest are less.
+const ANSWERS_LIMIT: usize = 64 << 20;
+
+/// How many announcements of a scenario are recorded.
+const ANNOUNCEMENTS_LIMIT: usize = 10_000;
+
 /// A driver whose calls and announcements are recorded.
 pub struct Recorder {
     driver: Box<dyn Driver>,
     operations: OperationTable,
     log: Log,
     next: Cell<u64>,
+    weight: Cell<usize>,
+    announced: Cell<usize>,
     listening: RefCell<Vec<AbortHandle>>,
 }
 
@@ -66,7 +74,15 @@ pub fn shortened(text: &str) -> String {
 impl Recorder {
     /// Wraps a driver; what passes is recorded in `log`.
     pub fn new(driver: Box<dyn Driver>, operations: OperationTable, log: Log) -> Self {
-        Self { driver, operations, log, next: Cell::new(1), listening: RefCell::default() }
+        Self {
+            driver,
+            operations,
+            log,
+            next: Cell::new(1),
+            weight: Cell::default(),
+            announced: Cell::default(),
+            listening: RefCell::default(),
+        }
     }
 
     /// The driver itself.
@@ -92,7 +108,7 @@ impl Recorder {
         let id = self.next.get();
         self.next.set(id + 1);
         self.log.push(Entry::Request { id, op: name.to_owned(), args: args.clone() });
-        let result = self.driver.call(self.operation(name), &args).await;
+        let result = self.driver.call(self.operation(name), &args).await.and_then(|result| self.weighed(result));
         let (ok, error) = match &result {
             Ok(result) => (Some(result.clone()), None),
             Err(error) => (None, Some(recorded(error))),
@@ -111,10 +127,10 @@ impl Recorder {
         if offered.by_stream && (stream || !offered.by_waiting) {
             let (into, mut announced) = mpsc::unbounded_channel();
             self.driver.subscribe(into).await?;
-            let log = self.log.clone();
+            let recorder = Rc::clone(self);
             let task = tokio::task::spawn_local(async move {
                 while let Some(announcement) = announced.recv().await {
-                    log.push(Entry::Event(announcement));
+                    recorder.record(Entry::Event(announcement));
                 }
             });
             self.listening.borrow_mut().push(task.abort_handle());
@@ -136,6 +152,30 @@ impl Recorder {
         tokio::task::yield_now().await;
     }
 
+    /// Records what the system said by itself; who says it for ever must not fill the memory.
+    fn record(&self, entry: Entry) {
+        let announced = self.announced.get();
+        self.announced.set(announced + 1);
+        match announced {
+            ..ANNOUNCEMENTS_LIMIT => drop(self.log.push(entry)),
+            ANNOUNCEMENTS_LIMIT => {
+                let text = format!("what was announced beyond {ANNOUNCEMENTS_LIMIT} announcements is not recorded");
+                self.log.push(Entry::Note { text });
+            }
+            _ => {}
+        }
+    }
+
+    /// An answer, unless those of the scenario weigh too much by now.
+    fn weighed(&self, result: Args) -> Result<Args, CallError> {
+        let weight = self.weight.get() + result.values().map(weight).sum::<usize>();
+        if weight > ANSWERS_LIMIT {
+            return Err(CallError::Malformed { what: format!("the answers of one scenario exceed {} MB in memory", ANSWERS_LIMIT >> 20) });
+        }
+        self.weight.set(weight);
+        Ok(result)
+    }
+
     async fn keep_waiting(&self, wait_s: u64) {
         let wait = self.operation("wait_events");
         let mut cursor = serde_json::Value::Null;
@@ -147,8 +187,8 @@ impl Recorder {
                 Ok(answer) => {
                     for said in answer.get("events").and_then(|events| events.as_array()).into_iter().flatten() {
                         match serde_json::from_value::<Announcement>(said.clone()) {
-                            Ok(announcement) => drop(self.log.push(Entry::Event(announcement))),
-                            Err(why) => drop(self.log.push(Entry::Note { text: format!("wait_events: {said}: {why}") })),
+                            Ok(announcement) => self.record(Entry::Event(announcement)),
+                            Err(why) => self.record(Entry::Note { text: format!("wait_events: {}: {why}", shortened(&said.to_string())) }),
                         }
                     }
                     if let Some(next) = answer.get("cursor") {
@@ -162,6 +202,18 @@ impl Recorder {
                 }
             }
         }
+    }
+}
+
+/// What a value takes in memory, roughly.
+fn weight(value: &serde_json::Value) -> usize {
+    const NODE: usize = 64;
+    use serde_json::Value;
+    NODE + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| NODE + name.len() + weight(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 

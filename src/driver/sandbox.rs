@@ -39,14 +39,6 @@ pub enum SandboxError {
         /// What the system said.
         source: io::Error,
     },
-    /// No folder for temporary files has a short enough path.
-    #[error("the sandbox's path {path} is {length} bytes long, wanted at most {LONGEST_PATH}: set TMPDIR to a shorter folder")]
-    TooLong {
-        /// The path.
-        path: String,
-        /// Its length, in bytes.
-        length: usize,
-    },
 }
 
 /// A sandbox. It goes when it is dropped.
@@ -64,13 +56,16 @@ impl Sandbox {
     /// # Errors
     /// Where something could not be made.
     pub fn create(options: &SandboxOptions) -> Result<Self, SandboxError> {
-        sweep();
+        static SWEPT: OnceLock<()> = OnceLock::new();
+        SWEPT.get_or_init(sweep);
         let path = short_folder(&options.id)?;
         let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default() };
+        if !options.keep {
+            sandbox.write(OWNER, &format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))?;
+        }
         for name in ["home", "bin", "work", "run", "log", "agents"] {
             sandbox.folder(name)?;
         }
-        sandbox.write("owner", &format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))?;
         let config = Config { socket: sandbox.stage_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
         sandbox.write("run/standin.json", &serde_json::to_string(&config).expect("profiles are plain data"))?;
         for agent in AgentKind::ALL {
@@ -91,6 +86,11 @@ impl Sandbox {
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether a file or folder, by its canonical path, is in it.
+    pub fn holds(&self, path: &Path) -> bool {
+        self.path.canonicalize().is_ok_and(|root| path.starts_with(root))
     }
 
     /// The home folder of everything in it.
@@ -224,8 +224,11 @@ impl Drop for Sandbox {
     }
 }
 
+/// The file in a sandbox that says whose it is; one that is kept is nobody's.
+const OWNER: &str = "owner";
+
 /// Removes a sandbox. What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
-fn remove(path: &Path) {
+pub fn remove(path: &Path) {
     for _ in 0..50 {
         match fs::remove_dir_all(path) {
             Ok(()) => return,
@@ -245,37 +248,28 @@ const PREFIX: &str = "pm-";
 
 fn short_folder(id: &str) -> Result<PathBuf, SandboxError> {
     let name = format!("{PREFIX}{}", &id[..id.len().min(10)]);
-    let path = [std::env::temp_dir(), PathBuf::from("/tmp")]
-        .map(|folder| folder.join(&name))
-        .into_iter()
-        .min_by_key(|path| path.as_os_str().len())
-        .expect("two candidates");
-    let length = path.as_os_str().len();
-    if length > LONGEST_PATH {
-        return Err(SandboxError::TooLong { path: path.display().to_string(), length });
-    }
+    // The folder that the user names, unless a socket's path below it would be too long.
+    let [wanted, short] = [std::env::temp_dir(), PathBuf::from("/tmp")].map(|folder| folder.join(&name));
+    let path = if wanted.as_os_str().len() <= LONGEST_PATH { wanted } else { short };
     fs::DirBuilder::new().mode(0o700).create(&path).map_err(io_at(&path))?;
     Ok(path)
 }
 
-/// Removes the sandboxes of harnesses that died without a word, once a process.
-fn sweep() {
-    static SWEPT: OnceLock<()> = OnceLock::new();
-    SWEPT.get_or_init(|| {
-        for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                    continue;
-                }
-                let owner = fs::read_to_string(entry.path().join("owner")).unwrap_or_default();
-                let alive = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse::<u64>().ok()?)));
-                // One without an owner is being made, or was kept.
-                if alive.is_some_and(|(pid, ticks)| ProcFs::ticks(pid) != ticks) {
-                    remove(&entry.path());
-                }
+/// Removes the sandboxes of processes that died without a word.
+pub fn sweep() {
+    for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+                continue;
+            }
+            let owner = fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
+            let alive = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse::<u64>().ok()?)));
+            // One without an owner is being made, or was kept.
+            if alive.is_some_and(|(pid, ticks)| ProcFs::ticks(pid) != ticks) {
+                remove(&entry.path());
             }
         }
-    });
+    }
 }
 
 fn walk(folder: &Path, into: &mut Vec<(std::time::SystemTime, PathBuf)>) {

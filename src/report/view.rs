@@ -3,7 +3,7 @@
 use crate::contract::AgentKind;
 use crate::spec::{Level, RequirementId};
 
-use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
+use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict, round_of};
 use crate::results::{concerns, failed_as_a_whole, over};
 
 /// What was found of one requirement.
@@ -84,12 +84,11 @@ pub(super) fn baseline(report: &Report) -> [(&'static str, Vec<&ScenarioResult>)
     [("Known failures, listed in the baseline", known), ("Fixed, but listed in the baseline as failing", fixed)]
 }
 
-/// The scenario's name with its agent: `Ending a session ends its agent [codex]`.
+/// The scenario's name with its agent and, of a repetition, its number: `Ending a session ends its agent [codex] @2`.
 pub(super) fn label(scenario: &ScenarioResult) -> String {
-    match scenario.agent {
-        Some(agent) => format!("{} [{agent}]", scenario.name),
-        None => scenario.name.clone(),
-    }
+    let agent = scenario.agent.map(|agent| format!(" [{agent}]")).unwrap_or_default();
+    let round = round_of(&scenario.key).1.map(|round| format!(" @{round}")).unwrap_or_default();
+    format!("{}{agent}{round}", scenario.name)
 }
 
 /// The file and the line of a scenario's feature.

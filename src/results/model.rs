@@ -153,6 +153,15 @@ pub enum Verdict {
     CouldNotTest,
 }
 
+/// A scenario's key without the number of its repetition, and that number: `…/slug[codex]@2` is the second round of
+/// `…/slug[codex]`.
+pub fn round_of(key: &str) -> (&str, Option<usize>) {
+    match key.rsplit_once('@').map(|(key, round)| (key, round.parse())) {
+        Some((key, Ok(round))) => (key, Some(round)),
+        _ => (key, None),
+    }
+}
+
 impl ScenarioResult {
     /// Whether the baseline knows that it fails.
     pub fn is_known_failure(&self) -> bool {

@@ -21,7 +21,7 @@ use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
 use crate::results::baseline::{Baseline, Place};
-use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
+use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict, round_of};
 use crate::results::{judge_by, requirement_results};
 use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
@@ -154,13 +154,13 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     for Played { mut result, trace } in played {
         judge_by(&mut result, Registry::embedded(), options.spec_version);
         for finding in &mut result.findings {
-            finding.repro = format!("{} --scenario '{}'", options.repro, result.key.split('@').next().unwrap_or_default());
+            finding.repro = format!("{} --scenario '{}'", options.repro, round_of(&result.key).0);
         }
         traces.insert(result.key.clone(), trace);
         results.push(result);
     }
     let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
-    results.sort_by_key(|result| order.get(result.key.split('@').next().unwrap_or_default()).copied().unwrap_or(usize::MAX));
+    results.sort_by_key(|result| order.get(round_of(&result.key).0).copied().unwrap_or(usize::MAX));
     let mut report = Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },

@@ -1,12 +1,14 @@
 //! Scenarios on real processes: each in a worker process of its own, which takes everything it started with it when it
 //! ends or when the harness does.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,8 @@ use crate::clock::Clock;
 use crate::contract::suite;
 use crate::driver::manifest::Manifest;
 use crate::driver::recorder::Recorder;
-use crate::driver::sandbox::{Sandbox, SandboxOptions};
+use crate::driver::running::Exit;
+use crate::driver::sandbox::{self, Sandbox, SandboxOptions};
 use crate::profile::{Choice, Profiles};
 use crate::spec::Registry;
 use crate::steps::{Ground, World, WorldOptions};
@@ -31,13 +34,22 @@ use super::features;
 use super::plan::{Planned, Selection, plan};
 use super::scenario::{Played, meta, play, unplayed};
 use super::system::{capabilities, record, settings};
-use crate::results::model::{Event, Verdict};
+use crate::results::model::{Event, Verdict, round_of};
 
 /// Scenarios at a time for each core: they mostly wait.
 const JOBS_PER_CORE: usize = 6;
 
 /// How long a worker may take to clean up after its scenario's time limit.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a worker that is told to end may take before it ends in the middle of whatever it does.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// The most that is kept of the traces of what did not pass, in bytes of JSON.
+const TRACES_LIMIT: usize = 64 << 20;
+
+/// How often the process table is looked at while something is on its way out: nothing tells of somebody else's child.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a worker is told: enough to plan the same scenario again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,10 +90,14 @@ pub(super) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Even
     become_subreaper();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let played = runtime.block_on(pool(tasks, &job, options, emit));
-    // A worker that was killed left its own children to this process.
+    // What a worker that was killed left behind.
     ProcFs::end_descendants_of(std::process::id(), &[]);
+    sandbox::sweep();
     played
 }
+
+/// The workers that live.
+type Crew = Rc<RefCell<BTreeSet<u32>>>;
 
 /// At most so many workers at a time; on an interruption no more, and those that run are told to end.
 async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
@@ -92,23 +108,32 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
     let mut stop = *interrupted.borrow();
     let mut rest = tasks.into_iter().enumerate();
     let mut running = futures::stream::FuturesUnordered::new();
+    let (crew, mut kept) = (Crew::default(), 0);
     let mut played = Vec::new();
     loop {
         while !stop && running.len() < jobs {
             let Some((at, Task { planned, manifest })) = rest.next() else { break };
             emit(Event::ScenarioStarted { key: planned.key.clone() });
             // A repetition is the same scenario, by the same key.
-            let key = planned.key.split('@').next().unwrap_or_default().to_owned();
+            let key = round_of(&planned.key).0.to_owned();
             let job = Job { key, manifest, ..job.clone() };
-            let halted = halted.clone();
-            running.push(async move { (at, work(planned, job, halted).await) });
+            let (halted, crew) = (halted.clone(), crew.clone());
+            running.push(async move { (at, work(planned, job, halted, crew).await) });
         }
         if running.is_empty() {
             return played;
         }
         tokio::select! {
             Some(done) = running.next() => {
-                let (at, done): (usize, Played) = done;
+                let (at, (mut done, size)): (usize, (Played, usize)) = done;
+                if matches!(done.result.verdict, Verdict::Passed | Verdict::Skipped) {
+                    // Nobody looks at it.
+                    done.trace = Vec::new();
+                } else if kept + size > TRACES_LIMIT {
+                    done.trace.truncate(1);
+                } else {
+                    kept += size;
+                }
                 emit(Event::ScenarioFinished { result: Box::new(done.result.clone()) });
                 stop |= options.fail_fast && done.result.verdict == Verdict::Failed;
                 played.push((at, done));
@@ -121,9 +146,9 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
     }
 }
 
-/// One scenario in one worker process.
-async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>) -> Played {
-    let broken = |why: String| Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() };
+/// One scenario in one worker process. Gives what came of it, and how long the worker's answer was.
+async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, crew: Crew) -> (Played, usize) {
+    let broken = |why: String| (Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() }, 0);
     let limit = Duration::from_secs(job.time_limit_s) + GRACE;
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -140,6 +165,8 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>) -> 
         Ok(worker) => worker,
         Err(error) => return broken(format!("no worker process could be started: {error}")),
     };
+    let pid = worker.id().expect("it was not waited for");
+    crew.borrow_mut().insert(pid);
     let (mut stdin, mut stdout, mut stderr) = match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
         (Some(stdin), Some(stdout), Some(stderr)) => (Some(stdin), stdout, stderr),
         _ => return broken("a worker process without pipes".into()),
@@ -165,20 +192,33 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>) -> 
         () = tokio::time::sleep(limit) => None,
     };
     drop(stdin);
-    if heard.is_none() || tokio::time::timeout(GRACE, worker.wait()).await.is_err() {
-        // Whatever the worker had under it falls to this process, a subreaper too, and is ended at the end of the run.
+    let mut exit = None;
+    if heard.is_some() {
+        exit = tokio::time::timeout(GRACE, worker.wait()).await.ok().and_then(Result::ok).map(Exit::from);
+    }
+    if exit.is_none() {
         let _ = worker.kill().await;
+    }
+    crew.borrow_mut().remove(&pid);
+    if exit != Some(Exit::Code(0)) {
+        // Whatever the worker had under it fell to this process, a subreaper too.
+        let others: Vec<u32> = crew.borrow().iter().copied().collect();
+        ProcFs::end_descendants_of(std::process::id(), &others);
     }
     let Some((answer, complaint)) = heard else {
         return broken(format!("the scenario did not end within {} s", limit.as_secs()));
     };
-    match serde_json::from_slice::<Played>(&answer) {
-        Ok(mut played) => {
+    match (serde_json::from_slice::<Played>(&answer), exit) {
+        (Ok(mut played), _) => {
             played.result.key = planned.key;
-            played
+            (played, answer.len())
         }
-        Err(_) if *halted.borrow() => broken("interrupted".into()),
-        Err(error) => broken(format!("the worker process failed ({error}): {}", String::from_utf8_lossy(&complaint).trim())),
+        (Err(_), _) if *halted.borrow() => broken("interrupted".into()),
+        (Err(_), Some(exit)) if exit != Exit::Code(0) => {
+            let complaint = String::from_utf8_lossy(&complaint);
+            broken(format!("the scenario's worker process {exit}. {}", complaint.trim()).trim_end().to_owned())
+        }
+        (Err(error), _) => broken(format!("the scenario's worker process answered garbage: {error}")),
     }
 }
 
@@ -199,18 +239,44 @@ pub fn worker() -> ExitCode {
         }
     };
     // When the harness is gone, or tells us to, the pipe ends.
-    std::thread::spawn(|| {
+    let (halt, mut halted) = watch::channel(false);
+    std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
-        ProcFs::end_descendants_of(std::process::id(), &[]);
-        if let Some(sandbox) = SANDBOX.get() {
-            let _ = std::fs::remove_dir_all(sandbox);
-        }
-        std::process::exit(3);
+        halt.send_replace(true);
+        std::thread::sleep(LAST_WORD);
+        leave_nothing();
+        std::process::exit(HALTED.into());
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let played = tokio::task::LocalSet::new().block_on(&runtime, one(&job));
+    let played = tokio::task::LocalSet::new().block_on(&runtime, async {
+        tokio::select! {
+            played = one(&job) => Some(played),
+            _ = halted.wait_for(|halted| *halted) => None,
+        }
+    });
+    leave_nothing();
+    let Some(played) = played else { return ExitCode::from(HALTED) };
     let written = serde_json::to_writer(std::io::stdout().lock(), &played).is_ok() && std::io::stdout().flush().is_ok();
     ExitCode::from(if written { 0 } else { 2 })
+}
+
+/// The exit status of a worker that was told to end.
+const HALTED: u8 = 3;
+
+/// Ends whatever runs under this worker and removes its sandbox.
+fn leave_nothing() {
+    ProcFs::end_descendants_of(std::process::id(), &[]);
+    if let Some(path) = SANDBOX.get() {
+        sandbox::remove(path);
+    }
+}
+
+/// Waits until nothing runs under this worker any more, at most so long.
+async fn all_ended(limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 async fn one(job: &Job) -> Played {
@@ -267,6 +333,10 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         requirement: planned.written.requirements()[0].clone(),
     });
     let mut played = play(&planned, world, driver, &log, &settings, Duration::from_secs(job.time_limit_s)).await;
+    if manifest.teardown.is_some() {
+        // What was told to end may take the time that ending may take.
+        all_ended(manifest.limits.end).await;
+    }
     drop(stage);
     let left = ProcFs::end_descendants_of(std::process::id(), &[]);
     for process in left {

@@ -1,6 +1,8 @@
 //! Scenarios on the built-in reference: in memory, in virtual time, each on a runtime of its own.
 
 use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use tokio::task::LocalSet;
 
@@ -19,8 +21,11 @@ use crate::trace::Log;
 
 use super::Options;
 use super::plan::{Capabilities, Planned};
-use super::scenario::{Played, meta, play};
-use crate::results::model::{Event, Verdict};
+use super::scenario::{Played, meta, play, unplayed};
+use crate::results::model::{Event, ScenarioResult, Verdict};
+
+/// How long a scenario may take in virtual time, in which days pass.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// The built-in reference, as it is to behave.
 #[derive(Debug, Clone, Default)]
@@ -59,8 +64,7 @@ pub(super) fn run(
             break;
         }
         emit(Event::ScenarioStarted { key: planned.key.clone() });
-        let runtime = virtual_runtime();
-        let played = LocalSet::new().block_on(&runtime, one(&planned, reference, profiles, options));
+        let played = watched(planned, reference, profiles, options.time_limit);
         emit(Event::ScenarioFinished { result: Box::new(played.result.clone()) });
         let failed = played.result.verdict == Verdict::Failed;
         all.push(played);
@@ -71,7 +75,33 @@ pub(super) fn run(
     all
 }
 
-async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles, options: &Options) -> Played {
+/// Plays a scenario on a thread of its own, which is given up when it takes too long in real time: what never waits never
+/// reaches a limit in virtual time.
+fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: Duration) -> Played {
+    let given_up = unplayed(
+        &planned,
+        Verdict::CouldNotTest,
+        Some(format!("the scenario did not end within {} s of real time", limit.as_secs())),
+        Vec::new(),
+    );
+    let (tell, told) = mpsc::channel();
+    let (reference, profiles) = (reference.clone(), profiles.clone());
+    std::thread::spawn(move || {
+        let runtime = virtual_runtime();
+        // Nobody listens any more where it was given up.
+        let _ = tell.send(LocalSet::new().block_on(&runtime, one(&planned, &reference, &profiles)));
+    });
+    match told.recv_timeout(limit) {
+        Ok(played) => played,
+        Err(mpsc::RecvTimeoutError::Timeout) => Played { result: given_up, trace: Vec::new() },
+        Err(mpsc::RecvTimeoutError::Disconnected) => {
+            let reason = Some("the harness failed in this scenario; its standard error says how".to_owned());
+            Played { result: ScenarioResult { reason, ..given_up }, trace: Vec::new() }
+        }
+    }
+}
+
+async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles) -> Played {
     let clock = Clock::start_virtual();
     let log = Log::new(clock);
     log.push(meta(planned, "reference", profiles));
@@ -97,6 +127,5 @@ async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles, opti
         record: Some(Rc::new(|id: &SessionId| InProcess::record(id))),
         requirement: planned.written.requirements()[0].clone(),
     });
-    // Virtual: days pass in such a scenario; what bounds it is that nothing in it waits for the outside.
-    play(planned, world, driver, &log, &settings, std::time::Duration::from_secs(30 * 86_400).max(options.time_limit)).await
+    play(planned, world, driver, &log, &settings, LONGEST).await
 }

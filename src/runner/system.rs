@@ -20,7 +20,7 @@ pub(super) fn capabilities(manifest: &Manifest) -> Capabilities {
         agents: manifest.agents.clone(),
         offer: Box::new(move |operation| mapped.offer(operation)),
         announces: manifest.announces(),
-        can_restart: manifest.serve.as_ref().is_some_and(|serve| !serve.per_run),
+        can_restart: manifest.serve.is_some(),
         has_record: manifest.serve.as_ref().is_some_and(|serve| serve.state.is_some()),
         processes: match manifest.processes {
             Processes::Session => "session",

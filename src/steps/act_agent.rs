@@ -199,6 +199,10 @@ async fn restarted_broken(w: &mut World, a: &Arguments) -> Done {
     let path = place(&id);
     match &w.ground {
         Ground::Virtual(world) => world.write_file(&path, b"{ not a record"),
+        // A session's id may say `../../x`.
+        Ground::Real(sandbox) if path.canonicalize().is_ok_and(|path| !sandbox.holds(&path)) => {
+            return Err(Stop::CouldNotTest(format!("the record {} is outside the sandbox and is left alone", path.display())));
+        }
         Ground::Real(_) if path.is_file() => {
             std::fs::write(&path, b"{ not a record").map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?;
         }

@@ -122,8 +122,6 @@ pub struct Serve {
     pub command: Vec<Word>,
     /// When it is ready.
     pub ready: Option<Ready>,
-    /// Whether one serves all scenarios.
-    pub per_run: bool,
     /// Where one session's record is.
     pub state: Option<Template>,
 }

@@ -243,6 +243,10 @@ impl Reader<'_> {
 
     fn serve(&mut self, given: &raw::Serve) -> Serve {
         let per = given.per.as_ref().and_then(|word| self.word(word, "length of service", &[("scenario", false), ("run", true)]));
+        if let (Some(true), Some(word)) = (per, &given.per) {
+            let help = "write per = \"scenario\", or leave it out: each scenario then has a server of its own".to_owned();
+            self.wrong(word.span(), "one server for the whole run is not supported: its agents could not be told apart".into(), Some(help));
+        }
         let ready = given.ready.as_ref().and_then(|ready| {
             let raw::Ready { connect, stdout, url } = ready.as_ref();
             match (connect, stdout, url) {
@@ -255,12 +259,7 @@ impl Reader<'_> {
                 }
             }
         });
-        Serve {
-            command: self.words(&given.command, &[]),
-            ready,
-            per_run: per.unwrap_or(false),
-            state: given.state.as_ref().map(|state| self.text(state, &[])),
-        }
+        Serve { command: self.words(&given.command, &[]), ready, state: given.state.as_ref().map(|state| self.text(state, &[])) }
     }
 
     // ---- operations ----------------------------------------------------------------------------------------------

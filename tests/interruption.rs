@@ -1,0 +1,104 @@
+//! A run that is interrupted, killed, or not alone: everything it started ends with it, and what ran is reported.
+
+mod place;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output};
+use std::time::Duration;
+
+use passmuster::results::model::Verdict;
+use place::{Place, ended, signal};
+use rstest::rstest;
+use rustix::process::Signal;
+
+/// After the harness was killed, everything it started is gone within this time.
+const AFTERMATH: Duration = Duration::from_secs(5);
+
+/// For what is to be gone already.
+const NOW: Duration = Duration::from_millis(500);
+
+fn reference(transport: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/manifests/reference-{transport}.toml"))
+}
+
+/// A run over everything, in which agents run.
+fn in_the_middle(place: &Place, transport: &str) -> Child {
+    let harness = place.verify(&reference(transport)).args(["--jobs", "6"]).spawn().unwrap();
+    place.agent();
+    harness
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[rstest]
+fn an_interrupted_run_ends_everything_and_reports_what_ran(
+    #[values("cli", "rpc", "mcp", "rpc-tmux")] transport: &str,
+    #[values(Signal::INT, Signal::TERM)] how: Signal,
+) {
+    let place = Place::new();
+    let mut harness = in_the_middle(&place, transport);
+    signal(harness.id(), how);
+    assert_eq!(ended(&mut harness).code(), Some(130));
+    place.is_left_empty(NOW);
+    let (report, junit) = (place.report(), place.junit());
+    assert_eq!(junit.tests, report.scenarios.len());
+    let interrupted = |reason: &Option<String>| reason.as_deref() == Some("interrupted");
+    assert!(report.scenarios.iter().any(|one| one.verdict == Verdict::CouldNotTest && interrupted(&one.reason)));
+    assert!(report.scenarios.iter().all(|one| one.verdict != Verdict::CouldNotTest || interrupted(&one.reason)));
+    assert_eq!(report.summary.failed, 0);
+    assert!(said(&harness.wait_with_output().unwrap()).contains("interrupted: the report shows what ran until then"));
+}
+
+#[rstest]
+fn a_second_signal_ends_at_once(#[values("cli", "rpc", "mcp")] transport: &str) {
+    let place = Place::new();
+    let mut harness = in_the_middle(&place, transport);
+    // Two of one kind may be delivered as one.
+    signal(harness.id(), Signal::INT);
+    signal(harness.id(), Signal::TERM);
+    assert_eq!(ended(&mut harness).code(), Some(130));
+    place.is_left_empty(AFTERMATH);
+}
+
+#[rstest]
+fn what_a_killed_harness_started_is_gone(#[values("cli", "rpc", "mcp", "cli-tmux")] transport: &str) {
+    let place = Place::new();
+    let mut harness = in_the_middle(&place, transport);
+    signal(harness.id(), Signal::KILL);
+    ended(&mut harness);
+    place.is_left_empty(AFTERMATH);
+}
+
+#[rstest]
+fn a_killed_worker_costs_its_own_scenario(#[values("cli", "rpc", "mcp")] transport: &str) {
+    let place = Place::new();
+    let selection = ["--requirement", "LC-CREATE-2,LC-CREATE-9,LC-OBS-6", "--jobs", "2"];
+    let mut harness = place.verify(&reference(transport)).args(selection).spawn().unwrap();
+    place.agent();
+    signal(place.running(|line| line.contains(passmuster::runner::WORKER)), Signal::KILL);
+    assert_eq!(ended(&mut harness).code(), Some(2));
+    place.is_left_empty(NOW);
+    let report = place.report();
+    let (lost, others): (Vec<_>, Vec<_>) = report.scenarios.iter().partition(|one| one.verdict == Verdict::CouldNotTest);
+    assert_eq!(
+        lost.iter().map(|one| one.reason.as_deref().unwrap()).collect::<Vec<_>>(),
+        ["the scenario's worker process was killed by signal 9."]
+    );
+    assert!(others.len() >= 8 && others.iter().all(|one| one.verdict == Verdict::Passed), "{others:#?}");
+}
+
+#[test]
+fn two_runs_at_once_do_not_disturb_one_another() {
+    let place = Place::new();
+    let both = ["rpc", "cli"].map(|transport| {
+        let selection = ["--requirement", "LC-CREATE-7,LC-CLEAN-9,LC-RESTART-1,CX-3", "--format", "plain"];
+        place.verify(&reference(transport)).args(selection).spawn().unwrap()
+    });
+    for mut harness in both {
+        let status = ended(&mut harness);
+        assert!(status.success(), "{}", said(&harness.wait_with_output().unwrap()));
+    }
+    place.is_left_empty(NOW);
+}
