@@ -8,7 +8,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::CallError;
-use super::process::{ANSWER_LIMIT, too_long};
+use super::process::{ANSWER_LIMIT, is_too_long, too_long};
 
 /// Sends a request and reads the whole answer, of at most [`ANSWER_LIMIT`]. The caller sets the time limit.
 ///
@@ -37,7 +37,8 @@ pub async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result<(Statu
             None if error.is::<LengthLimitError>() => too_long(),
             None => broken(url, error.as_ref()),
         })?;
-    Ok((status, body.to_bytes()))
+    let body = body.to_bytes();
+    if is_too_long(&body) { Err(too_long()) } else { Ok((status, body)) }
 }
 
 /// Takes a URL apart: the whole of it, and the `host:port` to connect to.

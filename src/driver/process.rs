@@ -13,6 +13,9 @@ use super::{CallError, Tail};
 /// The longest answer that is read, in bytes. The contract's longest text is 192 kB of UTF-8; the rest is envelope.
 pub const ANSWER_LIMIT: usize = 8 << 20;
 
+/// The most values, or lines, that an answer may have: small ones take a hundred times their length in memory.
+const VALUES_LIMIT: usize = 100_000;
+
 /// How much of its standard error is kept per call, in bytes: enough for any message that a matcher looks at.
 const STDERR_LIMIT: usize = 64 << 10;
 
@@ -100,15 +103,21 @@ async fn collect(process: &Running, pipes: Pipes, stdin: Option<&str>, tail: &Ta
     };
     read_what_is_there(&stdout, |bytes| said.extend_from_slice(bytes));
     read_what_is_there(&stderr, complain);
-    if said.len() > ANSWER_LIMIT {
+    if is_too_long(&said) {
         return Err(too_long());
     }
     Ok(Output { exit, stdout: String::from_utf8_lossy(&said).into_owned(), stderr: complaints.text() })
 }
 
-/// What is said of an answer that exceeds [`ANSWER_LIMIT`].
+/// Whether an answer is too long to be read, or of too many values.
+pub fn is_too_long(answer: &[u8]) -> bool {
+    let separates = |byte: &&u8| matches!(**byte, b',' | b'[' | b'{' | b'\n');
+    answer.len() > ANSWER_LIMIT || answer.len() > VALUES_LIMIT && answer.iter().filter(separates).count() > VALUES_LIMIT
+}
+
+/// What is said of an answer that [`is_too_long`].
 pub fn too_long() -> CallError {
-    CallError::Malformed { what: format!("an answer longer than {} MB", ANSWER_LIMIT >> 20) }
+    CallError::Malformed { what: format!("an answer longer than {} MB, or of more than {VALUES_LIMIT} values", ANSWER_LIMIT >> 20) }
 }
 
 /// Empties a non-blocking pipe without waiting: once its writer has ended, all that it wrote is in there.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -14,8 +15,14 @@ use super::{CallError, Driver, Offer};
 /// How long one `wait_events` call waits, in seconds, on a system in real time.
 const WAIT_S: u64 = 5;
 
-/// The most that a scenario's answers may weigh together, in bytes of memory. A thousand of the contract's longest are less.
+/// The most that one answer may weigh, in bytes of memory: twice what a noisy agent prints, or a list of ten thousand.
+const ANSWER_LIMIT: usize = 4 << 20;
+
+/// The most that a scenario's answers may weigh together: every one is recorded.
 const ANSWERS_LIMIT: usize = 64 << 20;
+
+/// How long after a `wait_events` that brought nothing the next one is asked.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How many announcements of a scenario are recorded.
 const ANNOUNCEMENTS_LIMIT: usize = 10_000;
@@ -166,13 +173,20 @@ impl Recorder {
         }
     }
 
-    /// An answer, unless those of the scenario weigh too much by now.
+    /// An answer, unless it weighs too much, or those of the scenario do by now.
     fn weighed(&self, result: Args) -> Result<Args, CallError> {
-        let weight = self.weight.get() + result.values().map(weight).sum::<usize>();
-        if weight > ANSWERS_LIMIT {
-            return Err(CallError::Malformed { what: format!("the answers of one scenario exceed {} MB in memory", ANSWERS_LIMIT >> 20) });
+        let weight = result.values().map(weight).sum::<usize>();
+        let too_much = |whose: &str, limit: usize| {
+            let what = format!("{whose} takes more than {} MB of memory", limit >> 20);
+            Err(CallError::Malformed { what })
+        };
+        if weight > ANSWER_LIMIT {
+            return too_much("the answer", ANSWER_LIMIT);
         }
-        self.weight.set(weight);
+        self.weight.set(self.weight.get() + weight);
+        if self.weight.get() > ANSWERS_LIMIT {
+            return too_much("what was answered in this scenario", ANSWERS_LIMIT);
+        }
         Ok(result)
     }
 
@@ -183,9 +197,14 @@ impl Recorder {
             let mut args = Args::new();
             args.insert("after".into(), cursor.clone());
             args.insert("timeout_s".into(), wait_s.into());
-            match self.driver.call(wait, &args).await {
+            match self.driver.call(wait, &args).await.and_then(|answer| self.weighed(answer)) {
                 Ok(answer) => {
-                    for said in answer.get("events").and_then(|events| events.as_array()).into_iter().flatten() {
+                    let said = answer.get("events").and_then(|events| events.as_array()).map(Vec::as_slice).unwrap_or_default();
+                    if said.is_empty() {
+                        // Some answer at once, whatever they are given to wait.
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    for said in said {
                         match serde_json::from_value::<Announcement>(said.clone()) {
                             Ok(announcement) => self.record(Entry::Event(announcement)),
                             Err(why) => self.record(Entry::Note { text: format!("wait_events: {}: {why}", shortened(&said.to_string())) }),
@@ -196,9 +215,9 @@ impl Recorder {
                     }
                 }
                 Err(error) => {
-                    self.log.push(Entry::Note { text: format!("wait_events: {error}") });
+                    self.record(Entry::Note { text: format!("wait_events: {error}") });
                     // A manager that restarts is back after a moment; a poll needs some interval.
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    tokio::time::sleep(10 * PAUSE).await;
                 }
             }
         }

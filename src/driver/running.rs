@@ -211,6 +211,9 @@ pub fn drain(mut stderr: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
 
 fn cannot_start(program: &str, launch: &Launch, error: &io::Error) -> CallError {
     let what = match error.kind() {
+        _ if launch.argv.iter().any(|word| word.contains('\0')) => {
+            format!("cannot start `{program}`: an argument holds a NUL, which no command line can carry")
+        }
         io::ErrorKind::NotFound if !launch.cwd.is_dir() => {
             format!("cannot start `{program}`: its working directory {} is not there", launch.cwd.display())
         }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use super::process::ANSWER_LIMIT;
+use super::process::{ANSWER_LIMIT, is_too_long};
 
 /// One line of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
     /// A line, without its end. The last one may lack its end in the stream.
     Whole(Vec<u8>),
-    /// A line that has just grown longer than [`ANSWER_LIMIT`]; the rest of it will be passed over.
+    /// A line of too many values, or one that has just grown longer than [`ANSWER_LIMIT`]: the rest of it will be passed over.
     TooLong,
 }
 
@@ -56,6 +56,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                 return Ok(Some(Line::TooLong));
             }
             if end.is_some() {
+                if is_too_long(&line) {
+                    return Ok(Some(Line::TooLong));
+                }
                 if !line.trim_ascii().is_empty() {
                     return Ok(Some(Line::Whole(line)));
                 }
@@ -84,7 +87,7 @@ impl fmt::Display for Oddity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Oddity::Garbage => "a line that is not a JSON object",
-            Oddity::TooLong => "a line longer than 8 MB",
+            Oddity::TooLong => "a line longer than 8 MB, or of more than 100000 values",
             Oddity::Shapeless => "a message that is no request, notification or answer",
             Oddity::Unasked => "an answer to a question that was not open",
             Oddity::Announcement => "an announcement that cannot be read",

@@ -86,11 +86,13 @@ fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: 
     );
     let (tell, told) = mpsc::channel();
     let (reference, profiles) = (reference.clone(), profiles.clone());
-    std::thread::spawn(move || {
+    let play = move || {
         let runtime = virtual_runtime();
         // Nobody listens any more where it was given up.
         let _ = tell.send(LocalSet::new().block_on(&runtime, one(&planned, &reference, &profiles)));
-    });
+    };
+    // As much room as the main thread has.
+    std::thread::Builder::new().stack_size(8 << 20).spawn(play).expect("the system has threads");
     match told.recv_timeout(limit) {
         Ok(played) => played,
         Err(mpsc::RecvTimeoutError::Timeout) => Played { result: given_up, trace: Vec::new() },

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use crate::contract::SessionId;
+use crate::driver::Tail;
 use crate::driver::manifest::{Manifest, Variables};
+use crate::driver::process::{Launch, run};
+use crate::driver::recorder::shortened;
 use crate::driver::sandbox::Sandbox;
 use crate::profile::Profiles;
 use crate::results::model::System;
@@ -60,9 +63,16 @@ pub(super) fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<Recor
 pub(super) fn about(manifest: &Manifest) -> System {
     let version = manifest.version.as_ref().and_then(|words| {
         let (program, args) = words.split_first()?;
-        let program = manifest.program(program).ok()?;
-        let output = std::process::Command::new(program).args(args).stdin(std::process::Stdio::null()).output().ok()?;
-        String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned)
+        let program = manifest.program(program).ok()?.display().to_string();
+        let launch = Launch {
+            argv: std::iter::once(program).chain(args.iter().cloned()).collect(),
+            env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),
+            cwd: std::env::current_dir().ok()?,
+            stdin: None,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+        let output = runtime.block_on(run(&launch, manifest.limits.call, &Tail::new(0))).ok()?;
+        output.stdout.lines().next().map(shortened)
     });
     System { name: manifest.name.clone(), version, transport: manifest.transport.kind.name().into() }
 }

@@ -135,7 +135,8 @@ operations = {
     "notify": notify,
     "wait-events": wait_events,
 }
-if verb not in operations or (way == "silent" and verb == "wait-events"):
-    print("usage: manager.py WAY VERB", file=sys.stderr)
-    sys.exit(2)
-print(json.dumps(operations[verb]()))
+if __name__ == "__main__":
+    if verb not in operations or (way == "silent" and verb == "wait-events"):
+        print("usage: manager.py WAY VERB", file=sys.stderr)
+        sys.exit(2)
+    print(json.dumps(operations[verb]()))

@@ -42,13 +42,13 @@ pub fn judge(
         // A boolean that names the exit status says all there is to say.
         Err(_) if seen.failed => Value::Null,
         Err(_) if operation.result.iter().all(|field| !field.required) => Value::Null,
-        Err(what) => return Err(CallError::Malformed { what: format!("{}: {what}", operation.name) }),
+        Err(what) => return Err(CallError::Malformed { what }),
     };
     let result = extract(step, operation, &value, seen, variables, words).map_err(|what| CallError::Malformed { what })?;
     if is_last {
-        operation.conforms(&result).map_err(|why| CallError::Malformed {
-            what: format!("{}: the result's {why}; answered: {}", operation.name, shortened(&plain(&value))),
-        })?;
+        operation
+            .conforms(&result)
+            .map_err(|why| CallError::Malformed { what: format!("the result's {why}; answered: {}", shortened(&plain(&value))) })?;
     }
     Ok(result)
 }

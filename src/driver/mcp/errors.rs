@@ -7,7 +7,6 @@ use rmcp::transport::streamable_http_client::StreamableHttpError;
 
 use super::connection::Refusal;
 use crate::driver::CallError;
-use crate::driver::process::too_long;
 
 pub(super) fn closed() -> CallError {
     CallError::Broken { what: "connection closed".to_owned() }
@@ -27,7 +26,9 @@ fn transport_error(error: &(dyn std::error::Error + 'static)) -> CallError {
     type HttpError = StreamableHttpError<reqwest::Error>;
     let what = Chain(error).to_string();
     match error.downcast_ref::<HttpError>() {
-        Some(HttpError::ResponseBodyTooLarge { .. }) => too_long(),
+        Some(HttpError::ResponseBodyTooLarge { max_size }) => {
+            CallError::Malformed { what: format!("an answer longer than {} MB", max_size >> 20) }
+        }
         Some(
             HttpError::Sse(_)
             | HttpError::HttpStatus(_)
