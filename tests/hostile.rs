@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use passmuster::results::model::{ScenarioResult, Verdict};
 use place::{PATIENCE, Place};
+use pulldown_cmark::Event as Markdown;
 use rstest::rstest;
 
 use Verdict::{Blocked, CouldNotTest, Failed, Passed};
@@ -17,7 +18,7 @@ use Verdict::{Blocked, CouldNotTest, Failed, Passed};
 const MEMORY_KB: i64 = 300_000;
 
 /// Runs at a time: they mostly wait.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 8;
 
 const CREATE: &str = "lifecycle/creation/starting-a-session-answers-an-id[codex]";
 const OBSERVE: &str = "lifecycle/observability/a-session-becomes-observable-at-its-phase[codex]";
@@ -31,7 +32,7 @@ type Row = (&'static str, &'static str, Verdict, &'static str);
 /// What is the same over every transport.
 const EVERYWHERE: &[Row] = &[
     ("hang@start_session", CREATE, Failed, "LC-CREATE-1: start_session was answered with `no answer`"),
-    ("hang@list_sessions", OBSERVE, Blocked, "list_sessions: no answer within 4000 ms"),
+    ("hang@list_sessions", OBSERVE, Blocked, "list_sessions: no answer within 5000 ms"),
     ("hang@get_session_data", OBSERVE, Failed, "LC-OBS-1: session \"A\" is not observable: reading it gives `no answer`"),
     ("hang@send_message", SEND, Failed, "LC-SEND-2: send_message was answered with `no answer`"),
     ("hang@end_session", END, Failed, "LC-CLEAN-1: end_session was answered with `no answer`"),
@@ -51,7 +52,7 @@ const EVERYWHERE: &[Row] = &[
     ("list", CREATE, Failed, "`session_id` is missing"),
     ("hostile_text", OBSERVE, Passed, ""),
     ("hostile_error", CREATE, Failed, "LC-CREATE-1: start_session was answered with `session_not_found`"),
-    ("unknown_error", CREATE, Failed, "LC-CREATE-1: start_session was answered with `internal`"),
+    ("unknown_error", CREATE, Failed, "LC-CREATE-1: start_session was answered with"),
     ("long_error", CREATE, Failed, "LC-CREATE-1"),
     ("empty_id", CREATE, Failed, "LC-CREATE-1: the session id is empty"),
     ("heavy@get_session_data", OBSERVE, Failed, "LC-OBS-1: session \"A\" is not observable: reading it gives `garbage`"),
@@ -94,7 +95,6 @@ const STREAMS: &[Row] = &[
 /// A server that is reached by an address.
 const SERVERS: &[Row] = &[
     ("hang@start_session", CREATE, Failed, "no answer within"),
-    ("garbage", CREATE, Failed, "LC-CREATE-1"),
     ("huge", CREATE, Failed, "longer than"),
     ("many", OBSERVE, Blocked, "list_sessions"),
     ("deep", CREATE, Failed, "LC-CREATE-1"),
@@ -134,8 +134,11 @@ fn ran(front: &str, (way, scenario, verdict, says): Row) -> Result<(), String> {
     for text in [said.as_str(), &markdown, &std::fs::read_to_string(place.file("json")).unwrap()] {
         harmless(text)?;
     }
-    if junit.tests < report.scenarios.len() || markdown.contains("<script") {
-        return Err(format!("the reports are broken: {} cases in JUnit", junit.tests));
+    if junit.tests < report.scenarios.len() {
+        return Err(format!("{} cases in JUnit", junit.tests));
+    }
+    if let Some(html) = pulldown_cmark::Parser::new(&markdown).find(|event| matches!(event, Markdown::Html(_) | Markdown::InlineHtml(_))) {
+        return Err(format!("{html:?} in Markdown"));
     }
     let [result] = report.scenarios.as_slice() else { return Err(format!("{} results", report.scenarios.len())) };
     let code = match verdict {
@@ -170,11 +173,16 @@ fn manifest(front: &str, way: &str) -> String {
         }
     };
     // What only a limit ends is given little; what is to be answered may be slow on a busy machine.
-    let call = if ["hang", "stop", "half", "close"].contains(&way.split('@').next().unwrap()) { 4.0 } else { 15.0 };
+    let ends_by_limit = ["hang", "stop", "half", "close", "garbage", "latin", "lines", "stranger"];
+    let call = match way.split_once('@') {
+        None if ends_by_limit.contains(&way) => 2.5,
+        Some((way, _)) if ends_by_limit.contains(&way) => 5.0,
+        _ => 15.0,
+    };
     format!(
         "[system]\nname = \"wild\"\nsuites = [\"lifecycle\", \"codex-observability\"]\nagents = [\"codex\"]\n\
          [transport]\nkind = \"{kind}\"\n{transport}\nenv = {{ MANAGER_STATE = \"{{{{ sandbox }}}}/state\" }}\n{serve}\
-         [limits]\ncall = {call:?}\nobserve = 3.0\nannounce = 3.0\nend = 2.0\n"
+         [limits]\ncall = {call:?}\nobserve = 2.0\nannounce = 1.0\nend = 1.0\n"
     )
 }
 

@@ -238,11 +238,15 @@ def command_line():
     operation = verb.replace("-", "_")
     args = {name[2:].replace("-", "_"): value for name, value in zip(words[::2], words[1::2])}
     try:
-        go(operation, json.dumps(result(operation, args)).encode() + b"\n")
+        said, wrong = result(operation, args), False
     except Refused as error:
         code, message = error.args
-        print(json.dumps({"error": {"code": code, "message": message}}), file=sys.stderr)
+        said, wrong = {"error": {"code": code, "message": message}}, True
+    line = json.dumps(said).encode() + b"\n"
+    if wrong and not (way in WIRE and operation in wild_at):
+        sys.stderr.buffer.write(line)
         sys.exit(1)
+    go(operation, line)
 
 
 def by_rpc(message):
