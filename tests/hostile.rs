@@ -126,7 +126,7 @@ fn a_manager_that_goes_wild_over(#[case] front: &str, #[case] tables: &[&[Row]])
 fn ran(front: &str, (way, scenario, verdict, says): Row) -> Result<(), String> {
     let place = Place::new();
     let mut command = place.verify(&place.manifest(&manifest(front, way)));
-    command.args(["--scenario", scenario, "--format", "plain", "--time-limit", "30"]);
+    command.args(["--scenario", scenario, "--no-control", "--format", "plain", "--time-limit", "30"]);
     let output = command.output().unwrap();
     place.is_left_empty(PATIENCE);
     let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();

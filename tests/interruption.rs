@@ -21,11 +21,19 @@ fn reference(transport: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/manifests/reference-{transport}.toml"))
 }
 
-/// A run over everything, in which agents run.
-fn in_the_middle(place: &Place, transport: &str) -> Child {
-    let harness = place.verify(&reference(transport)).args(["--jobs", "6"]).spawn().unwrap();
+/// A run over everything, in which agents run: those of its scenarios, or else those of the control checks before them.
+fn in_the_middle(place: &Place, transport: &str, of: Phase) -> Child {
+    let mut verify = place.verify(&reference(transport));
+    verify.args(["--jobs", "6"]).args((of == Phase::Scenarios).then_some("--no-control"));
+    let harness = verify.spawn().unwrap();
     place.agent();
     harness
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Control,
+    Scenarios,
 }
 
 fn said(output: &Output) -> String {
@@ -38,7 +46,7 @@ fn an_interrupted_run_ends_everything_and_reports_what_ran(
     #[values(Signal::INT, Signal::TERM)] how: Signal,
 ) {
     let place = Place::new();
-    let mut harness = in_the_middle(&place, transport);
+    let mut harness = in_the_middle(&place, transport, Phase::Scenarios);
     signal(harness.id(), how);
     assert_eq!(ended(&mut harness).code(), Some(130));
     place.is_left_empty(NOW);
@@ -51,10 +59,20 @@ fn an_interrupted_run_ends_everything_and_reports_what_ran(
     assert!(said(&harness.wait_with_output().unwrap()).contains("interrupted: the report shows what ran until then"));
 }
 
-#[rstest]
-fn a_second_signal_ends_at_once(#[values("cli", "rpc", "mcp")] transport: &str) {
+#[test]
+fn an_interrupted_control_check_ends_everything_and_is_reported() {
     let place = Place::new();
-    let mut harness = in_the_middle(&place, transport);
+    let mut harness = in_the_middle(&place, "rpc", Phase::Control);
+    signal(harness.id(), Signal::INT);
+    assert_eq!(ended(&mut harness).code(), Some(130));
+    place.is_left_empty(NOW);
+    assert_eq!((place.report().summary.passed, place.junit().failures), (0, 0));
+}
+
+#[rstest]
+fn a_second_signal_ends_at_once(#[values("cli", "rpc", "mcp")] transport: &str, #[values(Phase::Control, Phase::Scenarios)] phase: Phase) {
+    let place = Place::new();
+    let mut harness = in_the_middle(&place, transport, phase);
     // Two of one kind may be delivered as one.
     signal(harness.id(), Signal::INT);
     signal(harness.id(), Signal::TERM);
@@ -63,9 +81,14 @@ fn a_second_signal_ends_at_once(#[values("cli", "rpc", "mcp")] transport: &str) 
 }
 
 #[rstest]
-fn what_a_killed_harness_started_is_gone(#[values("cli", "rpc", "mcp", "cli-tmux")] transport: &str) {
+#[case("cli", Phase::Scenarios)]
+#[case("rpc", Phase::Scenarios)]
+#[case("mcp", Phase::Scenarios)]
+#[case("cli-tmux", Phase::Scenarios)]
+#[case("rpc", Phase::Control)]
+fn what_a_killed_harness_started_is_gone(#[case] transport: &str, #[case] phase: Phase) {
     let place = Place::new();
-    let mut harness = in_the_middle(&place, transport);
+    let mut harness = in_the_middle(&place, transport, phase);
     signal(harness.id(), Signal::KILL);
     ended(&mut harness);
     place.is_left_empty(AFTERMATH);
@@ -74,7 +97,7 @@ fn what_a_killed_harness_started_is_gone(#[values("cli", "rpc", "mcp", "cli-tmux
 #[rstest]
 fn a_killed_worker_costs_its_own_scenario(#[values("cli", "rpc", "mcp")] transport: &str) {
     let place = Place::new();
-    let selection = ["--requirement", "LC-CREATE-2,LC-CREATE-9,LC-OBS-6", "--jobs", "2"];
+    let selection = ["--requirement", "LC-CREATE-2,LC-CREATE-9,LC-OBS-6", "--jobs", "2", "--no-control"];
     let mut harness = place.verify(&reference(transport)).args(selection).spawn().unwrap();
     place.agent();
     signal(place.running(|line| line.contains(passmuster::runner::WORKER)), Signal::KILL);

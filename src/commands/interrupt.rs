@@ -4,6 +4,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
 
+use crate::driver::sandbox;
+
 /// Becomes true when the user, or the system, asks for the end.
 pub fn watch() -> watch::Receiver<bool> {
     let (asked, watched) = watch::channel(false);
@@ -12,6 +14,7 @@ pub fn watch() -> watch::Receiver<bool> {
             for _ in signals.forever() {
                 if asked.send_replace(true) {
                     // What was started has the harness's pipes: it ends with them.
+                    sandbox::sweep_own();
                     std::process::exit(130);
                 }
             }

@@ -61,7 +61,7 @@ impl Sandbox {
         let path = short_folder(&options.id)?;
         let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default() };
         if !options.keep {
-            sandbox.write(OWNER, &format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))?;
+            own(&sandbox.path).map_err(io_at(&sandbox.path))?;
         }
         for name in ["home", "bin", "work", "run", "log", "agents"] {
             sandbox.folder(name)?;
@@ -227,6 +227,21 @@ impl Drop for Sandbox {
 /// The file in a sandbox that says whose it is; one that is kept is nobody's.
 const OWNER: &str = "owner";
 
+/// A temporary folder of this process, for what several sandboxes share; swept like them where it dies without a word.
+///
+/// # Errors
+/// The system's.
+pub fn folder(what: &str) -> io::Result<tempfile::TempDir> {
+    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{what}-")).tempdir()?;
+    own(folder.path())?;
+    Ok(folder)
+}
+
+/// Makes a folder this process's.
+fn own(folder: &Path) -> io::Result<()> {
+    fs::write(folder.join(OWNER), format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))
+}
+
 /// Removes a sandbox. What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
 pub fn remove(path: &Path) {
     for _ in 0..50 {
@@ -243,7 +258,7 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SandboxError {
     move |source| SandboxError::Io { path, source }
 }
 
-/// How sandboxes' folders begin.
+/// How the names of sandboxes, and of whatever else is swept, begin.
 const PREFIX: &str = "pm-";
 
 fn short_folder(id: &str) -> Result<PathBuf, SandboxError> {
@@ -257,15 +272,24 @@ fn short_folder(id: &str) -> Result<PathBuf, SandboxError> {
 
 /// Removes the sandboxes of processes that died without a word.
 pub fn sweep() {
+    // One without an owner is being made, or was kept.
+    sweep_where(|pid, ticks| ProcFs::ticks(pid) != ticks);
+}
+
+/// Removes the sandboxes of this process, which is about to end without a word.
+pub fn sweep_own() {
+    sweep_where(|pid, _| pid == std::process::id());
+}
+
+fn sweep_where(goes: impl Fn(u32, u64) -> bool) {
     for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
                 continue;
             }
             let owner = fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
-            let alive = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse::<u64>().ok()?)));
-            // One without an owner is being made, or was kept.
-            if alive.is_some_and(|(pid, ticks)| ProcFs::ticks(pid) != ticks) {
+            let owner = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse().ok()?)));
+            if owner.is_some_and(|(pid, ticks)| goes(pid, ticks)) {
                 remove(&entry.path());
             }
         }

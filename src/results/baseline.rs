@@ -16,7 +16,7 @@ use crate::mistake::{Mistake, Text};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;
-use super::model::{BaselineResult, Finding, Report, ScenarioResult, Verdict};
+use super::model::{BaselineResult, Finding, Report, ScenarioResult, Verdict, round_of};
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -299,7 +299,7 @@ fn fits(pattern: &str, text: &str) -> bool {
 
 /// A key without the number of its repetition.
 fn base(key: &str) -> &str {
-    key.split('@').next().unwrap_or_default()
+    round_of(key).0
 }
 
 fn is_must(id: &RequirementId) -> bool {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::driver::manifest::Manifest;
+use crate::driver::sandbox;
 use crate::reference::Fault;
 use crate::results::model::{Control, Verdict};
 
@@ -82,7 +83,7 @@ pub(super) fn check(options: &Options) -> Control {
 }
 
 fn tasks(options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
-    let folder = tempfile::Builder::new().prefix("pm-control-").tempdir()?;
+    let folder = sandbox::folder("control")?;
     let mut tasks = Vec::new();
     for check in CHECKS {
         let fault: Fault = check.fault.parse().expect("the checks are tested");

@@ -7,10 +7,12 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use rustix::process::getppid;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
@@ -185,8 +187,10 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
     let heard = tokio::select! {
         heard = &mut listen => Some(heard),
         _ = halted.wait_for(|halted| *halted) => {
-            // End of input tells the worker to end everything; it answers nothing.
-            stdin.take();
+            // The worker ends everything and answers nothing.
+            if let Some(mut stdin) = stdin.take() {
+                let _ = stdin.write_all(HALT).await;
+            }
             tokio::time::timeout(GRACE, &mut listen).await.ok()
         }
         () = tokio::time::sleep(limit) => None,
@@ -240,8 +244,12 @@ pub fn worker() -> ExitCode {
     };
     // When the harness is gone, or tells us to, the pipe ends.
     let (halt, mut halted) = watch::channel(false);
+    let (harness, orphaned) = (getppid(), Arc::new(AtomicBool::new(false)));
+    let is_orphan = orphaned.clone();
     std::thread::spawn(move || {
-        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let mut said = Vec::new();
+        let _ = std::io::stdin().read_to_end(&mut said);
+        is_orphan.store(said != HALT, Ordering::Relaxed);
         halt.send_replace(true);
         std::thread::sleep(LAST_WORD);
         leave_nothing();
@@ -255,10 +263,22 @@ pub fn worker() -> ExitCode {
         }
     });
     leave_nothing();
-    let Some(played) = played else { return ExitCode::from(HALTED) };
+    let Some(played) = played else {
+        if orphaned.load(Ordering::Relaxed) {
+            // Its own folders are left to whoever sees it dead; it closed its pipes on the way.
+            while getppid() == harness {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            sandbox::sweep();
+        }
+        return ExitCode::from(HALTED);
+    };
     let written = serde_json::to_writer(std::io::stdout().lock(), &played).is_ok() && std::io::stdout().flush().is_ok();
     ExitCode::from(if written { 0 } else { 2 })
 }
+
+/// What the harness says to a worker that is to end; the end of the pipe without it says that the harness is gone.
+const HALT: &[u8] = b"halt\n";
 
 /// The exit status of a worker that was told to end.
 const HALTED: u8 = 3;

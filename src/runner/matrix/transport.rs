@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::driver::manifest::Manifest;
+use crate::driver::sandbox;
 use crate::reference::{Fault, Variation};
 use crate::results::model::{Event, ScenarioResult};
 use crate::runner::plan::{Fate, Planned};
@@ -97,7 +98,7 @@ fn written(folder: &Path, over: Over, name: &str, text: &str) -> Manifest {
 /// # Panics
 /// If there is no room for a few manifests in the system's temporary folder.
 pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Killed> {
-    let folder = tempfile::Builder::new().prefix("pm-faults-").tempdir().expect("a temporary folder");
+    let folder = sandbox::folder("faults").expect("a temporary folder");
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     let mut all: Vec<Killed> = Vec::new();
     for (at, mut killed) in killed.into_iter().enumerate() {
@@ -158,7 +159,7 @@ fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
 /// # Panics
 /// As [`kill_over`].
 pub fn vary_over(over: Over, variations: &[Variation], options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Found> {
-    let folder = tempfile::Builder::new().prefix("pm-faults-").tempdir().expect("a temporary folder");
+    let folder = sandbox::folder("faults").expect("a temporary folder");
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     for (at, variation) in variations.iter().enumerate() {
         let lacks: &[&str] = match (variation.by_waiting(), variation.by_stream()) {
