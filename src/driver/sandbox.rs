@@ -243,7 +243,7 @@ fn own(folder: &Path) -> io::Result<()> {
 }
 
 /// Removes a sandbox. What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
-pub fn remove(path: &Path) {
+fn remove(path: &Path) {
     for _ in 0..50 {
         match fs::remove_dir_all(path) {
             Ok(()) => return,

@@ -7,8 +7,8 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
@@ -226,8 +226,6 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
     }
 }
 
-static SANDBOX: OnceLock<PathBuf> = OnceLock::new();
-
 /// The worker's main: reads its job, plays it, answers, and leaves nothing behind.
 pub fn worker() -> ExitCode {
     become_subreaper();
@@ -286,9 +284,7 @@ const HALTED: u8 = 3;
 /// Ends whatever runs under this worker and removes its sandbox.
 fn leave_nothing() {
     ProcFs::end_descendants_of(std::process::id(), &[]);
-    if let Some(path) = SANDBOX.get() {
-        sandbox::remove(path);
-    }
+    sandbox::sweep_own();
 }
 
 /// Waits until nothing runs under this worker any more, at most so long.
@@ -324,9 +320,6 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         keep: job.keep_sandbox,
     };
     let sandbox = Rc::new(Sandbox::create(&options).map_err(|error| failed(format!("no sandbox: {error}")))?);
-    if !job.keep_sandbox {
-        let _ = SANDBOX.set(sandbox.path().to_owned());
-    }
     let log = Log::new(Clock::start());
     log.push(meta(&planned, &manifest.name, &profiles));
     let cast = Cast::new(log.clone());
