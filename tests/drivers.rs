@@ -329,7 +329,7 @@ async fn a_json_rpc_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
 #[case("modern_only", Answer)]
 #[case("hang", Silence)]
 #[case("garbage", Malformed("{half"))]
-#[case("huge", Malformed("longer than 2 MB"))]
+#[case("huge", Malformed("longer than 16 MB"))]
 #[case("die", Broken("http://127.0.0.1:"))]
 #[tokio::test]
 async fn an_mcp_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {

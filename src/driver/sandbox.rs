@@ -245,12 +245,25 @@ fn own(folder: &Path) -> io::Result<()> {
 /// Removes a sandbox. What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
 fn remove(path: &Path) {
     for _ in 0..50 {
-        match fs::remove_dir_all(path) {
+        match remove_owned(path) {
             Ok(()) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(_) if !path.exists() => return,
             Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
         }
     }
+}
+
+/// Whose it is goes last: what is half removed is still swept.
+fn remove_owned(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => fs::remove_dir_all(entry.path())?,
+            _ if entry.file_name() == OWNER => {}
+            _ => fs::remove_file(entry.path())?,
+        }
+    }
+    fs::remove_dir_all(path)
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SandboxError {

@@ -255,9 +255,14 @@ pub fn worker() -> ExitCode {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let played = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mut playing = std::pin::pin!(one(&job));
         tokio::select! {
-            played = one(&job) => Some(played),
-            _ = halted.wait_for(|halted| *halted) => None,
+            played = &mut playing => Some(played),
+            _ = halted.wait_for(|halted| *halted) => {
+                // First of all: the sandbox, which goes with the scenario, is not written to any more.
+                ProcFs::end_descendants_of(std::process::id(), &[]);
+                None
+            }
         }
     });
     leave_nothing();

@@ -24,8 +24,9 @@ use crate::driver::process::too_long;
 use crate::driver::rpc::peer::Notified;
 use crate::driver::wire::{Line, Lines, Oddities, Oddity};
 
-/// The longest message that is read over HTTP, in bytes. Its values are counted by nobody before they are in memory.
-const MESSAGE_LIMIT: usize = 2 << 20;
+/// The longest event that is read over HTTP, in bytes: nobody counts its values before they are in memory. The longest
+/// answer without events is rmcp's own, 16 MB.
+const EVENT_LIMIT: usize = 2 << 20;
 
 /// What `tools/call` gave.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +96,7 @@ impl Connection {
     pub async fn over_http(url: &str, lifecycle: Lifecycle, notified: Notified) -> Result<Self, Refusal> {
         crate::driver::http::parse(url).map_err(Refusal::Failed)?;
         // Nothing is repaired on the way: an expired session is the server's answer.
-        let config = StreamableHttpClientTransportConfig::with_uri(url).reinit_on_expired_session(false).max_sse_event_size(MESSAGE_LIMIT);
+        let config = StreamableHttpClientTransportConfig::with_uri(url).reinit_on_expired_session(false).max_sse_event_size(EVENT_LIMIT);
         // As rmcp's own client (idle connections stall on delayed ACKs), but systems under test are never behind a proxy.
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let client = client.build().map_err(|error| Refusal::Failed(CallError::Broken { what: error.to_string() }))?;
