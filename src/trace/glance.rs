@@ -262,9 +262,9 @@ fn epoch_ms(at: &str) -> Option<u64> {
 
 impl<'a> Line<'a> {
     fn what(self) -> Result<What<'a>, GlanceError> {
-        let kind = self.kind.get().unwrap_or_default().to_owned();
-        let lacks = |wanted| GlanceError::Lacks { kind: kind.clone(), wanted };
-        Ok(match kind.as_str() {
+        let kind = self.kind.0.unwrap_or_default();
+        let lacks = |wanted| GlanceError::Lacks { kind: kind.clone().into_owned(), wanted };
+        Ok(match &*kind {
             "request" => What::Asked {
                 id: self.id.unsigned().ok_or_else(|| lacks("`id`"))?,
                 op: self.op.0.ok_or_else(|| lacks("`op`"))?,

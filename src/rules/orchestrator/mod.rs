@@ -5,6 +5,7 @@
 //! it tells as an [`Occurrence`], before it takes note of it itself. A rule looks at one occurrence and says what it
 //! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed.
 
+mod clock;
 mod closed;
 mod ending;
 mod ledger;

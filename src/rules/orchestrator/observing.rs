@@ -91,7 +91,8 @@ pub fn completion_is_announced(occurrence: &Occurrence) -> Judged {
         .known(session.deadline.words())
         .shown_by([session.known, end]);
     }
-    let was_seen = sessions.iter().any(|session| session.told.is_some() || session.data.is_some());
+    let was_told = |session: &&Session| session.told.is_some_and(|told| session.end_asked.is_none_or(|end| told < end));
+    let was_seen = sessions.iter().any(|session| was_told(session) || session.data.is_some());
     match (&worker.outcome, sessions.last()) {
         (Some((told, outcome)), Some(session)) if outcome.state == WorkerState::Done && !was_seen => Judged::broken(
             "OR-3",

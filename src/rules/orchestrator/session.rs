@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::contract::AgentKind;
+use crate::contract::{AgentKind, TurnStatus};
 use crate::profile::Phase;
 use crate::rules::Moment;
-use crate::trace::Outcome;
+use crate::trace::{News, Outcome};
 
 use super::pace::Pace;
 
@@ -19,6 +19,10 @@ pub const DAY_SLACK_MS: u64 = 60 * 60 * 1000;
 
 /// Where nobody stated a deadline, no deadline is taken to be shorter than this, in milliseconds.
 pub const SHORTEST_DEADLINE_MS: u64 = 30_000;
+
+/// Who counts a deadline from the moment before its start was on its way is early by that; so much is granted, in
+/// milliseconds, and a quarter of the deadline at most.
+const MOST_SLACK_MS: u64 = 2000;
 
 /// From when on a session can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +67,7 @@ impl Deadline {
     /// The deadline of a worker that began then.
     pub fn stated(began_ms: u64, deadline_s: f64) -> Self {
         let length = (deadline_s.max(0.0) * 1000.0) as u64;
-        Deadline::At { ms: began_ms.saturating_add(length), slack_ms: (length / 4).min(1000) }
+        Deadline::At { ms: began_ms.saturating_add(length), slack_ms: (length / 4).min(MOST_SLACK_MS) }
     }
 
     /// The deadline of a session that began then and that nobody stated one for.
@@ -151,6 +155,8 @@ pub struct Session {
     pub not_found_at_day: Option<Moment>,
     /// How fast it is asked about.
     pub pace: Pace,
+    /// Its agent's run, where it is known.
+    pub run: Option<Arc<str>>,
     /// Whether a turn of its agent is open in truth; none where no truth tells.
     pub turn_open: Option<bool>,
     /// Whether a turn of its agent was completed in truth.
@@ -185,6 +191,20 @@ impl Session {
             && later(self.data)
             && then.ms < self.deadline.earliest()
             && self.age(then.ms) < DAY_MS
+    }
+
+    /// Takes note of an announcement.
+    pub fn hear(&mut self, at: Moment, news: News) {
+        self.announced.get_or_insert(at);
+        self.pace.prompt();
+        match news {
+            News::TurnCompleted(status) => {
+                self.told.get_or_insert(at);
+                self.turn_failed = (status != TurnStatus::Completed).then_some(at);
+            }
+            News::SessionEnded => drop(self.told.get_or_insert(at)),
+            News::NeedsInput => {}
+        }
     }
 
     /// Whether its deadline is stated.

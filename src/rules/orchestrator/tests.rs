@@ -160,6 +160,38 @@ fn a_recording_alone_proves_it(#[case] then: &str, #[case] ids: &[&str]) {
 }
 
 #[test]
+fn an_announcement_may_come_before_the_id() {
+    let lines = r#"{"at_ms":0,"kind":"request","id":1,"op":"start_session","args":{"agent":"codex","cwd":"/w","request_id":"q"}}
+{"at_ms":10,"kind":"reply","id":1,"error":{"code":"timeout"}}
+{"at_ms":900,"kind":"event","event":"turn_completed","session_id":"s1"}
+{"at_ms":1000,"kind":"request","id":2,"op":"start_session","args":{"agent":"codex","cwd":"/w","request_id":"q"}}
+{"at_ms":1010,"kind":"reply","id":2,"ok":{"session_id":"s1"}}
+{"at_ms":1020,"kind":"request","id":3,"op":"get_session_data","args":{"session_id":"s1"}}
+{"at_ms":1021,"kind":"reply","id":3,"ok":{"text":"","pending":true}}
+"#;
+    assert_eq!(found(&read(lines)), Vec::<String>::new());
+}
+
+#[test]
+fn traces_that_follow_one_another_do_not_squeeze_time() {
+    let mut lines = String::new();
+    for part in 0..2 {
+        lines += &format!(
+            "{{\"at_ms\":0,\"kind\":\"request\",\"id\":1,\"op\":\"start_session\",\"args\":{{\"agent\":\"claude\",\"cwd\":\"/{part}\"}}}}\n\
+             {{\"at_ms\":9,\"kind\":\"reply\",\"id\":1,\"ok\":{{\"session_id\":\"s{part}\"}}}}\n"
+        );
+        for n in 1..20 {
+            let at = n * n * 1000;
+            lines += &format!(
+                "{{\"at_ms\":{at},\"kind\":\"request\",\"id\":2,\"op\":\"get_session_data\",\"args\":{{\"session_id\":\"s{part}\"}}}}\n\
+                 {{\"at_ms\":{at},\"kind\":\"reply\",\"id\":2,\"ok\":{{\"text\":\"at work\"}}}}\n"
+            );
+        }
+    }
+    assert_eq!(found(&read(&lines)), Vec::<String>::new());
+}
+
+#[test]
 fn closed_sessions_are_forgotten() {
     let mut judge = Judge::new(&Settings::default());
     let line = |text: String| text;
