@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::reference::FAULTS;
+use crate::reference::known_faults;
 use crate::runner::features;
 use crate::spec::{FaultNote, Registry, RequirementId, ScenarioTags, explain};
 
@@ -19,8 +19,7 @@ pub struct Explain {
 /// Runs the command.
 pub fn run(args: &Explain) -> ExitCode {
     let Some(requirement) = Registry::embedded().get(&args.id) else { return ExitCode::from(2) };
-    let faults: Vec<FaultNote> = FAULTS
-        .iter()
+    let faults: Vec<FaultNote> = known_faults()
         .filter(|fault| fault.breaks.contains(&args.id.as_str()))
         .map(|fault| FaultNote { name: fault.name.into(), title: fault.title.into() })
         .collect();

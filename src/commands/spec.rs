@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::mistake::{Mistake, Mistakes};
 use crate::profile::Choice;
-use crate::reference::FAULTS;
+use crate::reference::known_faults;
 use crate::report::annotation;
 use crate::runner::features::FeatureError;
 use crate::spec::{
@@ -143,7 +143,7 @@ fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
 /// Everything that does not fit together, in the order of files.
 fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding>> {
     let registry = facts.registry();
-    let broken: Vec<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
+    let broken: Vec<&str> = known_faults().flat_map(|fault| fault.breaks).copied().collect();
     let mut found = without_fault(registry, &broken);
     match facts.read_scenarios() {
         Ok(scenarios) => {

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod fronts;
 mod hearing;
 pub mod host;
+mod known;
 mod manager;
 mod messaging;
 mod native;
@@ -31,6 +32,7 @@ pub mod variation;
 pub mod virtual_host;
 
 pub use fault::{FAULTS, Fault, FaultSet};
+pub use known::{KnownFault, known_faults};
 pub use manager::{Complaints, Config, Manager};
 pub use open::{Nature, Opened, Runtime, open};
 pub use process_host::ProcessHost;

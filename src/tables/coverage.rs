@@ -1,7 +1,7 @@
 //! How much of each suite is tested, and how much is known to be caught.
 
 use crate::contract::SUITES;
-use crate::reference::FAULTS;
+use crate::reference::known_faults;
 use crate::spec::{Level, Requirement};
 
 use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
@@ -35,7 +35,7 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
     let own: Vec<&Requirement> = facts.registry().suite(suite).filter(bound).collect();
     let of = |level: Level| own.iter().filter(|requirement| requirement.level == level).count().to_string();
     let names = |id: &str| own.iter().any(|requirement| requirement.id.as_str() == id);
-    let broken = |requirement: &&&Requirement| FAULTS.iter().any(|fault| fault.breaks.contains(&requirement.id.as_str()));
+    let broken = |requirement: &&&Requirement| known_faults().any(|fault| fault.breaks.contains(&requirement.id.as_str()));
     let tagged: Vec<usize> = own.iter().map(|requirement| facts.scenarios_of(&requirement.id)).collect::<Result<_, _>>()?;
     let caught = match options.columns.iter().any(|column| column == "caught") {
         true => caught(facts, &names)?,
@@ -50,7 +50,7 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
         tagged.iter().filter(|count| **count > 0).count().to_string(),
         own.iter().filter(broken).count().to_string(),
         facts.scenarios()?.iter().filter(|scenario| scenario.tags.iter().any(|tag| names(tag))).count().to_string(),
-        FAULTS.iter().filter(|fault| fault.breaks.iter().any(|id| names(id))).count().to_string(),
+        known_faults().filter(|fault| fault.breaks.iter().any(|id| names(id))).count().to_string(),
         caught,
     ])
 }
@@ -60,5 +60,6 @@ fn caught(facts: &Facts, names: &dyn Fn(&str) -> bool) -> Result<String, String>
     let matrix = facts.kill_matrix()?;
     let own = matrix.faults.iter().filter(|row| row.expected.iter().any(|id| names(id.as_str())));
     let (caught, missed): (Vec<_>, Vec<_>) = own.partition(|row| row.is_killed(matrix.is_exact()));
-    Ok(format!("{} of {}", caught.len(), caught.len() + missed.len()))
+    let all = caught.len() + missed.len();
+    Ok(if all == 0 { "–".to_owned() } else { format!("{} of {all}", caught.len()) })
 }

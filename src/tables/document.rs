@@ -113,6 +113,66 @@ mod tests {
         }
     }
 
+    /// The text without what stands between markers.
+    fn outside(text: &str) -> String {
+        let marked = Reading::new("a.md", text).marked();
+        let starts = std::iter::once(0).chain(marked.iter().map(|marked| marked.body.end));
+        let ends = marked.iter().map(|marked| marked.body.start).chain([text.len()]);
+        starts.zip(ends).map(|(start, end)| &text[start..end]).collect()
+    }
+
+    #[test]
+    fn whatever_a_document_is_made_of_nothing_outside_changes_and_once_is_enough() {
+        let begin = "<!-- passmuster:begin table=statuses -->";
+        let end = "<!-- passmuster:end -->";
+        let pieces = [
+            "\n",
+            "\r\n",
+            "text\n",
+            "  ",
+            "- ",
+            "> ",
+            "```\n",
+            "~~~\n",
+            "    ",
+            "\t",
+            "`",
+            "é\u{feff}",
+            "| a |\n",
+            "# H\n",
+            "---\n",
+            "<!--",
+            "-->",
+        ];
+        let whole = [
+            format!("{begin}\n"),
+            format!("{end}\n"),
+            format!("{begin}\nold\n{end}\n"),
+            format!("{begin}\r\n{end}\r\n"),
+            format!("  {begin}\n  {end}"),
+        ];
+        let all: Vec<&str> =
+            pieces.into_iter().chain(whole.iter().map(String::as_str)).chain(whole.iter().skip(2).map(String::as_str)).collect();
+        let facts = Facts::embedded();
+        // A fixed sequence (Knuth's constants): the same documents on every machine.
+        let mut state = 1_u64;
+        let mut next = |below: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % below
+        };
+        let mut drawn = 0;
+        for _ in 0..3000 {
+            let text: String = (0..1 + next(12)).map(|_| all[next(all.len())]).collect();
+            let Ok(once) = rebuild("a.md", &text, &facts) else { continue };
+            assert_eq!(outside(&once.text), outside(&text), "{text:?}");
+            let twice = rebuild("a.md", &once.text, &facts).unwrap_or_else(|errors| panic!("{text:?}: {errors:?}"));
+            assert_eq!(twice.text, once.text, "{text:?}");
+            assert_eq!(twice.regions.len(), once.regions.len(), "{text:?}");
+            drawn += once.regions.len();
+        }
+        assert!(drawn > 500, "only {drawn} tables were drawn");
+    }
+
     #[test]
     fn parts_have_headings_of_the_depth_asked_for() {
         let new = rebuilt("<!-- passmuster:begin table=requirements depth=4 columns=id -->\n<!-- passmuster:end -->\n");

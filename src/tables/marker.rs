@@ -86,7 +86,7 @@ impl<'a> Reading<'a> {
 
     /// The lines that hold markers, outside of code; a marker among other text is none, and is told.
     fn lines(&mut self) -> Vec<(Range<usize>, Said)> {
-        let code = code(self.text);
+        let layout = Layout::of(self.text);
         let mut found = Vec::new();
         let mut start = 0;
         for line in self.text.split_inclusive('\n') {
@@ -94,7 +94,7 @@ impl<'a> Reading<'a> {
             start = range.end;
             let Some(word) = [BEGIN, END].into_iter().find(|word| line.contains(word)) else { continue };
             let word_at = range.start + line.find(word).expect("the line has it");
-            if code.iter().any(|code| code.contains(&word_at)) {
+            if layout.code.iter().any(|code| code.contains(&word_at)) {
                 continue;
             }
             let bare = line.trim_start_matches('\u{feff}').trim();
@@ -104,7 +104,9 @@ impl<'a> Reading<'a> {
             let told = |inner: &str, word: &str| {
                 inner.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
             };
-            match inner.filter(|inner| !inner.contains("-->")) {
+            // Among other text, or indented as far as a paragraph goes on, a comment is no block of its own.
+            let is_block = layout.html.iter().any(|html| html.contains(&word_at));
+            match inner.filter(|inner| is_block && !inner.contains("-->")) {
                 Some(inner) if told(inner, BEGIN) => found.push((range, Said::Begin(at))),
                 Some(END) => found.push((range, Said::End(at))),
                 // Prose that mentions the word, outside of a comment, is no marker.
@@ -202,15 +204,27 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Where a document shows code: markers there are examples.
-fn code(text: &str) -> Vec<Range<usize>> {
-    let bom = text.len() - text.trim_start_matches('\u{feff}').len();
-    let extensions = Extensions::ENABLE_YAML_STYLE_METADATA_BLOCKS;
-    Parser::new_ext(&text[bom..], extensions)
-        .into_offset_iter()
-        .filter(|(event, _)| matches!(event, Event::Code(_) | Event::Start(Tag::CodeBlock(_) | Tag::MetadataBlock(_))))
-        .map(|(_, at)| at.start + bom..at.end + bom)
-        .collect()
+/// What Markdown makes of a document: where markers can be, and where they are examples.
+#[derive(Default)]
+struct Layout {
+    html: Vec<Range<usize>>,
+    code: Vec<Range<usize>>,
+}
+
+impl Layout {
+    fn of(text: &str) -> Self {
+        let bom = text.len() - text.trim_start_matches('\u{feff}').len();
+        let mut layout = Self::default();
+        for (event, at) in Parser::new_ext(&text[bom..], Extensions::ENABLE_YAML_STYLE_METADATA_BLOCKS).into_offset_iter() {
+            let at = at.start + bom..at.end + bom;
+            match event {
+                Event::Code(_) | Event::Start(Tag::CodeBlock(_) | Tag::MetadataBlock(_)) => layout.code.push(at),
+                Event::Start(Tag::HtmlBlock) => layout.html.push(at),
+                _ => {}
+            }
+        }
+        layout
+    }
 }
 
 /// The word that was probably meant.

@@ -1,7 +1,7 @@
 //! The requirements: who must what, how it is tested.
 
 use crate::contract::SUITES;
-use crate::reference::FAULTS;
+use crate::reference::known_faults;
 use crate::spec::{Requirement, heading_anchor};
 
 use super::markdown::{codes, prose};
@@ -52,7 +52,7 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
 
 fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Vec<String>, String> {
     let id = requirement.id.to_string();
-    let faults: Vec<&str> = FAULTS.iter().filter(|fault| fault.breaks.contains(&id.as_str())).map(|fault| fault.name).collect();
+    let faults: Vec<&str> = known_faults().filter(|fault| fault.breaks.contains(&id.as_str())).map(|fault| fault.name).collect();
     let retired = requirement.retired.map(|version| format!(", retired {version}")).unwrap_or_default();
     Ok(vec![
         options.links.as_ref().map_or_else(|| id.clone(), |base| link(base, requirement)),
