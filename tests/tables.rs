@@ -203,3 +203,13 @@ fn two_markers_do_not_share_a_picture_that_differs() {
     printed(passmuster(folder.path()).args(["spec", "build"]), 0);
     printed(passmuster(folder.path()).args(["spec", "build", "--check"]), 0);
 }
+
+#[test]
+fn the_profile_that_the_guide_shows_can_be_used() {
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/profiles.md")).unwrap();
+    let shown = guide.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine.toml"), shown).unwrap();
+    let said = printed(passmuster(folder.path()).args(["profiles", "show", "codex", "--profiles", "mine.toml"]), 0);
+    assert!(said.contains("interactive, set ours, version 0.200") && said.contains("measured by us"), "{said}");
+}

@@ -86,14 +86,18 @@ impl Profiles {
         self.agents.iter().find(|agent| agent.agent == kind).expect("every agent has a file")
     }
 
-    /// The row in force for an agent and a mode: of the set chosen (else of `spec`), the default version's.
+    /// The row in force for an agent and a mode: of the set chosen (else of `spec`, else of any), the default version's.
     pub fn get(&self, kind: AgentKind, mode: Mode) -> &Profile {
         let rows = &self.agent(kind).profiles;
         let of = |set: &str| {
             let own = || rows.iter().filter(|row| row.set == set && row.mode == mode);
             own().find(|row| row.default).or_else(|| own().next_back())
         };
-        of(&self.set).or_else(|| of("spec")).or(rows.last()).expect("a profile file has a row")
+        of(&self.set)
+            .or_else(|| of("spec"))
+            .or_else(|| rows.iter().rfind(|row| row.mode == mode))
+            .or(rows.last())
+            .expect("a profile file has a row")
     }
 
     /// The set in force for an agent.

@@ -23,6 +23,7 @@ mod needs;
 mod observability;
 mod operations;
 mod options;
+mod phases;
 mod picture;
 mod requirements;
 mod statuses;
@@ -98,6 +99,7 @@ pub const TABLES: &[TableSpec] = &[
     announcements::TABLE,
     limits::TABLE,
     needs::TABLE,
+    phases::TABLE,
     creation::TABLE,
     observability::TABLE,
     timeline::TABLE,

@@ -1,7 +1,7 @@
 //! The rules for orchestrators: one pure judgement for each requirement of the suite `orchestrator`, over a trace that
 //! goes by.
 //!
-//! The [`Ledger`](ledger) follows the trace and keeps what is known of each open session; whatever may matter to a rule
+//! The ledger follows the trace and keeps what is known of each open session; whatever may matter to a rule
 //! it tells as an [`Occurrence`], before it takes note of it itself. A rule looks at one occurrence and says what it
 //! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed.
 
