@@ -140,7 +140,8 @@ pub fn count(number: u64, of: &str) -> String {
 
 fn finding(trace: &Checked, found: &Contradiction) -> Finding {
     let lines: Vec<String> = found.records.iter().map(usize::to_string).collect();
-    let shown = found.session_id().filter(|_| trace.name != "-").map(|session| format!(" --session '{session}'"));
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let again = |session: &str| format!("passmuster trace show {} --session {}", quoted(&trace.name), quoted(session));
     Finding {
         requirement: found.requirement.clone(),
         message: found.message.clone(),
@@ -149,7 +150,7 @@ fn finding(trace: &Checked, found: &Contradiction) -> Finding {
         step: format!("{} {}", if lines.len() == 1 { "line" } else { "lines" }, lines.join(", ")),
         trace: Vec::new(),
         stderr: String::new(),
-        repro: shown.map(|session| format!("passmuster trace show '{}'{session}", trace.name)).unwrap_or_default(),
+        repro: found.session_id().filter(|_| trace.name != "-").map(again).unwrap_or_default(),
     }
 }
 

@@ -71,6 +71,8 @@ pub enum What<'a> {
         /// Whether the gate had to end it.
         overdue: bool,
     },
+    /// A recording begins.
+    Begun,
     /// The manager was killed and started again.
     Restarted,
     /// Nothing that matters here.
@@ -216,12 +218,21 @@ struct Code {
     code: ErrorCode,
 }
 
+/// How much of a line is shown that is no record at all, in bytes.
+const SHOWN: usize = 30;
+
 /// Why a line is not a record.
 #[derive(Debug, thiserror::Error)]
 pub enum GlanceError {
     /// It is not JSON, or not of a record's shape.
     #[error("not a trace record: {0}")]
     Json(#[from] serde_json::Error),
+    /// It does not even begin like one.
+    #[error("not a trace record: wanted a JSON object, found `{0}`")]
+    NoObject(String),
+    /// It has no `kind`.
+    #[error("not a trace record: the line has no `kind`")]
+    NoKind,
     /// Something that its kind must have is not there.
     #[error("not a trace record: a line of kind `{kind}` has no {wanted}")]
     Lacks {
@@ -241,6 +252,9 @@ impl<'a> Glance<'a> {
     /// # Errors
     /// Where the line is not a record.
     pub fn of_line(line: &'a [u8]) -> Result<Self, GlanceError> {
+        if !line.starts_with(b"{") {
+            return Err(GlanceError::NoObject(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned()));
+        }
         let line: Line = serde_json::from_slice(line)?;
         let ms = match (line.at_ms, line.at.get()) {
             (None, Some(at)) => Some(epoch_ms(at).ok_or_else(|| GlanceError::Time(at.to_owned()))?),
@@ -314,8 +328,9 @@ impl<'a> Line<'a> {
             }),
             "orchestrator_exited" => What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 },
             "note" if self.text.get() == Some(RESTARTED) => What::Restarted,
-            "meta" | "note" => What::Other,
-            "" => return Err(lacks("`kind`")),
+            "meta" => What::Begun,
+            "note" => What::Other,
+            "" => return Err(GlanceError::NoKind),
             _ => What::Unknown,
         })
     }
@@ -370,7 +385,8 @@ fn what(entry: &Entry) -> What<'_> {
         Entry::Outcome(outcome) => What::Outcome(outcome.clone()),
         Entry::OrchestratorExited { code, overdue } => What::Exited { code: *code, overdue: *overdue },
         Entry::Note { text } if text == RESTARTED => What::Restarted,
-        Entry::Meta { .. } | Entry::Note { .. } => What::Other,
+        Entry::Meta { .. } => What::Begun,
+        Entry::Note { .. } => What::Other,
         Entry::Unknown => What::Unknown,
     }
 }

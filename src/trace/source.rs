@@ -67,6 +67,10 @@ impl Lines {
                 let has_end = self.pass_over()?;
                 return Ok(Some(Line { number: self.number, bytes: None, torn: !has_end }));
             }
+            // The mark that some editors put before a text.
+            if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
+                self.line.drain(..3);
+            }
             if !self.line.trim_ascii().is_empty() {
                 return Ok(Some(Line { number: self.number, bytes: Some(self.line.trim_ascii()), torn: !has_end }));
             }
@@ -114,6 +118,11 @@ mod tests {
     fn blank_lines_are_passed_over_and_counted_and_the_last_may_be_torn() {
         assert_eq!(all(b"{}\n\n  \r\n{\"a\":1}\r\n{\"b".to_vec()), [(1, Some(2), false), (4, Some(7), false), (5, Some(3), true)]);
         assert_eq!(all(Vec::new()), []);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+        assert_eq!(all(b"\xef\xbb\xbf{}\n".to_vec()), [(1, Some(2), false)]);
     }
 
     #[test]

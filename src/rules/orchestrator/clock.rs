@@ -12,15 +12,23 @@ pub struct RecordClock {
     /// What is added to a record's milliseconds; below zero for wall times.
     offset: Option<i128>,
     now: u64,
+    /// Whether a recording begins here: then even a small step back is one.
+    begins: bool,
 }
 
 impl RecordClock {
+    /// Another recording begins: its times go on from here, wherever they begin.
+    pub fn begin_anew(&mut self) {
+        self.begins = true;
+    }
+
     /// The time of the next record. One that tells none is of the time before it.
     pub fn read(&mut self, told: Option<u64>) -> u64 {
         let Some(told) = told.map(i128::from) else { return self.now };
         let offset = *self.offset.get_or_insert(if told >= i128::from(WALL_TIME_MS) { -told } else { 0 });
         let read = told + offset;
-        if read + i128::from(STEP_BACK_MS) < i128::from(self.now) {
+        let most = if std::mem::take(&mut self.begins) { 0 } else { i128::from(STEP_BACK_MS) };
+        if read + most < i128::from(self.now) {
             self.offset = Some(i128::from(self.now) - told);
         } else {
             self.now = self.now.max(u64::try_from(read).unwrap_or_default());
@@ -44,5 +52,13 @@ mod tests {
     fn times(#[case] told: &[Option<u64>], #[case] read: &[u64]) {
         let mut clock = RecordClock::default();
         assert_eq!(told.iter().map(|told| clock.read(*told)).collect::<Vec<_>>(), read);
+    }
+
+    #[test]
+    fn another_recording_goes_on_from_where_it_begins() {
+        let mut clock = RecordClock::default();
+        assert_eq!((clock.read(Some(0)), clock.read(Some(500))), (0, 500));
+        clock.begin_anew();
+        assert_eq!((clock.read(Some(0)), clock.read(Some(20))), (500, 520));
     }
 }

@@ -137,6 +137,9 @@ impl Ledger {
     }
 
     pub(super) fn see(&mut self, index: usize, glance: &Glance, court: &mut Court) {
+        if glance.what == What::Begun {
+            self.clock.begin_anew();
+        }
         self.now = Moment { index, ms: self.clock.read(glance.ms) };
         match &glance.what {
             What::Asked { id, op, args } => self.asked(*id, op, args, court),
@@ -166,7 +169,7 @@ impl Ledger {
                 }
             }
             What::Exited { code, overdue } => self.exited(*code, *overdue, court),
-            What::Restarted | What::Other | What::Unknown => {}
+            What::Begun | What::Restarted | What::Other | What::Unknown => {}
         }
         self.confirm_overdue(court);
     }
