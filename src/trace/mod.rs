@@ -4,13 +4,15 @@
 
 mod glance;
 pub mod jsonl;
+mod line;
 mod log;
 mod loose;
 mod record;
 mod select;
 pub mod source;
 
-pub use glance::{Answered, Asked, Glance, GlanceError, Listed, News, Turned, What};
+pub use glance::{Answered, Asked, Glance, Listed, News, Turned, What};
+pub use line::GlanceError;
 pub use log::Log;
 pub use loose::{Int, Length, Text, Truthful};
 pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
