@@ -4,12 +4,14 @@ mod agent;
 mod doctor;
 mod explain;
 mod faults;
+mod gate;
 mod init;
 mod interrupt;
 mod operation;
 mod orchestrate;
 mod profiles;
 mod record;
+mod running;
 mod serve;
 mod session;
 mod spec;
@@ -36,6 +38,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Verify(Box<verify::Verify>),
+    Gate(Box<gate::Gate>),
     Doctor(doctor::Doctor),
     Agent(agent::Agent),
     Session(session::Session),
@@ -61,6 +64,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Verify(verify) => verify::run(*verify),
+        Command::Gate(gate) => gate::run(*gate),
         Command::Doctor(doctor) => doctor::run(&doctor),
         Command::Agent(agent) => agent::run(agent),
         Command::Session(session) => session::run(session),

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::reference::fronts::bridge::Bridge;
 use crate::reference::fronts::client::socket;
 use crate::reference::fronts::server::{self, EndSignals, Place};
 use crate::reference::{Fault, Nature, Runtime, Variation, open};
@@ -60,6 +61,9 @@ pub struct Serve {
     at: At,
     #[command(flatten)]
     reference: Reference,
+    /// Serve what answers JSON-RPC on this socket, instead of a manager of one's own
+    #[arg(long, value_name = "SOCKET")]
+    connect: Option<PathBuf>,
 }
 
 /// Where something is served.
@@ -105,7 +109,10 @@ enum Front {
 /// Runs the command.
 pub fn run(args: Serve) -> ExitCode {
     match args.at.place(Some(socket(&args.reference.folder()))) {
-        Ok(place) => serve(&args.reference, &place),
+        Ok(place) => match args.connect {
+            None => serve(&args.reference, &place),
+            Some(there) => until_asked(async |signals| server::serve(Bridge::to(there), &place, signals).await),
+        },
         Err(why) => misused(why),
     }
 }

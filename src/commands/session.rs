@@ -24,6 +24,9 @@ pub struct Session {
     command: Command,
     #[command(flatten)]
     reference: Reference,
+    /// Ask whoever serves JSON-RPC on this socket; no daemon is started
+    #[arg(long, value_name = "SOCKET", global = true)]
+    connect: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,8 +74,9 @@ impl Operations for OfAManager {
 pub fn run(args: Session) -> ExitCode {
     let reference = &args.reference;
     let state = reference.folder();
-    let daemon =
-        || Daemon { state: state.clone(), args: ["session".into(), "daemon".into()].into_iter().chain(reference.words()).collect() };
+    let others = args.connect.clone();
+    let own = || ["session".into(), "daemon".into()].into_iter().chain(reference.words()).collect();
+    let daemon = || Daemon { state: state.clone(), args: own(), others: others.clone() };
     let done = match args.command {
         Command::Daemon => {
             // Its own session: it outlives the terminal and the group of the command that started it.

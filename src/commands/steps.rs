@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::steps::gate::GATE_STEPS;
 use crate::steps::{BEHAVIOURS, Kind, messages::MESSAGES, steps};
 
 /// Prints the vocabulary.
@@ -24,6 +25,10 @@ fn vocabulary() -> String {
         Kind::Check,
         &mut text,
     );
+    text.push_str("\nSteps of the suite `orchestrator`\n");
+    for step in GATE_STEPS {
+        text.push_str(&format!("  {}\n      {}\n", step.pattern, step.about));
+    }
     text.push_str("\nBehaviours (`the agent of {string} will …`)\n");
     for (name, _) in BEHAVIOURS {
         text.push_str(&format!("  {name}\n"));

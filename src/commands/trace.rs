@@ -18,7 +18,7 @@ use crate::spec::Registry;
 use crate::trace::source::Lines;
 use crate::trace::{Glance, select};
 
-use super::verify::{Format, report_target, shard};
+use super::running::{Format, report_target, shard};
 
 /// Exit code where nothing could be judged.
 const COULD_NOT_TEST: u8 = 2;

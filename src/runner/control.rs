@@ -12,7 +12,7 @@ use crate::results::model::{Control, Verdict};
 
 use super::matrix::{Over, manifest};
 use super::plan::Selection;
-use super::real::{self, Task};
+use super::real::{self, System, Task};
 use super::{Options, Subject, prepare};
 
 /// One thing that must be seen.
@@ -93,7 +93,7 @@ fn tasks(options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
         let selection = Selection { scenarios: vec![check.scenario.to_owned()], ..Selection::default() };
         let own = Options { selection, interrupted: options.interrupted.clone(), ..Options::default() };
         let planned = prepare(&subject, &own).expect("the embedded features are tested").pop().expect("the checks are tested");
-        tasks.push(Task { planned, manifest: path });
+        tasks.push(Task { planned, system: System::Manager(path) });
     }
     Ok((folder, tasks))
 }

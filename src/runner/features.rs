@@ -9,8 +9,9 @@ use cucumber::step::Collection;
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
-use crate::contract::SUITES;
+use crate::contract::{self, SUITES, Side};
 use crate::spec::{RequirementId, ScenarioTags};
+use crate::steps::gate::{GATE_STEPS, is_gate_step};
 use crate::steps::{World, collection, steps};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
@@ -213,8 +214,8 @@ fn one(file: &str, suite: &str, tags: Vec<String>, background: Vec<Step>, scenar
     let mut steps = Vec::new();
     for mut step in background.into_iter().chain(scenario.steps.iter().cloned()) {
         let names = split_requirement(&mut step.value);
-        if !matches!(step_collection().find(&step), Ok(Some(_))) {
-            let nearest = nearest_pattern(&step.value);
+        if !is_known(suite, &step) {
+            let nearest = nearest_pattern(suite, &step.value);
             errors.push(FeatureError::UnknownStep { file: file.to_owned(), line: step.position.line, text: step.value.clone(), nearest });
         }
         steps.push(WrittenStep { step, names });
@@ -236,9 +237,25 @@ fn split_requirement(text: &mut String) -> Option<RequirementId> {
     id
 }
 
-fn nearest_pattern(text: &str) -> &'static str {
-    steps()
-        .map(|step| step.pattern)
+/// Whether the suite's vocabulary has that step.
+fn is_known(suite: &str, step: &Step) -> bool {
+    match side(suite) {
+        Side::Orchestrator => is_gate_step(&step.value),
+        Side::Manager | Side::Store => matches!(step_collection().find(step), Ok(Some(_))),
+    }
+}
+
+fn side(suite: &str) -> Side {
+    contract::suite(suite).map_or(Side::Manager, |suite| suite.side)
+}
+
+fn nearest_pattern(suite: &str, text: &str) -> &'static str {
+    let patterns: Vec<&'static str> = match side(suite) {
+        Side::Orchestrator => GATE_STEPS.iter().map(|step| step.pattern).collect(),
+        Side::Manager | Side::Store => steps().map(|step| step.pattern).collect(),
+    };
+    patterns
+        .into_iter()
         .max_by(|a, b| strsim::normalized_damerau_levenshtein(text, a).total_cmp(&strsim::normalized_damerau_levenshtein(text, b)))
         .unwrap_or_default()
 }

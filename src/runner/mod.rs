@@ -2,6 +2,7 @@
 
 mod control;
 pub mod features;
+pub mod gate;
 pub mod matrix;
 pub mod plan;
 mod real;
@@ -20,10 +21,12 @@ use crate::profile::{Choice, Profiles};
 use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
+use crate::reference::orchestrator::OrchestratorFault;
 use crate::results::baseline::{Baseline, Place};
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict, round_of};
 use crate::results::{judge_by, requirement_results};
 use features::{FeatureError, Written};
+use gate::Orchestrator;
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
@@ -40,6 +43,10 @@ pub enum Subject {
     Reference(Reference),
     /// The system of a manifest, on real processes.
     Manifest(Box<Manifest>),
+    /// The reference orchestrator, in virtual time; with a defect where one is named.
+    ReferenceOrchestrator(Option<&'static OrchestratorFault>),
+    /// An orchestrator, on real processes.
+    Orchestrator(Box<Orchestrator>),
 }
 
 /// How to verify it.
@@ -113,6 +120,8 @@ pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec
     let capabilities = match subject {
         Subject::Reference(reference) => simulated::capabilities(reference),
         Subject::Manifest(manifest) => system::capabilities(manifest),
+        Subject::ReferenceOrchestrator(_) => gate::capabilities(true),
+        Subject::Orchestrator(_) => gate::capabilities(false),
     };
     Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
 }
@@ -145,7 +154,12 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     let played = match subject {
         Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
         Subject::Manifest(manifest) => {
-            let task = |planned| Task { planned, manifest: manifest.path.clone() };
+            let task = |planned| Task { planned, system: real::System::Manager(manifest.path.clone()) };
+            real::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
+        }
+        Subject::ReferenceOrchestrator(fault) => gate::rehearse(&repeated, *fault, profiles),
+        Subject::Orchestrator(orchestrator) => {
+            let task = |planned| Task { planned, system: real::System::Orchestrator((**orchestrator).clone()) };
             real::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
         }
     };
@@ -205,18 +219,23 @@ fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMa
     (to_run, results, unmapped)
 }
 
-/// The requirements that a run is about: those for managers of the suites chosen, else claimed; of those, the ones asked for.
+/// The requirements that a run is about: those for its party of the suites chosen, else claimed; of those, the ones asked for.
 fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
     let claimed = match subject {
         Subject::Reference(reference) => simulated::capabilities(reference).suites,
         Subject::Manifest(manifest) => manifest.suites.clone(),
+        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => gate::capabilities(true).suites,
+    };
+    let party = match subject {
+        Subject::Reference(_) | Subject::Manifest(_) => Party::Manager,
+        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => Party::Orchestrator,
     };
     let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
     Registry::embedded()
         .iter()
         .filter(|requirement| requirement.is_in(options.spec_version))
-        .filter(|requirement| requirement.party == Party::Manager && suites.contains(&requirement.suite))
+        .filter(|requirement| requirement.party == party && suites.contains(&requirement.suite))
         .filter(|requirement| chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
         .collect()
 }
@@ -227,5 +246,9 @@ fn about(subject: &Subject) -> System {
             System { name: "reference".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
         }
         Subject::Manifest(manifest) => system::about(manifest),
+        Subject::ReferenceOrchestrator(_) => {
+            System { name: "reference orchestrator".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
+        }
+        Subject::Orchestrator(orchestrator) => gate::about(orchestrator),
     }
 }

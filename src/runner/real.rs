@@ -33,6 +33,7 @@ use crate::trace::{Entry, Log};
 
 use super::Options;
 use super::features;
+use super::gate::{self, Orchestrator};
 use super::plan::{Planned, Selection, plan};
 use super::scenario::{Played, meta, play, unplayed};
 use super::system::{capabilities, record, settings};
@@ -56,8 +57,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// What a worker is told: enough to plan the same scenario again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// The manifest.
-    pub manifest: PathBuf,
+    /// What it is played on.
+    pub system: System,
     /// The profile set, as on the command line.
     pub profiles: String,
     /// Folders of further features.
@@ -70,19 +71,28 @@ pub struct Job {
     pub time_limit_s: u64,
 }
 
+/// What a scenario is played on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum System {
+    /// The manager of a manifest.
+    Manager(PathBuf),
+    /// An orchestrator.
+    Orchestrator(Orchestrator),
+}
+
 /// The hidden command that a worker process runs.
 pub const WORKER: &str = "__scenario";
 
-/// A scenario and the manifest of the system to play it on.
+/// A scenario and the system to play it on.
 pub(super) struct Task {
     pub(super) planned: Planned,
-    pub(super) manifest: PathBuf,
+    pub(super) system: System,
 }
 
 /// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
 pub(super) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
     let job = Job {
-        manifest: PathBuf::new(),
+        system: System::Manager(PathBuf::new()),
         profiles: options.profiles.to_string(),
         features: options.features.clone(),
         key: String::new(),
@@ -114,11 +124,11 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
     let mut played = Vec::new();
     loop {
         while !stop && running.len() < jobs {
-            let Some((at, Task { planned, manifest })) = rest.next() else { break };
+            let Some((at, Task { planned, system })) = rest.next() else { break };
             emit(Event::ScenarioStarted { key: planned.key.clone() });
             // A repetition is the same scenario, by the same key.
             let key = round_of(&planned.key).0.to_owned();
-            let job = Job { key, manifest, ..job.clone() };
+            let job = Job { key, system, ..job.clone() };
             let (halted, crew) = (halted.clone(), crew.clone());
             running.push(async move { (at, work(planned, job, halted, crew).await) });
         }
@@ -310,12 +320,16 @@ async fn one(job: &Job) -> Played {
 /// Makes the sandbox, opens the system, plays the scenario, and ends whatever is left.
 async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
-    let manifest = Manifest::read(&job.manifest).expect("the harness read the manifest");
+    let manifest = match &job.system {
+        System::Manager(path) => Some(Manifest::read(path).expect("the harness read the manifest")),
+        System::Orchestrator(_) => None,
+    };
+    let offered = manifest.as_ref().map_or_else(|| gate::capabilities(false), capabilities);
     let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
     let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
     let written = features::read(&job.features).expect("the harness read the features");
     let selection = Selection { scenarios: vec![job.key.clone()], suites: features::suites(&written), ..Selection::default() };
-    let planned = plan(&written, Registry::embedded(), &capabilities(&manifest), &selection).pop().expect("the harness planned it");
+    let planned = plan(&written, Registry::embedded(), &offered, &selection).pop().expect("the harness planned it");
 
     let failed = |why: String| (planned.clone(), why);
     let options = SandboxOptions {
@@ -325,6 +339,14 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         keep: job.keep_sandbox,
     };
     let sandbox = Rc::new(Sandbox::create(&options).map_err(|error| failed(format!("no sandbox: {error}")))?);
+    let time_limit = Duration::from_secs(job.time_limit_s);
+    let manifest = match (manifest, &job.system) {
+        (Some(manifest), _) => manifest,
+        (None, System::Orchestrator(orchestrator)) => {
+            return gate::play(&planned, orchestrator, &profiles, &sandbox, time_limit).await.map_err(failed);
+        }
+        (None, System::Manager(_)) => unreachable!("a manager's manifest was read"),
+    };
     let log = Log::new(Clock::start());
     log.push(meta(&planned, &manifest.name, &profiles));
     let cast = Cast::new(log.clone());
@@ -350,7 +372,7 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
         record: record(&manifest, &sandbox),
         requirement: planned.written.requirements()[0].clone(),
     });
-    let mut played = play(&planned, world, driver, &log, &settings, Duration::from_secs(job.time_limit_s)).await;
+    let mut played = play(&planned, world, driver, &log, &settings, time_limit).await;
     if manifest.teardown.is_some() {
         // What was told to end may take the time that ending may take.
         all_ended(manifest.limits.end).await;

@@ -1,5 +1,6 @@
 //! The Gherkin vocabulary: one table of steps, what they act on, and how they stop.
 
+pub mod gate;
 pub mod messages;
 mod table;
 mod world;

@@ -31,6 +31,8 @@ pub struct Daemon {
     pub state: PathBuf,
     /// The arguments with which this program becomes the daemon.
     pub args: Vec<String>,
+    /// The socket of somebody else's manager, which is neither started nor ended.
+    pub others: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -86,6 +88,9 @@ impl Daemon {
     /// # Errors
     /// Where the daemon cannot be reached, or does not end.
     pub fn shutdown(&self) -> Result<(), ContractError> {
+        if let Some(path) = &self.others {
+            return Err(internal(format!("{}: whoever serves there ends it", path.display())));
+        }
         if let Ok(running) = UnixStream::connect(socket(&self.state)) {
             end(&running)?;
         }
@@ -97,6 +102,9 @@ impl Daemon {
 
     /// A connection to the daemon. Of several clients that find none, one starts it and the others wait for that.
     fn connect(&self) -> Result<UnixStream, String> {
+        if let Some(path) = &self.others {
+            return UnixStream::connect(path).map_err(|error| format!("{}: {error}", path.display()));
+        }
         let path = socket(&self.state);
         if let Ok(stream) = UnixStream::connect(&path) {
             return Ok(stream);

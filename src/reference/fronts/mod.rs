@@ -1,5 +1,6 @@
 //! The front ends: the same service behind JSON-RPC and MCP; the CLI is a client of the former.
 
+pub mod bridge;
 pub mod client;
 pub mod mcp;
 pub mod rpc;

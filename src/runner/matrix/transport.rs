@@ -12,7 +12,7 @@ use crate::driver::sandbox;
 use crate::reference::{Fault, Variation};
 use crate::results::model::{Event, ScenarioResult};
 use crate::runner::plan::{Fate, Planned};
-use crate::runner::real::{self, Task};
+use crate::runner::real::{self, System, Task};
 use crate::runner::{Options, Subject, prepare};
 
 use super::{Found, Killed};
@@ -107,7 +107,7 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
         let planned = planned(&manifest, options);
         let wanted = wanted(&mut killed, &planned);
         for planned in planned.into_iter().filter(|planned| wanted.contains(&planned.key)) {
-            tasks.push(Task { planned, manifest: manifest.path.clone() });
+            tasks.push(Task { planned, system: System::Manager(manifest.path.clone()) });
             of.push(at);
         }
         all.push(killed);
@@ -171,7 +171,7 @@ pub fn vary_over(over: Over, variations: &[Variation], options: &Options, emit: 
         let manifest = written(folder.path(), over, variation.name, &text);
         for planned in planned(&manifest, options).into_iter().filter(|planned| planned.fate == Fate::Run) {
             for _ in 0..options.repeat {
-                tasks.push(Task { planned: planned.clone(), manifest: manifest.path.clone() });
+                tasks.push(Task { planned: planned.clone(), system: System::Manager(manifest.path.clone()) });
                 of.push(at);
             }
         }

@@ -1,0 +1,43 @@
+//! The reference orchestrator on every scenario, in memory and in virtual time: a day passes at once.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::{Clock, virtual_runtime};
+use crate::profile::Profiles;
+use crate::reference::orchestrator::{Choices, orchestrate};
+use crate::reference::service::Service;
+use crate::runner::plan::Planned;
+use crate::runner::scenario::Played;
+use crate::steps::gate::Plan;
+
+use super::plan_of;
+use super::rehearsal::{Ended, Stage};
+
+/// How long after the last deadline it is ended.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Plays one scenario with an orchestrator that makes these choices.
+pub(super) fn play(planned: &Planned, choices: &Choices, profiles: &Profiles) -> Played {
+    let plan = plan_of(planned);
+    virtual_runtime().block_on(one(planned, &plan, choices, profiles))
+}
+
+async fn one(planned: &Planned, plan: &Plan, choices: &Choices, profiles: &Profiles) -> Played {
+    let stage = Stage::set(planned, plan, Path::new("/work"), profiles, Clock::start_virtual()).await;
+    let client: Arc<dyn Service> = stage.manager.clone();
+    let (_push, pushed) = mpsc::unbounded_channel();
+    let mut outcomes = Vec::new();
+    let latest = plan.workers.iter().map(|work| work.deadline_s).max().unwrap_or_default();
+    let limit = Duration::from_secs(latest.into()) * 3 + GRACE;
+    let work = orchestrate(Arc::new(client), pushed, profiles.clone(), choices.clone(), stage.work.clone(), |report| {
+        outcomes.push(report.outcome.clone());
+    });
+    let done = tokio::time::timeout(limit, work).await;
+    outcomes.sort_by_key(|outcome| outcome.worker);
+    let ended = Ended { overdue: done.is_err(), code: done.ok().map(|done| i32::from(!done)), outcomes, stderr: String::new() };
+    stage.judged(planned, plan, ended, profiles)
+}
