@@ -7,12 +7,12 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::profile::{Choice, Profiles};
-use crate::reference::{FAULTS, Fault, VARIATIONS, Variation};
+use crate::reference::{VARIATIONS, Variation};
 use crate::report::{Bar, Progress, kill_matrix};
 use crate::results::kill_matrix::KillMatrix;
 use crate::results::model::Event;
 use crate::runner::Options;
-use crate::runner::matrix::{Found, Over, kill, kill_over, matrix, sample, vary, vary_over};
+use crate::runner::matrix::{Defect, Found, Over, catalogue, kill, kill_over, matrix, sample, vary, vary_over};
 
 use super::interrupt;
 
@@ -21,7 +21,7 @@ const SAMPLE: usize = 24;
 /// The stored matrix, in the folder of the spec.
 const STORED: (&str, &str) = ("kill-matrix.json", "kill-matrix.md");
 
-/// The fault catalogue: named defects of the reference, each of which the suites must catch
+/// The fault catalogue: named defects of the references, each of which the suites must catch
 #[derive(Debug, Args)]
 pub struct Faults {
     #[command(subcommand)]
@@ -41,7 +41,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Run {
     /// Only these faults
-    names: Vec<Fault>,
+    names: Vec<Defect>,
     /// On real processes, over cli, rpc or mcp: what is expected must fail [default: in memory, exactly]
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<Over>,
@@ -109,22 +109,24 @@ pub fn run(args: &Faults) -> ExitCode {
 }
 
 fn list() {
-    for fault in FAULTS {
+    let all = catalogue();
+    for fault in all.iter().map(Defect::about) {
         let seen = if fault.source.is_empty() { String::new() } else { format!("; seen: {}", fault.source) };
         super::print(&format!("{}\n    {}\n    breaks {}{seen}\n", fault.name, fault.title, fault.breaks.join(" ")));
     }
-    super::print(&format!("{} faults\n", FAULTS.len()));
+    super::print(&format!("{} faults\n", all.len()));
 }
 
 fn prove(args: &Run) -> miette::Result<u8> {
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
     let interrupted = interrupt::watch();
     let options = || Options { interrupted: interrupted.clone(), jobs: args.jobs.map(usize::from), ..Options::default() };
-    let mut faults = if args.names.is_empty() { FAULTS.to_vec() } else { args.names.clone() };
+    let all = catalogue();
+    let mut faults = if args.names.is_empty() { all.clone() } else { args.names.clone() };
     if args.transport.is_some() && args.names.is_empty() && !args.all {
         let seed = args.seed.unwrap_or_else(today);
         faults = sample(&faults, args.sample, seed);
-        eprintln!("{} of {} faults, chosen by --seed {seed}; --all tries every one", faults.len(), FAULTS.len());
+        eprintln!("{} of {} faults, chosen by --seed {seed}; --all tries every one", faults.len(), all.len());
     }
     let mut killed = kill(&faults, &profiles, &options);
     if let Some(over) = args.transport.filter(|_| !*interrupted.borrow()) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::runner::{Subject, gate};
+use crate::runner::{SCENARIO, Subject, gate};
 
 use super::running::{Besides, Running, finished, judged};
 
@@ -41,9 +41,20 @@ fn gated(args: &Gate) -> miette::Result<u8> {
     judged(&subject, &args.running, Besides { repro: repro(args), ..Besides::default() })
 }
 
-/// The command line that repeats one scenario, but for its key: that can stand before the `--`.
+/// The command line that repeats one scenario.
 fn repro(args: &Gate) -> String {
     let mut words = vec!["passmuster gate".to_owned()];
     words.extend(args.manifest.iter().map(|path| path.display().to_string()));
+    words.push(SCENARIO.to_owned());
+    if !args.command.is_empty() {
+        words.push("--".to_owned());
+        words.extend(args.command.iter().map(|word| quoted(word)));
+    }
     words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

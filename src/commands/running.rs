@@ -106,7 +106,7 @@ pub struct Besides {
     pub agents: Vec<crate::contract::AgentKind>,
     /// Whether the harness first proves that it would see what it must.
     pub control: bool,
-    /// The command line that repeats one scenario, without its key.
+    /// The command line that repeats one scenario, with a place for its flag.
     pub repro: String,
 }
 

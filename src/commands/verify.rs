@@ -8,7 +8,7 @@ use clap::Args;
 use crate::contract::{AgentKind, SUITES, Side, suite};
 use crate::driver::manifest::{Manifest, TransportKind};
 use crate::profile::Choice;
-use crate::runner::{Reference, Subject};
+use crate::runner::{Reference, SCENARIO, Subject};
 use crate::spec::SpecVersion;
 
 use super::running::{Besides, Running, finished, judged};
@@ -69,6 +69,7 @@ fn repro(args: &Verify) -> String {
     if args.running.profiles != Choice::Spec {
         words.push(format!("--profiles {}", args.running.profiles));
     }
+    words.push(SCENARIO.to_owned());
     words.join(" ")
 }
 

@@ -37,6 +37,9 @@ pub use simulated::Reference;
 /// How long a scenario may take when nobody says otherwise.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
+/// Stands for the flag that names a scenario.
+pub const SCENARIO: &str = "{scenario}";
+
 /// What to verify.
 pub enum Subject {
     /// The built-in reference, in virtual time.
@@ -75,7 +78,7 @@ pub struct Options {
     pub time_limit: Duration,
     /// Becomes true when the run is to end early.
     pub interrupted: watch::Receiver<bool>,
-    /// The command line that repeats one scenario, without its key.
+    /// The command line that repeats one scenario, with [`SCENARIO`] where the flag that names it goes.
     pub repro: String,
 }
 
@@ -95,7 +98,7 @@ impl Default for Options {
             keep_sandbox: false,
             time_limit: TIME_LIMIT,
             interrupted: watch::channel(false).1,
-            repro: "passmuster verify".into(),
+            repro: format!("passmuster verify {SCENARIO}"),
         }
     }
 }
@@ -168,7 +171,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
     for Played { mut result, trace } in played {
         judge_by(&mut result, Registry::embedded(), options.spec_version);
         for finding in &mut result.findings {
-            finding.repro = format!("{} --scenario '{}'", options.repro, round_of(&result.key).0);
+            finding.repro = options.repro.replace(SCENARIO, &format!("--scenario '{}'", round_of(&result.key).0));
         }
         traces.insert(result.key.clone(), trace);
         results.push(result);

@@ -141,11 +141,15 @@ async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &
         let until = (last + patience).min(began + time_limit);
         tokio::select! {
             code = &mut over => break Some(code),
+            () = stage.manager.flooded() => {
+                let outcomes = outcomes(&at.outcome);
+                return Ok(Ended { code: None, overdue: false, flooded: true, outcomes, stderr: said.text() });
+            }
             () = tokio::time::sleep_until(until) => break None,
             Ok(()) = started.changed() => {}
         }
     };
-    Ok(Ended { code: ended.flatten(), overdue: ended.is_none(), outcomes: outcomes(&at.outcome), stderr: said.text() })
+    Ok(Ended { code: ended.flatten(), overdue: ended.is_none(), flooded: false, outcomes: outcomes(&at.outcome), stderr: said.text() })
 }
 
 fn spawn(

@@ -25,6 +25,8 @@ use crate::trace::{Binding, Entry, Log};
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
+/// How many calls are answered in one rehearsal: whoever makes more has shown what is to be shown.
+const CALLS: u64 = 2_000;
 /// How many announcements a slow listener may be behind.
 const BEHIND: usize = 1024;
 
@@ -58,6 +60,8 @@ pub(super) struct Difficult {
     told: Mutex<Told>,
     more: watch::Sender<usize>,
     stream: broadcast::Sender<Announcement>,
+    /// Whether more was asked than is answered.
+    flooded: watch::Sender<bool>,
     /// When a session was last asked for.
     started: watch::Sender<Option<Instant>>,
 }
@@ -86,6 +90,7 @@ impl Difficult {
             told: Mutex::default(),
             more: watch::Sender::new(0),
             stream: broadcast::Sender::new(BEHIND),
+            flooded: watch::Sender::new(false),
             started: watch::Sender::new(None),
             how,
         });
@@ -94,6 +99,11 @@ impl Difficult {
             tokio::spawn(difficult.clone().go_away(seconds(after), seconds(away)));
         }
         difficult
+    }
+
+    /// Waits until more was asked than is answered.
+    pub(super) async fn flooded(&self) {
+        let _ = self.flooded.subscribe().wait_for(|flooded| *flooded).await;
     }
 
     /// When a session was last asked for, as it changes.
@@ -277,6 +287,10 @@ impl Service for Difficult {
             return self.wait(&spec.accept(&args)?).await;
         }
         let id = self.next.fetch_add(1, Ordering::SeqCst);
+        if id > CALLS {
+            self.flooded.send_replace(true);
+            std::future::pending::<()>().await;
+        }
         self.log.push(Entry::Request { id, op: spec.name.to_owned(), args: args.clone() });
         if spec.name == "start_session" {
             self.started.send_if_modified(|started| started.replace(Instant::now()).is_none_or(|_| true));

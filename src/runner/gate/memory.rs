@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, virtual_runtime};
 use crate::profile::Profiles;
@@ -33,11 +34,17 @@ async fn one(planned: &Planned, plan: &Plan, choices: &Choices, profiles: &Profi
     let mut outcomes = Vec::new();
     let latest = plan.workers.iter().map(|work| work.deadline_s).max().unwrap_or_default();
     let limit = Duration::from_secs(latest.into()) * 3 + GRACE;
-    let work = orchestrate(Arc::new(client), pushed, profiles.clone(), choices.clone(), stage.work.clone(), |report| {
+    let stop = CancellationToken::new();
+    let work = orchestrate(Arc::new(client), pushed, profiles.clone(), choices.clone(), stage.work.clone(), stop, |report| {
         outcomes.push(report.outcome.clone());
     });
-    let done = tokio::time::timeout(limit, work).await;
+    let (mut done, mut overdue, mut flooded) = (None, false, false);
+    tokio::select! {
+        all = work => done = Some(all),
+        () = stage.manager.flooded() => flooded = true,
+        () = tokio::time::sleep(limit) => overdue = true,
+    }
     outcomes.sort_by_key(|outcome| outcome.worker);
-    let ended = Ended { overdue: done.is_err(), code: done.ok().map(|done| i32::from(!done)), outcomes, stderr: String::new() };
+    let ended = Ended { code: done.map(|done| i32::from(!done)), overdue, flooded, outcomes, stderr: String::new() };
     stage.judged(planned, plan, ended, profiles)
 }

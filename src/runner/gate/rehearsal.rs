@@ -42,8 +42,10 @@ pub(super) struct Stage {
 pub(super) struct Ended {
     /// Its exit status; none where a signal ended it.
     pub(super) code: Option<i32>,
-    /// Whether it had to be ended.
+    /// Whether it had to be ended, long after the last deadline.
     pub(super) overdue: bool,
+    /// Whether it was ended in the middle, because it asked more than is answered: how it would have come out is not known.
+    pub(super) flooded: bool,
     /// What it told of its workers.
     pub(super) outcomes: Vec<Outcome>,
     /// The end of what it wrote on standard error.
@@ -84,11 +86,17 @@ impl Stage {
         for outcome in &ended.outcomes {
             self.log.push(Entry::Outcome(outcome.clone()));
         }
-        self.log.push(Entry::OrchestratorExited { code: ended.code, overdue: ended.overdue });
+        if ended.flooded {
+            self.log.push(Entry::Note { text: "the orchestrator made more calls than are answered, and was ended".into() });
+        } else {
+            self.log.push(Entry::OrchestratorExited { code: ended.code, overdue: ended.overdue });
+        }
         let trace = self.log.records();
         let mut result = unplayed(planned, Verdict::Passed, None, Vec::new());
         result.duration_ms = self.log.clock().elapsed_ms();
-        if !trace.iter().any(|record| matches!(&record.entry, Entry::Request { op, .. } if op == "start_session")) {
+        let asked = |record: &Record| matches!(&record.entry, Entry::Request { op, .. } if op == "start_session");
+        // Whoever says that all is done, or never ends, has said something that can be judged.
+        if !trace.iter().any(asked) && !ended.overdue && ended.code != Some(0) {
             (result.verdict, result.reason) = (Verdict::Blocked, Some(format!("the orchestrator started no session{}", about(&ended))));
             return Played { result, trace };
         }
@@ -134,7 +142,7 @@ impl Stage {
 fn unlike(ended: &Ended, done: bool, trace: &[Record]) -> Option<Finding> {
     let said_done = ended.code == Some(0) && ended.outcomes.iter().all(|outcome| outcome.state == WorkerState::Done);
     let said_not = ended.code != Some(0) && (ended.outcomes.is_empty() || ended.outcomes.iter().any(|one| one.state != WorkerState::Done));
-    if if done { said_done } else { said_not } {
+    if ended.flooded || if done { said_done } else { said_not } {
         return None;
     }
     let outcomes: Vec<String> = ended.outcomes.iter().map(|one| format!("{}: {}", one.worker, one.state.name())).collect();

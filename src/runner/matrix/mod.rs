@@ -1,6 +1,7 @@
 //! The kill matrix: the suites on many references that differ. Every fault must be killed: each requirement that it
 //! breaks fails, and nothing fails that it does not touch. In a permitted variation nothing is found.
 
+mod catalogue;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -9,13 +10,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::profile::Profiles;
-use crate::reference::{Fault, Variation};
+use crate::reference::Variation;
 use crate::results::kill_matrix::{FaultRow, KillMatrix, SCHEMA, Score};
 use crate::results::model::{ScenarioResult, Verdict};
 use crate::spec::{Party, Registry, Requirement, RequirementId};
 
 use super::{Options, Reference, Subject, prepare, run};
 
+pub use catalogue::{Defect, catalogue};
 pub(super) use transport::manifest;
 pub use transport::{Over, kill_over, sample, vary_over};
 
@@ -83,7 +85,7 @@ impl Found {
 #[derive(Debug)]
 pub struct Killed {
     /// The fault.
-    pub fault: Fault,
+    pub fault: Defect,
     /// What was found.
     pub found: Found,
     /// How the reference was reached; `None`: in memory.
@@ -94,7 +96,7 @@ pub struct Killed {
 
 impl Killed {
     fn row(&self) -> FaultRow {
-        let (fault, failed) = (&self.fault, &self.found.failed);
+        let (fault, failed) = (self.fault.about(), &self.found.failed);
         let ids = |ids: &[&str]| ids.iter().map(|id| id.parse().expect("the catalogue is tested")).collect::<Vec<RequirementId>>();
         let by = |id: &RequirementId| failed.get(id).map(|by| by.iter().map(ToString::to_string).collect()).unwrap_or_default();
         let expected = ids(fault.breaks);
@@ -123,7 +125,7 @@ pub fn matrix(killed: &[Killed]) -> KillMatrix {
         let killed = of.iter().filter(|row| row.failed.contains(&requirement.id)).count();
         Score { id: requirement.id.clone(), faults: of.len(), killed }
     };
-    let guarded = Registry::embedded().iter().filter(|requirement| requirement.party == Party::Manager);
+    let guarded = Registry::embedded().iter().filter(|requirement| requirement.party != Party::Agent);
     KillMatrix {
         schema: SCHEMA.into(),
         spec_version: crate::spec::VERSION.into(),
@@ -134,22 +136,22 @@ pub fn matrix(killed: &[Killed]) -> KillMatrix {
 }
 
 /// Runs the suites on each fault, in memory; the answers come in the order of the faults.
-pub fn kill(faults: &[Fault], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
-    let reference = |fault: &Fault| Reference { faults: [*fault].into_iter().collect(), ..Reference::default() };
-    let found = each(faults, reference, profiles, options);
+pub fn kill(faults: &[Defect], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
+    let found = each(faults, Defect::subject, profiles, options);
     faults.iter().zip(found).map(|(fault, found)| Killed { fault: *fault, found, over: None, beyond: BTreeMap::new() }).collect()
 }
 
 /// Runs the suites on each variation, in memory; the answers come in the order of the variations.
 pub fn vary(variations: &[Variation], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Found> {
-    let reference = |variation: &Variation| Reference { variations: [*variation].into_iter().collect(), ..Reference::default() };
-    each(variations, reference, profiles, options)
+    let subject =
+        |variation: &Variation| Subject::Reference(Reference { variations: [*variation].into_iter().collect(), ..Reference::default() });
+    each(variations, subject, profiles, options)
 }
 
-/// Runs the suites on a reference for each item, on as many threads as there are cores.
+/// Runs the suites on a subject for each item, on as many threads as there are cores.
 fn each<T: Sync>(
     items: &[T],
-    reference: impl Fn(&T) -> Reference + Sync,
+    subject: impl Fn(&T) -> Subject + Sync,
     profiles: &Profiles,
     options: &(dyn Fn() -> Options + Sync),
 ) -> Vec<Found> {
@@ -157,7 +159,7 @@ fn each<T: Sync>(
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(item) = items.get(at) else { return };
-        let (subject, options) = (Subject::Reference(reference(item)), options());
+        let (subject, options) = (subject(item), options());
         let planned = prepare(&subject, &options).expect("the embedded features are tested");
         let found = Found::in_scenarios(&run(&subject, planned, profiles, &options, &mut |_| {}).report.scenarios);
         all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, found);

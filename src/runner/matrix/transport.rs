@@ -3,19 +3,21 @@
 //! Which scenarios show a fault is known from memory; those alone are played, with short limits. What only virtual time
 //! can show (a turn of 23 hours) is not expected of a clock that cannot be turned.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::driver::manifest::Manifest;
 use crate::driver::sandbox;
-use crate::reference::{Fault, Variation};
+use crate::reference::Variation;
 use crate::results::model::{Event, ScenarioResult};
+use crate::runner::gate::Orchestrator;
 use crate::runner::plan::{Fate, Planned};
 use crate::runner::real::{self, System, Task};
 use crate::runner::{Options, Subject, prepare};
 
-use super::{Found, Killed};
+use super::{Defect, Found, Killed};
 
 /// A way to reach the reference for real.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,12 +104,22 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     let mut all: Vec<Killed> = Vec::new();
     for (at, mut killed) in killed.into_iter().enumerate() {
-        let text = manifest(over, killed.fault.name, "--fault", &[], LIMITS);
-        let manifest = written(folder.path(), over, killed.fault.name, &text);
-        let planned = planned(&manifest, options);
+        let name = killed.fault.about().name;
+        let (subject, system) = match killed.fault {
+            Defect::Manager(_) => {
+                let manifest = written(folder.path(), over, name, &manifest(over, name, "--fault", &[], LIMITS));
+                let system = System::Manager(manifest.path.clone());
+                (Subject::Manifest(Box::new(manifest)), system)
+            }
+            Defect::Orchestrator(_) => {
+                let orchestrator = orchestrator(over, name);
+                (Subject::Orchestrator(Box::new(orchestrator.clone())), System::Orchestrator(orchestrator))
+            }
+        };
+        let planned = prepare(&subject, options).expect("the embedded features are tested");
         let wanted = wanted(&mut killed, &planned);
         for planned in planned.into_iter().filter(|planned| wanted.contains(&planned.key)) {
-            tasks.push(Task { planned, system: System::Manager(manifest.path.clone()) });
+            tasks.push(Task { planned, system: system.clone() });
             of.push(at);
         }
         all.push(killed);
@@ -124,6 +136,13 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
     all
 }
 
+/// The reference orchestrator with a fault, going through that front.
+fn orchestrator(over: Over, name: &str) -> Orchestrator {
+    let program = std::env::current_exe().unwrap_or_else(|_| "passmuster".into()).display().to_string();
+    let command = [&program, "orchestrate", "--via", over.name(), "--fault", name].map(str::to_owned).to_vec();
+    Orchestrator { name: name.to_owned(), command, env: BTreeMap::new(), per_worker: false, folder: ".".into() }
+}
+
 fn planned(manifest: &Manifest, options: &Options) -> Vec<Planned> {
     prepare(&Subject::Manifest(Box::new(manifest.clone())), options).expect("the embedded features are tested")
 }
@@ -132,7 +151,7 @@ fn planned(manifest: &Manifest, options: &Options) -> Vec<Planned> {
 /// none can show is noted with the reason.
 fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
     let mut wanted = Vec::new();
-    for id in killed.fault.breaks {
+    for id in killed.fault.about().breaks {
         let showing =
             killed.found.failed.iter().find(|(failed, _)| failed.as_str() == *id).map(|(_, by)| by.as_slice()).unwrap_or_default();
         let of = |by: &super::Detector| planned.iter().find(|planned| planned.key == by.scenario);
@@ -185,8 +204,8 @@ pub fn vary_over(over: Over, variations: &[Variation], options: &Options, emit: 
 }
 
 /// A few of the faults, the same ones for the same seed.
-pub fn sample(faults: &[Fault], count: usize, seed: u64) -> Vec<Fault> {
-    let weight = |fault: &Fault| crate::runner::plan::hash(&format!("{seed}/{}", fault.name));
+pub fn sample(faults: &[Defect], count: usize, seed: u64) -> Vec<Defect> {
+    let weight = |fault: &Defect| crate::runner::plan::hash(&format!("{seed}/{}", fault.about().name));
     let mut faults = faults.to_vec();
     faults.sort_by_key(weight);
     faults.truncate(count);
@@ -197,6 +216,7 @@ pub fn sample(faults: &[Fault], count: usize, seed: u64) -> Vec<Fault> {
 mod tests {
     use super::*;
     use crate::reference::{FAULTS, VARIATIONS};
+    use crate::runner::matrix::catalogue;
 
     #[test]
     fn every_manifest_can_be_read() {
@@ -212,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_sample_is_the_same_for_the_same_seed() {
-        let names = |seed| sample(FAULTS, 5, seed).iter().map(|fault| fault.name).collect::<Vec<_>>();
+        let all = catalogue();
+        let names = |seed| sample(&all, 5, seed).iter().map(|fault| fault.about().name).collect::<Vec<_>>();
         assert_eq!(names(1), names(1));
         assert_ne!(names(1), names(2));
         assert_eq!(names(1).len(), 5);
