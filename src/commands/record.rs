@@ -11,7 +11,7 @@ use signal_hook::iterator::Signals;
 
 use crate::agent::processes::kill;
 use crate::driver::manifest::Manifest;
-use crate::driver::relay::{Ear, Recording, Tape, Words, between_sockets, over_stdio};
+use crate::driver::relay::{Ear, Tape, Words, between_sockets, over_stdio};
 
 /// Record what a real client and a real session manager say to each other, as a trace
 ///
@@ -59,17 +59,15 @@ fn record(args: &Record) -> Result<u8, String> {
     };
     let tape = Tape::open(&args.out, &system, |what| eprintln!("passmuster: {what}"));
     let tape = tape.map_err(|error| format!("{}: {error}", args.out.display()))?;
-    let recording = Recording::start(tape, words);
+    let ear = Ear::new(tape, words);
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| format!("signals: {error}"))?;
-    let ended = match (&args.listen, &args.to) {
-        (Some(listen), Some(to)) => on_socket(listen, to, recording.ear(), signals),
+    match (&args.listen, &args.to) {
+        (Some(listen), Some(to)) => on_socket(listen, to, &ear, signals),
         _ => {
             let pass_on = |server| drop(std::thread::spawn(move || forward(signals, server)));
-            over_stdio(&args.server, recording.ear(), pass_on).map_err(|error| format!("{}: {error}", args.server[0]))
+            over_stdio(&args.server, &ear, pass_on).map_err(|error| format!("{}: {error}", args.server[0]))
         }
-    };
-    recording.finish();
-    ended
+    }
 }
 
 fn name(program: &Path) -> String {

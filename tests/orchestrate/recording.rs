@@ -8,6 +8,7 @@ use std::time::Instant;
 use passmuster::agent::processes::{ProcFs, kill};
 use passmuster::contract::TurnStatus;
 use passmuster::trace::{Entry, Record, jsonl};
+use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -86,17 +87,31 @@ fn work(records: &[Record]) -> Vec<String> {
     told
 }
 
+/// Judges a trace by the rules for orchestrators: whether it is conformant, and what was printed.
+fn checked(trace: &Path) -> (bool, String) {
+    let output = Command::new(PASSMUSTER).args(["trace", "check", "--format", "plain"]).arg(trace).output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[rstest]
+#[case::obeys_the_rules(&[], None)]
+#[case::ends_twice(&["--fault", "ends-twice"], Some("OR-4"))]
 #[tokio::test]
-async fn an_orchestrators_work_over_mcp_is_in_the_trace() {
+async fn an_orchestrators_work_over_mcp_is_in_the_trace_and_can_be_judged(#[case] fault: &[&str], #[case] breaks: Option<&str>) {
     let mut ground = Ground::new("process");
     let trace = ground.sandbox.path().join("run/trace");
     let command = json!([PASSMUSTER, "record", "--out", trace, "--", PASSMUSTER, "serve", "mcp", "--state", ground.state()]).to_string();
-    let orchestrate = [PASSMUSTER, "orchestrate", "--via", "mcp"].map(str::to_owned).to_vec();
+    let orchestrate = [&[PASSMUSTER, "orchestrate", "--via", "mcp"], fault].concat().iter().map(|word| (*word).to_owned()).collect();
     let way = Way { command: orchestrate, variables: vec![("PASSMUSTER_MCP_COMMAND", command)], server: None };
     let came = run(&mut ground, &way, &["codex"], Turns::End(TurnStatus::Completed)).await;
     assert_eq!((came.exit, came.outcomes), (Some(0), all("done", 1)), "{}", came.said);
     ground.only(&[]).await;
-    assert_eq!(work(&records(&trace)), WORK);
+    let (conformant, said) = checked(&trace);
+    assert_eq!(conformant, breaks.is_none(), "{said}");
+    match breaks {
+        None => assert_eq!(work(&records(&trace)), WORK),
+        Some(breaks) => assert!(said.contains(&format!("FAILED  {breaks} ")), "{said}"),
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Standing between a real client and a real manager: every byte passes unchanged, and the trace of it is written.
 //!
-//! Threads pass bytes on; one more makes records of them. What was read is handed to it before it is passed on, so the
-//! trace has a request before its answer and an announcement before what it brings about, and nobody waits for it.
+//! What was read is on record before it is passed on: whatever a side has seen is in the trace, whoever dies next, and a
+//! request stands before its answer, an announcement before what it brings about. The price is in `docs/measurements.md`.
 
 mod socket;
 mod stdio;
@@ -11,9 +11,7 @@ mod translate;
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 pub use socket::between_sockets;
 pub use stdio::over_stdio;
@@ -23,8 +21,6 @@ pub use translate::Words;
 use told::Told;
 use translate::Translator;
 
-/// How many pieces may wait to become records; then passing on waits, too, and memory stays bounded.
-const WAITING: usize = 4096;
 /// How much is read at once, in bytes.
 const PIECE: usize = 64 << 10;
 
@@ -37,60 +33,58 @@ pub enum Side {
     Server,
 }
 
-/// What was seen.
-#[derive(Debug)]
-enum Seen {
-    /// A side of a connection said something, then.
-    Said(u64, Side, u64, Vec<u8>),
-    /// A connection is over, for that reason.
-    Over(u64, String),
-    /// Nothing more is to be written.
-    End,
-}
-
-/// A trace that is being written.
-#[derive(Debug)]
-pub struct Recording {
-    ear: Ear,
-    writer: JoinHandle<()>,
-}
-
-impl Recording {
-    /// Starts to write a trace.
-    pub fn start(tape: Tape, words: Words) -> Self {
-        let (tell, seen) = sync_channel(WAITING);
-        let tape = Arc::new(tape);
-        let ear = Ear { tell, tape: tape.clone() };
-        Self { ear, writer: std::thread::spawn(move || write(&seen, &tape, &words)) }
-    }
-
-    /// Where to tell what is seen.
-    pub fn ear(&self) -> &Ear {
-        &self.ear
-    }
-
-    /// Returns when everything that was seen is written.
-    pub fn finish(self) {
-        let _ = self.ear.tell.send(Seen::End);
-        let _ = self.writer.join();
-    }
-}
-
-/// Where what was seen goes. Clones go to the same trace.
-#[derive(Debug, Clone)]
+/// Who hears what passes and writes the trace. Clones write the same one.
+#[derive(Clone)]
 pub struct Ear {
-    tell: SyncSender<Seen>,
     tape: Arc<Tape>,
+    heard: Arc<Mutex<Heard>>,
+}
+
+/// What was heard so far.
+struct Heard {
+    words: Arc<Words>,
+    connections: HashMap<u64, Translator>,
+    told: Told,
 }
 
 impl Ear {
-    fn said(&self, connection: u64, side: Side, bytes: &[u8]) {
-        // A writer that is gone is no reason to hold anything up.
-        let _ = self.tell.send(Seen::Said(connection, side, self.tape.now_ms(), bytes.to_vec()));
+    /// Writes to a tape what it hears, by those words.
+    pub fn new(tape: Tape, words: Words) -> Self {
+        let heard = Heard { words: Arc::new(words), connections: HashMap::new(), told: Told::default() };
+        Self { tape: Arc::new(tape), heard: Arc::new(Mutex::new(heard)) }
     }
 
+    /// A side said something.
+    fn said(&self, connection: u64, side: Side, bytes: &[u8]) {
+        let mut heard = self.heard();
+        let at_ms = self.tape.now_ms();
+        let Heard { words, connections, told } = &mut *heard;
+        let translator = connections.entry(connection).or_insert_with(|| Translator::new(words.clone()));
+        translator.hear(
+            side,
+            bytes,
+            || self.tape.number(),
+            |entry, way| {
+                if told.is_new(&entry, connection, way) {
+                    self.tape.write(at_ms, entry);
+                }
+            },
+        );
+    }
+
+    /// A connection is over.
     fn over(&self, connection: u64, why: impl Into<String>) {
-        let _ = self.tell.send(Seen::Over(connection, why.into()));
+        let mut heard = self.heard();
+        let at_ms = self.tape.now_ms();
+        if let Some(mut translator) = heard.connections.remove(&connection) {
+            translator.end(|entry| self.tape.write(at_ms, entry));
+        }
+        self.tape.note(at_ms, why.into());
+    }
+
+    /// Never held while anything is passed on: who does not listen holds up nobody else.
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Passes on what a side says, until it says no more or nobody listens.
@@ -108,36 +102,6 @@ impl Ear {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return,
             }
-        }
-    }
-}
-
-fn write(seen: &Receiver<Seen>, tape: &Tape, words: &Words) {
-    let mut connections: HashMap<u64, Translator<'_>> = HashMap::new();
-    let mut told = Told::default();
-    while let Ok(seen) = seen.recv() {
-        match seen {
-            Seen::Said(connection, side, at_ms, bytes) => {
-                let translator = connections.entry(connection).or_insert_with(|| Translator::new(words));
-                translator.hear(
-                    side,
-                    &bytes,
-                    || tape.number(),
-                    |entry, way| {
-                        if told.is_new(&entry, connection, way) {
-                            tape.write(at_ms, entry);
-                        }
-                    },
-                );
-            }
-            Seen::Over(connection, why) => {
-                let at_ms = tape.now_ms();
-                if let Some(mut translator) = connections.remove(&connection) {
-                    translator.end(|entry| tape.write(at_ms, entry));
-                }
-                tape.note(at_ms, why);
-            }
-            Seen::End => return,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -53,11 +54,16 @@ impl Words {
         Self { rpc: read("rpc").expect("the canonical words"), mcp: read("mcp").expect("the canonical words") }
     }
 
-    /// The manifest for a connection that begins with that method.
-    fn for_method(&self, method: &str) -> &Manifest {
+    /// What a connection speaks that begins with that method.
+    fn spoken(method: &str) -> TransportKind {
         let is_mcp =
             matches!(method, "initialize" | "server/discover") || method.starts_with("tools/") || method.starts_with("notifications/");
-        if is_mcp { &self.mcp } else { &self.rpc }
+        if is_mcp { TransportKind::Mcp } else { TransportKind::Rpc }
+    }
+
+    /// The manifest for it.
+    fn manifest(&self, spoken: TransportKind) -> &Manifest {
+        if spoken == TransportKind::Mcp { &self.mcp } else { &self.rpc }
     }
 }
 
@@ -71,27 +77,27 @@ pub(super) enum Way {
 }
 
 /// One connection, as far as it was heard.
-pub(super) struct Translator<'a> {
-    words: &'a Words,
-    /// Whose words are spoken, once the client's first message shows it.
-    manifest: Option<&'a Manifest>,
+pub(super) struct Translator {
+    words: Arc<Words>,
+    /// What is spoken, once the client's first message shows it.
+    spoken: Option<TransportKind>,
     begun: [Vec<u8>; 2],
     /// Open requests by their ids, as JSON.
-    asked: HashMap<String, Asked<'a>>,
+    asked: HashMap<String, Asked>,
     odd: u32,
 }
 
 /// An open request.
-struct Asked<'a> {
+struct Asked {
     number: u64,
     operation: &'static OperationSpec,
-    step: &'a Step,
+    step: Step,
     variables: Variables,
 }
 
-impl<'a> Translator<'a> {
-    pub(super) fn new(words: &'a Words) -> Self {
-        Self { words, manifest: None, begun: Default::default(), asked: HashMap::new(), odd: 0 }
+impl Translator {
+    pub(super) fn new(words: Arc<Words>) -> Self {
+        Self { words, spoken: None, begun: Default::default(), asked: HashMap::new(), odd: 0 }
     }
 
     /// Hears what a side says; every message in it that the trace has a word for is written.
@@ -142,8 +148,8 @@ impl<'a> Translator<'a> {
     }
 
     fn asks(&mut self, id: String, method: &str, params: Option<Value>, number: &impl Fn() -> u64, write: &mut impl FnMut(Entry, Way)) {
-        let words = self.words;
-        let manifest = *self.manifest.get_or_insert_with(|| words.for_method(method));
+        let words = self.words.clone();
+        let manifest = words.manifest(*self.spoken.get_or_insert_with(|| Words::spoken(method)));
         let mut params = params.unwrap_or_default();
         let (name, given) = match manifest.transport.kind {
             TransportKind::Mcp if method == "tools/call" => {
@@ -168,13 +174,14 @@ impl<'a> Translator<'a> {
                 .collect();
             write(Entry::Request { id: number, op: operation.name.to_owned(), args }, Way::Said);
         }
-        self.asked.insert(id, Asked { number, operation, step, variables });
+        self.asked.insert(id, Asked { number, operation, step: step.clone(), variables });
     }
 
     fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry, Way)) {
-        let (Some(asked), Some(manifest)) = (self.asked.remove(id), self.manifest) else { return };
+        let (Some(asked), Some(spoken)) = (self.asked.remove(id), self.spoken) else { return };
+        let manifest = self.words.manifest(spoken);
         let result = seen(manifest.transport.kind, message)
-            .and_then(|mut seen| judge(asked.step, asked.operation, true, &mut seen, &asked.variables, &manifest.status));
+            .and_then(|mut seen| judge(&asked.step, asked.operation, true, &mut seen, &asked.variables, &manifest.status));
         match result {
             Ok(result) if is_waiting(asked.operation) => {
                 let said = result.get("events").and_then(Value::as_array).into_iter().flatten();
@@ -189,7 +196,7 @@ impl<'a> Translator<'a> {
 
     fn announces(&mut self, method: &str, params: &Value, write: &mut impl FnMut(Entry, Way)) {
         // A client that only listens has said nothing yet.
-        let manifest = self.manifest.unwrap_or_else(|| self.words.for_method(method));
+        let manifest = self.words.manifest(self.spoken.unwrap_or_else(|| Words::spoken(method)));
         let of_method = |map: &&EventMap| matches!(&map.stream, Stream::Method(known) if known == method);
         for map in manifest.events.iter().filter(of_method) {
             if let Some(said) = announcement(map, params, &Variables::new(), &Oddities::default()) {
@@ -250,8 +257,8 @@ mod tests {
     use super::*;
 
     /// The records of what two sides say by turns, without their times.
-    fn heard(words: &Words, said: &[(Side, &str)]) -> Vec<Value> {
-        let mut translator = Translator::new(words);
+    fn heard(words: Words, said: &[(Side, &str)]) -> Vec<Value> {
+        let mut translator = Translator::new(Arc::new(words));
         let (next, mut entries) = (Cell::new(0), Vec::new());
         for (side, bytes) in said {
             let number = || next.replace(next.get() + 1) + 1;
@@ -278,7 +285,7 @@ mod tests {
             json!({"kind":"reply","id":1,"error":{"code":"session_not_found","message":"no"}}),
             json!({"kind":"note","text":"the server sent a line that is no message: `Listening …`"}),
         ];
-        assert_eq!(heard(&Words::canonical(), &said), records);
+        assert_eq!(heard(Words::canonical(), &said), records);
     }
 
     #[test]
@@ -308,7 +315,7 @@ mod tests {
             json!({"kind":"event","event":"session_ended","session_id":"s"}),
             json!({"kind":"note","text":"request 3 (list_sessions) was never answered"}),
         ];
-        assert_eq!(heard(&Words::canonical(), &said), records);
+        assert_eq!(heard(Words::canonical(), &said), records);
     }
 
     #[test]
@@ -339,6 +346,6 @@ mod tests {
             json!({"kind":"request","id":3,"op":"end_session","args":{"session_id":"t1"}}),
             json!({"kind":"reply","id":3,"ok":{}}),
         ];
-        assert_eq!(heard(&Words::of(manifest).unwrap(), &said), records);
+        assert_eq!(heard(Words::of(manifest).unwrap(), &said), records);
     }
 }

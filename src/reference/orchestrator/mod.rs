@@ -113,6 +113,9 @@ pub async fn orchestrate(
             break;
         }
     }
+    drop(workers);
+    listener.shutdown().await;
+    orchestra.client.close().await;
     match orchestra.choices.exit {
         Exit::Honest => all_done,
         Exit::Zero => true,

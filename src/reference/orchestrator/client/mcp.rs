@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rmcp::ServiceExt as _;
@@ -36,8 +37,11 @@ pub struct Mcp {
 #[derive(Debug)]
 struct Session {
     service: RunningService<RoleClient, ()>,
-    _process: Option<Child>,
+    process: Mutex<Option<Child>>,
 }
+
+/// How long a server may take to end by itself; it ends what it started on the way.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 impl Mcp {
     /// The manager behind that server.
@@ -72,7 +76,7 @@ impl Server {
                 let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().map_err(broken)?;
                 let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
                 let service = ().serve(StreamableHttpClientTransport::with_client(client, config)).await.map_err(broken)?;
-                Ok(Session { service, _process: None })
+                Ok(Session { service, process: Mutex::new(None) })
             }
             Server::Stdio(command) => {
                 let [program, args @ ..] = command.as_slice() else { return Err(broken("the command of the MCP server is empty")) };
@@ -85,7 +89,7 @@ impl Server {
                     .map_err(|error| broken(format!("{program}: {error}")))?;
                 let pipes = process.stdout.take().zip(process.stdin.take()).expect("both were asked for");
                 let service = ().serve(pipes).await.map_err(broken)?;
-                Ok(Session { service, _process: Some(process) })
+                Ok(Session { service, process: Mutex::new(Some(process)) })
             }
         }
     }
@@ -112,6 +116,15 @@ impl Client for Mcp {
             Value::Object(result) => Ok(result),
             // A result without fields may be written as nothing.
             _ => Ok(Args::new()),
+        }
+    }
+
+    async fn close(&self) {
+        let Some(session) = self.session.lock().await.take() else { return };
+        session.service.cancellation_token().cancel();
+        if let Some(mut process) = session.process.lock().await.take() {
+            // Its input ends with the connection; one that goes on is killed when it is dropped.
+            let _ = tokio::time::timeout(GOODBYE, process.wait()).await;
         }
     }
 }

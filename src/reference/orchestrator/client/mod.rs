@@ -29,6 +29,9 @@ pub trait Client: Send + Sync {
     /// # Errors
     /// The manager's; `internal`, which is not definite, where the connection broke.
     async fn call(&self, operation: &str, args: Args) -> Result<Args, ContractError>;
+
+    /// Says goodbye. A server that the client started has time to end by itself.
+    async fn close(&self) {}
 }
 
 /// A front that an orchestrator can go through.
