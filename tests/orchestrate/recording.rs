@@ -208,9 +208,9 @@ fn what_was_seen_is_kept_when_the_recorder_is_killed() {
 fn what_asks_the_recorder_to_end_asks_the_server_and_a_second_recording_goes_on_with_the_first() {
     let folder = tempfile::tempdir().unwrap();
     let trace: PathBuf = folder.path().join("t");
-    for _ in 0..2 {
+    for recordings in 1..=2 {
         let (mut child, _input) = asked_once(&trace);
-        // Its answer to the first question is there, so its signals are, too.
+        until(&trace, &[SEEN, SEEN].concat()[..2 * recordings]);
         kill(child.id(), Signal::TERM);
         assert_eq!(wait(&mut child), Some(143));
     }

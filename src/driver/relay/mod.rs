@@ -8,6 +8,7 @@ mod stdio;
 mod tape;
 mod told;
 mod translate;
+mod words;
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -16,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 pub use socket::between_sockets;
 pub use stdio::over_stdio;
 pub use tape::Tape;
-pub use translate::Words;
+pub use words::Words;
 
 use told::Told;
 use translate::Translator;

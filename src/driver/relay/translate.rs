@@ -1,71 +1,27 @@
 //! From the bytes of a connection to the records of a trace, by a manifest's words.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::contract::{Args, OperationSpec, SESSION_OPERATIONS};
+use crate::contract::{Args, OperationSpec};
 use crate::driver::CallError;
 use crate::driver::announced::announcement;
-use crate::driver::manifest::{CallShape, EventMap, Manifest, Seen, Step, Stream, TransportKind, Variables, judge};
+use crate::driver::manifest::{EventMap, Manifest, Seen, Step, Stream, TransportKind, Variables, judge};
 use crate::driver::mcp::connection::ToolAnswer;
 use crate::driver::process::ANSWER_LIMIT;
 use crate::driver::recorder::recorded;
 use crate::driver::rpc::peer::{Answer, answer};
 use crate::driver::transport::Raw;
 use crate::driver::wire::{Oddities, excerpt};
-use crate::mistake::Mistakes;
 use crate::trace::Entry;
 
 use super::Side;
+use super::words::{Call, Tongue, Words};
 
 /// How many lines that are no messages a connection's trace quotes.
 const QUOTED: u32 = 10;
-
-/// The words that a connection is understood by.
-#[derive(Debug)]
-pub struct Words {
-    rpc: Manifest,
-    mcp: Manifest,
-}
-
-impl Words {
-    /// A manifest's words.
-    ///
-    /// # Errors
-    /// Where it is not for JSON-RPC or MCP.
-    pub fn of(manifest: Manifest) -> Result<Self, String> {
-        match manifest.transport.kind {
-            TransportKind::Rpc | TransportKind::Mcp => Ok(Self { rpc: manifest.clone(), mcp: manifest }),
-            kind => {
-                Err(format!("{}: recording stands between JSON-RPC or MCP and its client, not {}", manifest.path.display(), kind.name()))
-            }
-        }
-    }
-
-    /// The contract's own words, whichever of the two is spoken.
-    pub fn canonical() -> Self {
-        let read = |kind: &str| -> Result<Manifest, Box<Mistakes>> {
-            let text = format!("[system]\nname = \"canonical\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"canonical\"]\n");
-            Manifest::parse(Path::new("canonical"), &text)
-        };
-        Self { rpc: read("rpc").expect("the canonical words"), mcp: read("mcp").expect("the canonical words") }
-    }
-
-    /// What a connection speaks that begins with that method.
-    fn spoken(method: &str) -> TransportKind {
-        let is_mcp =
-            matches!(method, "initialize" | "server/discover") || method.starts_with("tools/") || method.starts_with("notifications/");
-        if is_mcp { TransportKind::Mcp } else { TransportKind::Rpc }
-    }
-
-    /// The manifest for it.
-    fn manifest(&self, spoken: TransportKind) -> &Manifest {
-        if spoken == TransportKind::Mcp { &self.mcp } else { &self.rpc }
-    }
-}
 
 /// How something came to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +36,7 @@ pub(super) enum Way {
 pub(super) struct Translator {
     words: Arc<Words>,
     /// What is spoken, once the client's first message shows it.
-    spoken: Option<TransportKind>,
+    tongue: Option<Arc<Tongue>>,
     begun: [Vec<u8>; 2],
     /// Open requests by their ids, as JSON.
     asked: HashMap<String, Asked>,
@@ -91,13 +47,13 @@ pub(super) struct Translator {
 struct Asked {
     number: u64,
     operation: &'static OperationSpec,
-    step: Step,
+    step: Arc<Step>,
     variables: Variables,
 }
 
 impl Translator {
     pub(super) fn new(words: Arc<Words>) -> Self {
-        Self { words, spoken: None, begun: Default::default(), asked: HashMap::new(), odd: 0 }
+        Self { words, tongue: None, begun: Default::default(), asked: HashMap::new(), odd: 0 }
     }
 
     /// Hears what a side says; every message in it that the trace has a word for is written.
@@ -148,10 +104,9 @@ impl Translator {
     }
 
     fn asks(&mut self, id: String, method: &str, params: Option<Value>, number: &impl Fn() -> u64, write: &mut impl FnMut(Entry, Way)) {
-        let words = self.words.clone();
-        let manifest = words.manifest(*self.spoken.get_or_insert_with(|| Words::spoken(method)));
+        let tongue = self.tongue.get_or_insert_with(|| self.words.begun_with(method)).clone();
         let mut params = params.unwrap_or_default();
-        let (name, given) = match manifest.transport.kind {
+        let (name, given) = match tongue.manifest.transport.kind {
             TransportKind::Mcp if method == "tools/call" => {
                 let arguments = params.get_mut("arguments").map(Value::take).unwrap_or_default();
                 (params["name"].as_str().unwrap_or_default().to_owned(), arguments)
@@ -159,12 +114,12 @@ impl Translator {
             TransportKind::Mcp => return,
             _ => (method.to_owned(), params),
         };
-        let known = SESSION_OPERATIONS.iter().find_map(|operation| {
-            let step = decisive(manifest.operations.get(operation.name)?)?;
-            Some((operation, step, read(step, &name, &given)?))
-        });
-        let Some((operation, step, mut variables)) = known else { return };
-        imply_agent(operation, manifest, &mut variables);
+        let Some((Call { operation, step, .. }, mut variables)) =
+            tongue.calls.iter().find_map(|call| Some((call, call.read(&name, &given)?)))
+        else {
+            return;
+        };
+        imply_agent(operation, &tongue.manifest, &mut variables);
         let number = number();
         if !is_waiting(operation) {
             let args: Args = variables
@@ -178,10 +133,10 @@ impl Translator {
     }
 
     fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry, Way)) {
-        let (Some(asked), Some(spoken)) = (self.asked.remove(id), self.spoken) else { return };
-        let manifest = self.words.manifest(spoken);
-        let result = seen(manifest.transport.kind, message)
-            .and_then(|mut seen| judge(&asked.step, asked.operation, true, &mut seen, &asked.variables, &manifest.status));
+        let (Some(asked), Some(tongue)) = (self.asked.remove(id), &self.tongue) else { return };
+        let Manifest { transport, status, .. } = &tongue.manifest;
+        let result = seen(transport.kind, message)
+            .and_then(|mut seen| judge(&asked.step, asked.operation, true, &mut seen, &asked.variables, status));
         match result {
             Ok(result) if is_waiting(asked.operation) => {
                 let said = result.get("events").and_then(Value::as_array).into_iter().flatten();
@@ -196,9 +151,9 @@ impl Translator {
 
     fn announces(&mut self, method: &str, params: &Value, write: &mut impl FnMut(Entry, Way)) {
         // A client that only listens has said nothing yet.
-        let manifest = self.words.manifest(self.spoken.unwrap_or_else(|| Words::spoken(method)));
+        let tongue = self.tongue.clone().unwrap_or_else(|| self.words.begun_with(method));
         let of_method = |map: &&EventMap| matches!(&map.stream, Stream::Method(known) if known == method);
-        for map in manifest.events.iter().filter(of_method) {
+        for map in tongue.manifest.events.iter().filter(of_method) {
             if let Some(said) = announcement(map, params, &Variables::new(), &Oddities::default()) {
                 write(Entry::Event(said), Way::Said);
             }
@@ -209,22 +164,6 @@ impl Translator {
 /// Announcements that are waited for are announcements, as in every other trace.
 fn is_waiting(operation: &OperationSpec) -> bool {
     operation.name == "wait_events"
-}
-
-/// The call that an operation of several is known by: the last that it always makes.
-fn decisive(steps: &[Step]) -> Option<&Step> {
-    steps.iter().rev().find(|step| step.when_given.is_none()).or(steps.last())
-}
-
-/// The variables of a call, where it is the one that a step makes.
-fn read(step: &Step, name: &str, given: &Value) -> Option<Variables> {
-    let (CallShape::Rpc(known, shape) | CallShape::Mcp(known, shape)) = &step.call else { return None };
-    let none = Variables::new();
-    if known.text(&none).ok()? != name {
-        return None;
-    }
-    let mut variables = none;
-    shape.as_ref().is_none_or(|shape| shape.read(given, &mut variables)).then_some(variables)
 }
 
 /// The agent of a start that does not say it: its program's name does, or there is but one.
@@ -251,6 +190,7 @@ fn seen(kind: TransportKind, message: &mut Map<String, Value>) -> Result<Seen, C
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::path::Path;
 
     use serde_json::json;
 
