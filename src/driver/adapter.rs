@@ -20,7 +20,7 @@ use super::sandbox::Sandbox;
 use super::serve::Served;
 use super::transport::{Ears, Transport};
 use super::wire::Oddities;
-use super::{Announces, CallError, Driver, Offer, Tail};
+use super::{Announces, CallError, Driver, Offer, Tail, wire_log};
 
 /// How much of a system's standard error is kept, in bytes.
 const STDERR_TAIL: usize = 16 << 10;
@@ -202,7 +202,9 @@ impl Adapter {
         };
         loop {
             let left = within.deadline.saturating_duration_since(Instant::now());
-            let raw = self.transport.exchange(call.clone(), left).await.map_err(|error| within.stated(error))?;
+            let answer = self.transport.exchange(call.clone(), left).await.map_err(|error| within.stated(error));
+            wire_log::note(&call, &answer);
+            let raw = answer?;
             let mut seen = raw.seen();
             let judged = judge(step, operation, is_last, &mut seen, variables, &self.manifest().status);
             let Some((until, _)) = &step.wait else { return judged };

@@ -19,6 +19,7 @@ pub mod serve;
 mod tail;
 pub mod transport;
 pub mod wire;
+pub mod wire_log;
 
 pub use adapter::open;
 pub use tail::Tail;

@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable};
 use crate::trace::{Entry, Log};
 
-use super::{CallError, Driver, Offer};
+use super::{CallError, Driver, Offer, wire_log};
 
 /// How long one `wait_events` call waits, in seconds, on a system in real time.
 const WAIT_S: u64 = 5;
@@ -115,12 +115,13 @@ impl Recorder {
         let id = self.next.get();
         self.next.set(id + 1);
         self.log.push(Entry::Request { id, op: name.to_owned(), args: args.clone() });
-        let result = self.driver.call(self.operation(name), &args).await.and_then(|result| self.weighed(result));
+        let (result, wire) = wire_log::keeping(self.driver.call(self.operation(name), &args)).await;
+        let result = result.and_then(|result| self.weighed(result));
         let (ok, error) = match &result {
             Ok(result) => (Some(result.clone()), None),
             Err(error) => (None, Some(recorded(error))),
         };
-        self.log.push(Entry::Reply { id, ok, error });
+        self.log.push_with(Entry::Reply { id, ok, error }, wire);
         Answered { operation: name, args, result }
     }
 
@@ -242,5 +243,88 @@ pub(super) fn recorded(error: &CallError) -> ContractError {
         CallError::Contract(error) => error.clone(),
         CallError::TimedOut { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),
         CallError::Malformed { .. } | CallError::Broken { .. } => ContractError::new(ErrorCode::Internal, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::contract::SESSION_OPERATIONS;
+    use crate::driver::Announces;
+
+    /// A system that always answers the same.
+    struct Same(Value);
+
+    #[async_trait(?Send)]
+    impl Driver for Same {
+        async fn call(&self, _: &'static OperationSpec, _: &Args) -> Result<Args, CallError> {
+            Ok(self.0.as_object().unwrap().clone())
+        }
+        fn offer(&self, _: &'static OperationSpec) -> Offer {
+            Offer { offered: true, args: Vec::new() }
+        }
+        fn announcements(&self) -> Announces {
+            Announces { by_waiting: true, by_stream: false }
+        }
+        async fn subscribe(&self, _: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError> {
+            Ok(())
+        }
+        async fn restart(&self) -> Result<(), CallError> {
+            Ok(())
+        }
+        fn can_restart(&self) -> bool {
+            false
+        }
+        async fn close(&self) -> Vec<String> {
+            Vec::new()
+        }
+        fn stderr_tail(&self) -> String {
+            String::new()
+        }
+    }
+
+    fn recorder(answer: Value) -> (Rc<Recorder>, Log) {
+        let log = Log::new(Clock::start());
+        (Rc::new(Recorder::new(Box::new(Same(answer)), SESSION_OPERATIONS, log.clone())), log)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_too_much_memory_is_none() {
+        let (recorder, log) = recorder(json!({ "text": "x".repeat(ANSWER_LIMIT) }));
+        let answered = recorder.call("get_session_data", Args::new()).await;
+        assert_eq!((answered.word(), answered.claim()), ("garbage", "get_session_data: the answer takes more than 4 MB of memory".into()));
+        assert!(matches!(&log.records()[1].entry, Entry::Reply { ok: None, error: Some(error), .. } if error.code == ErrorCode::Internal));
+    }
+
+    #[tokio::test]
+    async fn nor_are_those_that_take_too_much_together() {
+        let (recorder, _) = recorder(json!({ "text": "x".repeat(ANSWER_LIMIT - 1_000) }));
+        let mut words = Vec::new();
+        while words.last() != Some(&"garbage") {
+            words.push(recorder.call("get_session_data", Args::new()).await.word());
+        }
+        assert_eq!(words.len(), ANSWERS_LIMIT / ANSWER_LIMIT + 1);
+    }
+
+    #[test]
+    fn small_values_weigh_more_than_they_are_long() {
+        assert_eq!([json!(7), json!("ab"), json!([1, 2]), json!({"a": null})].map(|value| weight(&value)), [64, 66, 192, 193]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_announced_for_ever_is_recorded_for_a_while() {
+        let event = json!({ "event": "turn_completed", "session_id": "s" });
+        let (recorder, log) = recorder(json!({ "events": vec![event; 600], "cursor": "0" }));
+        let waiting = async {
+            recorder.listen(false, true).await.unwrap();
+            log.wait_for(|records| matches!(&records.last()?.entry, Entry::Note { .. }).then_some(())).await;
+            recorder.stop_listening().await;
+        };
+        tokio::task::LocalSet::new().run_until(waiting).await;
+        assert_eq!(log.len(), ANNOUNCEMENTS_LIMIT + 1);
     }
 }

@@ -346,6 +346,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nobodys_is_kept_and_what_is_a_dead_ones_is_swept() {
+        let mut kept = sandbox();
+        kept.keep = true;
+        fs::remove_file(kept.path().join(OWNER)).unwrap();
+        let dead = folder("dead").unwrap();
+        fs::write(dead.path().join(OWNER), format!("{} {}", std::process::id(), u64::MAX)).unwrap();
+        sweep();
+        assert!(kept.path().exists() && !dead.path().exists());
+        kept.keep = false;
+    }
+
+    #[test]
+    fn what_is_outside_is_not_held() {
+        let sandbox = sandbox();
+        assert!(sandbox.holds(&sandbox.home().canonicalize().unwrap()) && !sandbox.holds(Path::new("/etc/passwd")));
+    }
+
+    #[test]
     fn a_missing_agent_exits_127_and_ports_are_not_shared() {
         let sandbox = sandbox();
         sandbox.make_missing(AgentKind::Claude).unwrap();

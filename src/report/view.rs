@@ -135,3 +135,22 @@ pub(super) fn took(ms: u64) -> String {
 pub(super) fn one_line(text: &str) -> String {
     text.trim_end().replace('\n', " ⏎ ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::example;
+
+    #[test]
+    fn repetitions_have_names_of_their_own() {
+        let mut scenario = example::report().scenarios.swap_remove(0);
+        scenario.name = "It holds".into();
+        scenario.agent = Some(AgentKind::Codex);
+        let mut named = |key: &str| {
+            scenario.key = key.into();
+            label(&scenario)
+        };
+        assert_eq!(named("s/f@home/it-holds[codex]"), "It holds [codex]");
+        assert_eq!(named("s/f/it-holds[codex]@12"), "It holds [codex] @12");
+    }
+}

@@ -131,3 +131,20 @@ async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles) -> P
     });
     play(planned, world, driver, &log, &settings, LONGEST).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::Choice;
+    use crate::runner::{Subject, prepare};
+
+    #[test]
+    fn a_scenario_that_takes_too_long_in_real_time_is_given_up() {
+        let options = Options { time_limit: Duration::ZERO, ..Options::default() };
+        let mut planned = prepare(&Subject::Reference(Reference::default()), &options).unwrap();
+        planned.truncate(2);
+        let played = run(planned, &Reference::default(), &Profiles::load(&Choice::Spec).unwrap(), &options, &mut |_| {});
+        let told: Vec<_> = played.iter().map(|one| (one.result.verdict, one.result.reason.as_deref())).collect();
+        assert_eq!(told, [(Verdict::CouldNotTest, Some("the scenario did not end within 0 s of real time")); 2]);
+    }
+}

@@ -1,5 +1,6 @@
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -27,8 +28,13 @@ impl Log {
 
     /// Appends what happened now; returns its index.
     pub fn push(&self, entry: Entry) -> usize {
+        self.push_with(entry, Map::new())
+    }
+
+    /// The same, with further keys.
+    pub fn push_with(&self, entry: Entry, extra: Map<String, Value>) -> usize {
         let mut records = self.lock();
-        records.push(Record { at_ms: Some(self.clock.elapsed_ms()), at: None, entry, extra: Default::default() });
+        records.push(Record { at_ms: Some(self.clock.elapsed_ms()), at: None, entry, extra });
         let length = records.len();
         self.length.send_replace(length);
         length - 1

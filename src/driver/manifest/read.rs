@@ -598,6 +598,14 @@ mod tests {
     }
 
     #[test]
+    fn one_server_for_the_whole_run_is_refused_with_what_to_do() {
+        let found = errors(&format!("{THREE_LINES}[serve]\ncommand = [\"m\", \"serve\"]\nper = \"run\"\n"));
+        let wanted = "m.toml:9: one server for the whole run is not supported: its agents could not be told apart \
+                      | write per = \"scenario\", or leave it out: each scenario then has a server of its own";
+        assert_eq!(found, [wanted]);
+    }
+
+    #[test]
     fn a_server_is_reached_in_exactly_one_way() {
         let found = errors("[system]\nname = \"m\"\n[transport]\nkind = \"mcp\"\ncommand = [\"m\"]\nurl = \"http://127.0.0.1/\"\n");
         assert_eq!(found.len(), 1, "{found:#?}");
