@@ -21,7 +21,7 @@ sys.argv = [str(pathlib.Path(__file__).with_name("manager.py")), "well", ""]
 import manager  # noqa: E402
 
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07\r\n::error::pwned\n##[error]x ]]> <script>alert(1)</script> | `x` **x** \u202e \u0000 \u009b31m"
-BEYOND = "x" * 7_000_000
+BEYOND = "x" * 5_000_000
 
 
 class Refused(Exception):
