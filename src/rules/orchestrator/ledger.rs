@@ -200,7 +200,9 @@ impl Ledger {
         for (worker, sessions) in &workers {
             court.hear(&Occurrence::WorkerOver { worker, sessions, at });
         }
-        court.hear(&Occurrence::Exited { code, overdue, workers: &workers, at });
+        let of_workers: usize = workers.iter().map(|(_, sessions)| sessions.len()).sum();
+        let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;
+        court.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
         self.sessions.clear();
         self.unsettled.clear();
         self.pending.clear();

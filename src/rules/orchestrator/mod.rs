@@ -121,6 +121,8 @@ pub enum Occurrence<'a> {
         overdue: bool,
         /// Every worker, with its sessions.
         workers: &'a [(&'a Worker, Vec<&'a Session>)],
+        /// Whether there were sessions that belong to no worker: one that starts them in another folder than it was told.
+        strays: bool,
         /// When.
         at: Moment,
     },

@@ -136,7 +136,7 @@ fn waited_out(session: &Session, at: Moment) -> Judged {
 
 /// OR-12: the exit status is true.
 pub fn exit_status_is_true(occurrence: &Occurrence) -> Judged {
-    let Occurrence::Exited { code, overdue, workers, at } = occurrence else { return Judged::Silent };
+    let Occurrence::Exited { code, overdue, workers, strays, at } = occurrence else { return Judged::Silent };
     let shown = |worker: Option<&Worker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);
     if *overdue {
         return Judged::broken_of("OR-12", "", "the orchestrator hangs past every deadline".to_owned())
@@ -148,7 +148,7 @@ pub fn exit_status_is_true(occurrence: &Occurrence) -> Judged {
     let undone = |(worker, sessions): &&(&Worker, Vec<&Session>)| -> Option<String> {
         match state(worker) {
             Some(state @ (WorkerState::Failed | WorkerState::Escalated)) => Some(format!("it is reported as {}", state.name())),
-            _ if sessions.is_empty() => Some("no session was ever started for it".to_owned()),
+            _ if sessions.is_empty() => (!strays).then(|| "no session was ever started for it".to_owned()),
             _ if sessions.iter().all(|session| session.turn_failed.is_some()) => Some("its turn was announced as failed".to_owned()),
             _ if sessions.iter().all(|session| session.turn_open.is_some() && !session.turn_completed) => {
                 Some("its agent completed no turn".to_owned())

@@ -191,6 +191,27 @@ fn traces_that_follow_one_another_do_not_squeeze_time() {
     assert_eq!(found(&read(&lines)), Vec::<String>::new());
 }
 
+#[rstest]
+#[case::in_its_folder("/w", true)]
+#[case::in_its_folder_written_otherwise("/w/", true)]
+#[case::who_knows_where("/elsewhere/w", true)]
+#[case::not_at_all("", false)]
+fn a_worker_that_was_never_started_is_not_done(#[case] folder: &str, #[case] is_kept: bool) {
+    let mut lines = r#"{"at_ms":0,"kind":"worker","worker":0,"agent":"codex","cwd":"/w","deadline_s":20.0}"#.to_owned() + "\n";
+    if !folder.is_empty() {
+        lines += &START.replace(r#""cwd":"/w""#, &format!(r#""cwd":"{folder}""#));
+        lines += r#"{"at_ms":900,"kind":"event","event":"turn_completed","session_id":"s1"}
+{"at_ms":910,"kind":"request","id":3,"op":"end_session","args":{"session_id":"s1"}}
+{"at_ms":920,"kind":"reply","id":3,"ok":{}}
+{"at_ms":930,"kind":"request","id":4,"op":"list_sessions","args":{}}
+{"at_ms":931,"kind":"reply","id":4,"ok":{"sessions":[]}}
+"#;
+    }
+    lines += r#"{"at_ms":950,"kind":"orchestrator_exited","code":0}"#;
+    let expected = if is_kept { vec![] } else { vec!["OR-12".to_owned()] };
+    assert_eq!(found(&read(&lines)), expected);
+}
+
 #[test]
 fn closed_sessions_are_forgotten() {
     let mut judge = Judge::new(&Settings::default());

@@ -6,7 +6,7 @@ use crate::rules::Moment;
 use crate::trace::Asked;
 
 use super::super::closed::hash;
-use super::super::session::{DAY_MS, Ending, Session, Start};
+use super::super::session::{DAY_MS, Ending, Session, Start, Worker};
 use super::super::{Court, Occurrence};
 use super::{Call, Ledger, MANY_PENDING, Pending};
 
@@ -64,8 +64,10 @@ impl Ledger {
     }
 
     pub(super) fn worker_of(&self, cwd: Option<&str>) -> Option<usize> {
+        let folder = |path: &str| path.trim_end_matches('/').len();
         let cwd = cwd?;
-        self.workers.iter().position(|worker| &*worker.cwd == cwd)
+        let is_it = |worker: &Worker| worker.cwd[..folder(&worker.cwd)] == cwd[..folder(cwd)];
+        self.workers.iter().position(is_it)
     }
 
     /// When a session was not to be seen: by a read of it, or by a list that nobody needed for verifying.
