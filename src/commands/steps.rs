@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::steps::gate::GATE_STEPS;
-use crate::steps::{BEHAVIOURS, Kind, messages::MESSAGES, steps};
+use crate::steps::{BEHAVIOURS, IDS, Kind, messages::MESSAGES, steps};
 
 /// Prints the vocabulary.
 pub fn run() -> ExitCode {
@@ -36,6 +36,10 @@ fn vocabulary() -> String {
     text.push_str("\nMessages (`the message {string} is sent to …`)\n");
     for message in MESSAGES {
         text.push_str(&format!("  {:<16}{}\n", message.name, message.about));
+    }
+    text.push_str("\nIds (`a stored session with the id {string}`)\n");
+    for (name, id) in IDS {
+        text.push_str(&format!("  {name:<16}{id:?}\n"));
     }
     text.push_str(
         "\nTags\n  @LC-CREATE-1       the requirements that the scenario exercises; its checks judge the first\n  @each-agent        once for every agent of the manifest\n  @agent:codex       with that agent\n  @suite:lifecycle   the suite, where the folder's name does not say it\n  @needs:serve       only where the manifest offers it: an operation, announcements, serve, record, processes=session\n  @virtual           in virtual time only\n  @stream            announcements by the stream, even where `wait_events` is offered\n",

@@ -116,6 +116,9 @@ pub fn run(args: Store) -> ExitCode {
 pub fn hook(args: &Hook) -> ExitCode {
     full_disks_are_errors();
     let answer = if args.test { tested(args.hook) } else { heard(args.hook, &args.place.open()) };
+    if let Some(detail) = answer["detail"].as_str() {
+        eprintln!("passmuster hook: {detail}");
+    }
     super::print(&format!("{answer}\n"));
     ExitCode::SUCCESS
 }

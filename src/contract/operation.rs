@@ -85,9 +85,9 @@ pub const SUITES: &[Suite] = &[
     Suite { name: "resumption", operations: STORE_OPERATIONS, side: Side::Store },
 ];
 
-/// The suites that a manager can claim.
+/// The suites that a manager or a store can claim.
 pub fn manager_suites() -> impl Iterator<Item = &'static Suite> {
-    SUITES.iter().filter(|suite| suite.side == Side::Manager)
+    SUITES.iter().filter(|suite| suite.side != Side::Orchestrator)
 }
 
 /// The suite of that name.

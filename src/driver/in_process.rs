@@ -1,19 +1,22 @@
-//! The built-in system: the reference manager in memory, in virtual time.
+//! The built-in systems, in virtual time: the reference manager in memory, the reference store in a folder.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::agent::sim::SimWorld;
+use crate::clock::Clock;
 use crate::contract::{Announcement, Args, OperationSpec, SessionId};
+use crate::reference::resumption::{Seams, Served, Store};
 use crate::reference::service::Service;
 use crate::reference::store::SimStore;
 use crate::reference::virtual_host::VirtualHost;
-use crate::reference::{Complaints, Config, Manager};
+use crate::reference::{Complaints, Config, FaultSet, Manager};
 
 use super::{Announces, CallError, Driver, Offer, Tail};
 
@@ -115,5 +118,67 @@ impl Driver for InProcess {
 
     fn stderr_tail(&self) -> String {
         self.said.text()
+    }
+}
+
+/// The reference store in a folder of its own, on the scenario's clock.
+pub struct InProcessStore {
+    store: Arc<Served>,
+    root: PathBuf,
+    _folder: TempDir,
+}
+
+impl InProcessStore {
+    /// Makes a store.
+    ///
+    /// # Errors
+    /// `Broken`, where no folder can be made.
+    pub fn open(clock: Clock, faults: &FaultSet) -> Result<Self, CallError> {
+        let folder = tempfile::tempdir().map_err(|error| CallError::Broken { what: format!("no folder for a store: {error}") })?;
+        let root = folder.path().join("session");
+        let mut seams = Seams::default();
+        faults.change_store(&mut seams);
+        let store = Store::new(&root).with_clock(clock).with_seams(seams);
+        Ok(Self { store: Arc::new(Served::new(store)), root, _folder: folder })
+    }
+
+    /// The folder of all records.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+#[async_trait(?Send)]
+impl Driver for InProcessStore {
+    async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
+        self.store.clone().call(operation.name, args.clone()).await.map_err(CallError::Contract)
+    }
+
+    fn offer(&self, operation: &'static OperationSpec) -> Offer {
+        Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }
+    }
+
+    fn announcements(&self) -> Announces {
+        Announces { by_waiting: false, by_stream: false }
+    }
+
+    async fn subscribe(&self, _: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError> {
+        Err(CallError::Broken { what: "a store announces nothing".into() })
+    }
+
+    async fn restart(&self) -> Result<(), CallError> {
+        Err(CallError::Broken { what: "a store in this process cannot be killed".into() })
+    }
+
+    fn can_restart(&self) -> bool {
+        false
+    }
+
+    async fn close(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn stderr_tail(&self) -> String {
+        String::new()
     }
 }

@@ -176,7 +176,7 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
                 return Fate::Skip("the manifest has no `[serve]` that could be killed and started again".into());
             }
             "record" if !system.has_record => {
-                return Fate::Skip("the manifest names no place of a session's record (`[serve] state`)".into());
+                return Fate::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
             }
             _ => match need.strip_prefix("processes=") {
                 Some(wanted) if wanted != system.processes => {

@@ -8,7 +8,7 @@ use cucumber::gherkin::StepType;
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::AgentKind;
+use crate::contract::{AgentKind, Side, suite};
 use crate::driver::recorder::Recorder;
 use crate::profile::Profiles;
 use crate::results::verdict_of;
@@ -103,7 +103,10 @@ fn judged(
     took: u64,
 ) -> ScenarioResult {
     let mut found: Vec<Found> = world.found().to_vec();
-    for (rule, contradiction) in rules::judge(trace, settings) {
+    // The standing invariants are those of running sessions; a store runs none.
+    let is_store = suite(&planned.written.suite).is_some_and(|suite| suite.side == Side::Store);
+    let standing = if is_store { Vec::new() } else { rules::judge(trace, settings) };
+    for (rule, contradiction) in standing {
         if found.iter().any(|other| other.requirement == contradiction.requirement) {
             continue;
         }

@@ -9,14 +9,14 @@ use tokio::task::LocalSet;
 use crate::agent::cast::Cast;
 use crate::agent::sim::SimWorld;
 use crate::clock::{Clock, virtual_runtime};
-use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SESSION_OPERATIONS, SessionId, manager_suites};
-use crate::driver::in_process::InProcess;
+use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SessionId, Side, manager_suites, suite};
+use crate::driver::in_process::{InProcess, InProcessStore};
 use crate::driver::recorder::Recorder;
-use crate::driver::{Announces, Offer};
+use crate::driver::{Announces, Driver, Offer};
 use crate::profile::Profiles;
 use crate::reference::{Config, FaultSet, VariationSet};
 use crate::rules::Settings;
-use crate::steps::{Ground, World, WorldOptions};
+use crate::steps::{Ground, RecordPlace, World, WorldOptions};
 use crate::trace::Log;
 
 use super::Options;
@@ -39,7 +39,7 @@ pub struct Reference {
 /// What the built-in reference offers: everything.
 pub(super) fn capabilities(reference: &Reference) -> Capabilities {
     Capabilities {
-        suites: manager_suites().map(|suite| suite.name.to_owned()).collect(),
+        suites: manager_suites().filter(|suite| reference.faults.concern(suite.side)).map(|suite| suite.name.to_owned()).collect(),
         agents: AgentKind::ALL.to_vec(),
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
         announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },
@@ -104,15 +104,26 @@ fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: 
 }
 
 async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles) -> Played {
+    let suite = suite(&planned.written.suite);
     let clock = Clock::start_virtual();
     let log = Log::new(clock);
     log.push(meta(planned, "reference", profiles));
     let cast = Cast::new(log.clone());
     let profiles = Rc::new(profiles.clone());
     let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
-    let config = Config { faults: reference.faults.clone(), variations: reference.variations.clone(), ..Config::conforming(clock) };
-    let system = InProcess::open(world.clone(), config).await;
-    let driver = Rc::new(Recorder::new(Box::new(system), SESSION_OPERATIONS, log.clone()));
+    let (system, record): (Box<dyn Driver>, RecordPlace) = match suite.map(|suite| suite.side) {
+        Some(Side::Store) => {
+            let store = InProcessStore::open(clock, &reference.faults).expect("a folder for the reference store");
+            let root = store.root().to_owned();
+            (Box::new(store), Rc::new(move |id: &SessionId| root.join(id.as_str()).join("state.json")))
+        }
+        _ => {
+            let config = Config { faults: reference.faults.clone(), variations: reference.variations.clone(), ..Config::conforming(clock) };
+            (Box::new(InProcess::open(world.clone(), config).await), Rc::new(InProcess::record))
+        }
+    };
+    let operations = suite.map(|suite| suite.operations).unwrap_or_default();
+    let driver = Rc::new(Recorder::new(system, operations, log.clone()));
     driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
     let settings = Settings::of(&profiles);
     let world = World::new(WorldOptions {
@@ -126,7 +137,7 @@ async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles) -> P
         agents: planned.agents.clone(),
         message_chars: DEFAULT_MESSAGE_CHARS,
         default_timeout_s: None,
-        record: Some(Rc::new(|id: &SessionId| InProcess::record(id))),
+        record: Some(record),
         requirement: planned.written.requirements()[0].clone(),
     });
     play(planned, world, driver, &log, &settings, LONGEST).await

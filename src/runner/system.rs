@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::contract::SessionId;
 use crate::driver::Tail;
-use crate::driver::manifest::{Manifest, Variables};
+use crate::driver::manifest::{Manifest, Template, Variables};
 use crate::driver::process::{Launch, run};
 use crate::driver::recorder::shortened;
 use crate::driver::sandbox::Sandbox;
@@ -24,7 +24,7 @@ pub(super) fn capabilities(manifest: &Manifest) -> Capabilities {
         offer: Box::new(move |operation| mapped.offer(operation)),
         announces: manifest.announces(),
         can_restart: manifest.serve.is_some(),
-        has_record: manifest.serve.as_ref().is_some_and(|serve| serve.state.is_some()),
+        has_record: record_template(manifest).is_some(),
         processes: match manifest.processes {
             Processes::Session => "session",
             Processes::Turn => "turn",
@@ -44,9 +44,14 @@ pub(super) fn settings(manifest: &Manifest, profiles: &Profiles) -> Settings {
     settings
 }
 
+/// Where one session's record is: a store's, or that of a manager whose server can be killed.
+fn record_template(manifest: &Manifest) -> Option<&Template> {
+    manifest.record.as_ref().or_else(|| manifest.serve.as_ref()?.state.as_ref())
+}
+
 /// Where one session's record is in a sandbox, if the manifest says it.
 pub(super) fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<RecordPlace> {
-    let template = manifest.serve.as_ref()?.state.clone()?;
+    let template = record_template(manifest)?.clone();
     let (sandbox, folder) = (sandbox.clone(), manifest.folder());
     Some(Rc::new(move |id: &SessionId| {
         let variables = Variables::from_iter([

@@ -2,7 +2,10 @@ use cucumber::step::{Collection, Context, Step};
 use cucumber_expressions::Expression;
 
 use super::world::{StepResult, World};
-use super::{act_agent, act_call, act_start, check_announced, check_answer, check_data, check_session, check_truth};
+use super::{
+    act_agent, act_call, act_record, act_start, act_store, check_announced, check_answer, check_data, check_session, check_store,
+    check_truth,
+};
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,9 @@ pub fn steps() -> impl Iterator<Item = &'static StepDef> {
         check_truth::STEPS,
         check_data::STEPS,
         check_announced::STEPS,
+        act_store::STEPS,
+        act_record::STEPS,
+        check_store::STEPS,
     ]
     .into_iter()
     .flatten()

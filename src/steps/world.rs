@@ -18,6 +18,8 @@ use crate::rules::Limits;
 use crate::spec::RequirementId;
 use crate::trace::{Binding, Entry, Fact, Log};
 
+use super::kept::Store;
+
 /// How often something that announces nothing is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -145,6 +147,8 @@ pub struct World {
     pub(super) seen_observable: BTreeSet<String>,
     /// The length of the trace when quiet was asked for.
     pub(super) quiet_from: usize,
+    /// What the scenario knows of a store.
+    pub(super) store: Store,
     requirement: RequirementId,
     step: Option<Running>,
     next_folder: usize,
@@ -173,6 +177,7 @@ impl World {
             listed_before: BTreeSet::new(),
             seen_observable: BTreeSet::new(),
             quiet_from: 0,
+            store: Store::default(),
             requirement: options.requirement,
             step: None,
             next_folder: 0,

@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::contract::{OperationSpec, SESSION_OPERATIONS};
+use crate::contract::{OperationSpec, OperationTable};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
 use super::{CallShape, EventMap, Output, Step, Stream, TransportKind};
 
 /// The canonical mapping of every operation.
-pub(super) fn operations(kind: TransportKind, program: &[Word]) -> Vec<(String, Vec<Step>)> {
-    SESSION_OPERATIONS.iter().map(|operation| (operation.name.to_owned(), vec![step(kind, program, operation)])).collect()
+pub(super) fn operations(kind: TransportKind, program: &[Word], table: OperationTable) -> Vec<(String, Vec<Step>)> {
+    table.iter().map(|operation| (operation.name.to_owned(), vec![step(kind, program, operation)])).collect()
 }
 
 fn step(kind: TransportKind, program: &[Word], operation: &OperationSpec) -> Step {
@@ -50,8 +50,11 @@ fn command(program: &[Word], operation: &OperationSpec) -> Vec<Word> {
     words
 }
 
-/// The canonical announcements: each names itself.
-pub(super) fn events(kind: TransportKind, program: &[Word]) -> Vec<EventMap> {
+/// The canonical announcements: each names itself. Systems that nobody can wait for announce nothing.
+pub(super) fn events(kind: TransportKind, program: &[Word], table: OperationTable) -> Vec<EventMap> {
+    if OperationSpec::find(table, "wait_events").is_none() {
+        return Vec::new();
+    }
     let stream = match kind {
         TransportKind::Builtin => return Vec::new(),
         TransportKind::Cli => {

@@ -84,6 +84,8 @@ pub struct Manifest {
     pub teardown: Option<Vec<Word>>,
     /// The long-running process.
     pub serve: Option<Serve>,
+    /// Where a store keeps one session's record.
+    pub record: Option<Template>,
     /// The outer bounds.
     pub limits: Limits,
     /// Its status words.

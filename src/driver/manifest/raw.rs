@@ -27,9 +27,13 @@ pub struct Manifest {
     #[serde(default)]
     #[allow(dead_code, reason = "read by the gate")]
     pub orchestrator: Option<toml::Table>,
-    #[serde(default)]
-    #[allow(dead_code, reason = "read by the suite `resumption`")]
-    pub store: Option<toml::Table>,
+    pub store: Option<Store>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    pub record: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

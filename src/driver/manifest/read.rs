@@ -9,7 +9,9 @@ use regex::Regex;
 use serde_json::Value;
 use toml::Spanned;
 
-use crate::contract::{ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status, manager_suites};
+use crate::contract::{
+    ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status, manager_suites, suite,
+};
 use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
 use crate::rules::{Limits, Processes};
 
@@ -17,25 +19,14 @@ use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
 use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw};
 
-/// The variables that every template may name.
-const VARIABLES: [&str; 16] = [
-    "agent",
-    "agent_command",
-    "cwd",
-    "message",
-    "title",
-    "session_id",
-    "tail_chars",
-    "timeout_s",
-    "request_id",
-    "after",
-    "sandbox",
-    "home",
-    "port",
-    "unique",
-    "manifest_dir",
-    "passmuster",
-];
+/// The variables that every template may name, besides the arguments of operations.
+const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster"];
+
+/// The variables that a template may name: those, and the arguments of every operation that there is.
+fn variables() -> impl Iterator<Item = &'static str> {
+    let arguments = manager_suites().flat_map(|suite| suite.operations).flat_map(|operation| operation.args);
+    VARIABLES.into_iter().chain(arguments.map(|field| field.name))
+}
 
 /// The word for announcements on a stream, where a system says what it lacks.
 const STREAM: &str = "events";
@@ -94,8 +85,9 @@ impl Reader<'_> {
 
     fn names<'n>(&mut self, at: Range<usize>, names: impl Iterator<Item = &'n str>, also: &[String]) {
         for name in names {
-            if !VARIABLES.contains(&name) && !also.iter().any(|known| known == name) {
-                let help = meant(name, VARIABLES.into_iter().chain(also.iter().map(String::as_str)));
+            if !variables().any(|known| known == name) && !also.iter().any(|known| known == name) {
+                let known: Vec<&str> = variables().collect();
+                let help = meant(name, known.into_iter().chain(also.iter().map(String::as_str)));
                 self.wrong(at.clone(), format!("there is no variable `{name}`"), help);
             }
         }
@@ -153,9 +145,10 @@ impl Reader<'_> {
             }
         }
         let transport = self.transport(kind, &raw);
-        let mut operations = self.operations(kind, &raw, &transport);
-        let mut events = self.events(kind, &raw, &transport);
-        for what in self.lacking(&raw.system.lacks) {
+        let table = self.table(&raw);
+        let mut operations = self.operations(kind, &raw, &transport, table);
+        let mut events = self.events(kind, &raw, &transport, table);
+        for what in self.lacking(&raw.system.lacks, table) {
             operations.remove(what);
             events.retain(|_| what != STREAM);
         }
@@ -185,6 +178,7 @@ impl Reader<'_> {
             setup: command(self, raw.setup.as_ref().and_then(|setup| setup.command.as_ref())),
             teardown: command(self, raw.teardown.as_ref().map(|teardown| &teardown.command)),
             serve: raw.serve.as_ref().map(|serve| self.serve(serve)),
+            record: raw.store.as_ref().and_then(|store| store.record.as_ref()).map(|record| self.text(record, &[])),
             limits: limits(&raw.limits),
             status,
             transport,
@@ -194,9 +188,9 @@ impl Reader<'_> {
     }
 
     /// What a system says it does not offer, of what is canonical.
-    fn lacking(&mut self, given: &[Spanned<String>]) -> Vec<&'static str> {
+    fn lacking(&mut self, given: &[Spanned<String>], table: OperationTable) -> Vec<&'static str> {
         let known: Vec<(&str, &str)> =
-            SESSION_OPERATIONS.iter().map(|operation| operation.name).chain([STREAM]).map(|name| (name, name)).collect();
+            table.iter().map(|operation| operation.name).chain([STREAM]).map(|name| (name, name)).collect();
         given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
     }
 
@@ -262,18 +256,39 @@ impl Reader<'_> {
         Serve { command: self.words(&given.command, &[]), ready, state: given.state.as_ref().map(|state| self.text(state, &[])) }
     }
 
+    /// The operations of the suites that are claimed; those of a manager where none is.
+    fn table(&mut self, raw: &raw::Manifest) -> OperationTable {
+        let claimed: Vec<_> = raw.system.suites.iter().filter_map(|word| Some((word.span(), suite(word.as_ref())?))).collect();
+        let Some((_, first)) = claimed.first() else { return SESSION_OPERATIONS };
+        if let Some((at, other)) = claimed.iter().find(|(_, other)| other.side != first.side) {
+            let help = "write a manifest for each".to_owned();
+            self.wrong(
+                at.clone(),
+                format!("one system cannot claim `{}` and `{}`: their operations differ", first.name, other.name),
+                Some(help),
+            );
+        }
+        first.operations
+    }
+
     // ---- operations ----------------------------------------------------------------------------------------------
 
     /// What is mapped. A manifest that maps none has all the canonical ones; one that maps some has those, and the others
     /// where it says `canonical = true`. Keys of an operation that is not called in a way of its own go over the canonical.
-    fn operations(&mut self, kind: TransportKind, raw: &raw::Manifest, transport: &Transport) -> BTreeMap<String, Vec<Step>> {
+    fn operations(
+        &mut self,
+        kind: TransportKind,
+        raw: &raw::Manifest,
+        transport: &Transport,
+        table: OperationTable,
+    ) -> BTreeMap<String, Vec<Step>> {
         let own = |operation: &raw::Operation| {
             operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
         };
         let mapped = raw.operations.values().any(own);
-        let canonical: BTreeMap<String, Vec<Step>> = canonical::operations(kind, &transport.command).into_iter().collect();
+        let canonical: BTreeMap<String, Vec<Step>> = canonical::operations(kind, &transport.command, table).into_iter().collect();
         let mut operations = if raw.transport.canonical.unwrap_or(!mapped) { canonical.clone() } else { BTreeMap::new() };
-        let names: Vec<(&str, &'static OperationSpec)> = SESSION_OPERATIONS.iter().map(|operation| (operation.name, operation)).collect();
+        let names: Vec<(&str, &'static OperationSpec)> = table.iter().map(|operation| (operation.name, operation)).collect();
         for (name, given) in &raw.operations {
             let Some(operation) = self.word(name, "operation", &names) else { continue };
             let base = canonical.get(operation.name).and_then(|steps| steps.first());
@@ -481,13 +496,17 @@ impl Reader<'_> {
 
     // ---- events --------------------------------------------------------------------------------------------------
 
-    fn events(&mut self, kind: TransportKind, raw: &raw::Manifest, transport: &Transport) -> Vec<EventMap> {
+    fn events(&mut self, kind: TransportKind, raw: &raw::Manifest, transport: &Transport, table: OperationTable) -> Vec<EventMap> {
         let names: Vec<(&str, &'static str)> = ANNOUNCEMENTS.iter().map(|spec| (spec.name, spec.name)).collect();
         let mapped = raw.operations.values().any(|operation| {
             operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
         });
         if raw.events.is_empty() {
-            return if raw.transport.canonical.unwrap_or(!mapped) { canonical::events(kind, &transport.command) } else { Vec::new() };
+            return if raw.transport.canonical.unwrap_or(!mapped) {
+                canonical::events(kind, &transport.command, table)
+            } else {
+                Vec::new()
+            };
         }
         let mut events = Vec::new();
         for (name, given) in &raw.events {

@@ -14,6 +14,9 @@ mod timeouts;
 
 use std::str::FromStr;
 
+use crate::contract::Side;
+
+use super::resumption;
 use super::seams::Seams;
 
 /// A named defect.
@@ -29,7 +32,14 @@ pub struct Fault {
     pub side_effects: &'static [&'static str],
     /// Where it was seen; empty for a slip that nobody has reported yet.
     pub source: &'static str,
-    change: fn(&mut Seams),
+    change: Change,
+}
+
+/// What a defect changes.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Manager(fn(&mut Seams)),
+    Store(fn(&mut resumption::Seams)),
 }
 
 /// The families, in the order of the requirements.
@@ -72,10 +82,28 @@ const fn joined<const COUNT: usize>(families: &[&[Fault]]) -> [Fault; COUNT] {
 
 /// A row of a family: name, title, what it breaks, what it changes.
 const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Seams)) -> Fault {
-    Fault { name, title, breaks, side_effects: &[], source: "", change }
+    Fault { name, title, breaks, side_effects: &[], source: "", change: Change::Manager(change) }
+}
+
+/// The same for a defect of the reference store.
+const fn store_fault(
+    name: &'static str,
+    title: &'static str,
+    breaks: &'static [&'static str],
+    change: fn(&mut resumption::Seams),
+) -> Fault {
+    Fault { name, title, breaks, side_effects: &[], source: "", change: Change::Store(change) }
 }
 
 impl Fault {
+    /// Whose defect it is.
+    pub const fn side(&self) -> Side {
+        match self.change {
+            Change::Manager(_) => Side::Manager,
+            Change::Store(_) => Side::Store,
+        }
+    }
+
     /// What may fail along.
     const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
         self.side_effects = side_effects;
@@ -116,7 +144,25 @@ impl FaultSet {
     }
 
     pub(super) fn change(&self, seams: &mut Seams) {
-        self.0.iter().for_each(|fault| (fault.change)(seams));
+        for fault in &self.0 {
+            if let Change::Manager(change) = fault.change {
+                change(seams);
+            }
+        }
+    }
+
+    /// Makes a store's seams what these faults make of them.
+    pub fn change_store(&self, seams: &mut resumption::Seams) {
+        for fault in &self.0 {
+            if let Change::Store(change) = fault.change {
+                change(seams);
+            }
+        }
+    }
+
+    /// Whether a suite may find one of them; where there are none, every suite may look.
+    pub fn concern(&self, side: Side) -> bool {
+        self.0.is_empty() || self.0.iter().any(|fault| fault.side() == side)
     }
 }
 

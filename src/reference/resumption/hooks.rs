@@ -94,7 +94,7 @@ impl Store {
         let (reason, resumed) = match decided {
             Err(error) if self.seams.hooks.fail => return Err(error),
             Err(error) => {
-                eprintln!("passmuster: pre-delegate: {error}");
+                answer.insert("detail".to_owned(), error.to_string().into());
                 ("store_unreadable", None)
             }
             Ok(("invalid_input" | "not_found", _)) if self.seams.hooks.fail => {
@@ -151,10 +151,10 @@ impl Store {
         match self.finalize(id, outcome.name(), (self.seams.hooks.summary)(&fields).as_deref()) {
             Ok(()) => Ok(Args::from_iter([("finalized".to_owned(), true.into()), ("outcome".to_owned(), outcome.name().into())])),
             Err(error) if self.seams.hooks.fail => Err(error),
-            Err(StoreError::Corrupt(..)) => Ok(not("corrupt")),
             Err(error) => {
-                eprintln!("passmuster: subagent-stop: {error}");
-                Ok(not(error.code().name()))
+                let mut answer = not(if matches!(error, StoreError::Corrupt(..)) { "corrupt" } else { error.code().name() });
+                answer.insert("detail".to_owned(), error.to_string().into());
+                Ok(answer)
             }
         }
     }
