@@ -168,7 +168,7 @@ Feature: Whether a session is resumed
     And "A" is remembered
     When 20 minutes pass
     And the decision on "A" is asked for
-    And 10 minutes pass
+    And 11 minutes pass
     And the decision on "A" is asked for
     Then it is not resumed
     And "error_count" of "A" is "0"

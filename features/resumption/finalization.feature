@@ -3,8 +3,9 @@ Feature: The end of a stored session
   @RS-FINAL-1
   Scenario Outline: What is <outcome> has its time, its duration and its summary
     Given a stored session "A"
+    And 10 minutes pass
     And "A" moves to "approval"
-    And 20 minutes pass
+    And 10 minutes pass
     When "A" is finalized as "<outcome>" with the summary "Terraform applied"
     Then the answer is "success"
     And "phase" of "A" is "<outcome>"

@@ -64,13 +64,14 @@ Feature: Phases of stored sessions
   @RS-PHASE-5
   Scenario Outline: An update to <phase> is a finalization
     Given a stored session "A"
+    And 5 minutes pass
     And "A" moves to "approval"
     And 5 minutes pass
     When "A" moves to "<phase>"
     Then the answer is "success"
     And "phase" of "A" is "<phase>"
     And "finalized_at" of "A" is a time
-    And "duration_seconds" of "A" is about 300
+    And "duration_seconds" of "A" is about 600
     And "resume_ready" of "A" is "false"
 
     Examples:

@@ -60,7 +60,7 @@ pub const IDS: &[(&str, &str)] = &[
     ("empty", ""),
     ("parent", "../outsider"),
     ("far parent", "a/../../outsider"),
-    ("absolute", "/tmp/outsider"),
+    ("absolute", "/proc/outsider"),
     ("slash", "out/outsider"),
     ("backslash", "..\\outsider"),
     ("hidden", ".outsider"),
@@ -101,7 +101,11 @@ async fn create_of(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn create_with_id(w: &mut World, a: &Arguments) -> Done {
-    let id = IDS.iter().find(|(name, _)| *name == a.text(0)).map_or(a.text(0), |(_, id)| id);
+    let mut id = IDS.iter().find(|(name, _)| *name == a.text(0)).map_or(a.text(0), |(_, id)| id).to_owned();
+    // Where it is known, a place that could be written to: the store's own neighbourhood, which goes with the scenario.
+    if let (true, Ok(root)) = (id.starts_with('/'), w.store_root()) {
+        id = root.with_file_name(OUTSIDER).display().to_string();
+    }
     let mut given = fresh(AGENT, "null");
     given.insert("session_id".into(), id.into());
     created(w, OUTSIDER, given).await

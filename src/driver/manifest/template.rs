@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 
 /// Variables by name. One that is not there is absent.
@@ -14,6 +15,14 @@ fn environment() -> &'static Environment<'static> {
     ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // An object or a list stands in a text as JSON.
+        environment.set_formatter(|out, state, value| match value.kind() {
+            ValueKind::Map | ValueKind::Seq => {
+                let json = serde_json::to_string(value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+                Ok(out.write_str(&json)?)
+            }
+            _ => minijinja::escape_formatter(out, state, value),
+        });
         environment.add_filter("sh", |text: String| format!("'{}'", text.replace('\'', r"'\''")));
         environment
     })
@@ -242,5 +251,12 @@ mod tests {
     fn the_sh_filter_quotes() {
         let template = Template::parse("echo {{ message | sh }}").unwrap();
         assert_eq!(template.text(&variables(json!({"message": "it's"}))).unwrap(), r"echo 'it'\''s'");
+    }
+
+    #[test]
+    fn an_object_stands_in_a_text_as_json() {
+        let variables = Variables::from_iter([("metadata".to_owned(), json!({"a": [1, 2.5, null, true, "it's \"x\""]}))]);
+        let text = Template::parse("--metadata={{ metadata }}").unwrap().text(&variables).unwrap();
+        assert_eq!(text, r#"--metadata={"a":[1,2.5,null,true,"it's \"x\""]}"#);
     }
 }

@@ -10,13 +10,14 @@ mod first_turn;
 mod messages;
 mod observation;
 mod restart;
+mod resumption;
 mod timeouts;
 
 use std::str::FromStr;
 
 use crate::contract::Side;
 
-use super::resumption;
+use super::resumption::Seams as StoreSeams;
 use super::seams::Seams;
 
 /// A named defect.
@@ -39,7 +40,7 @@ pub struct Fault {
 #[derive(Debug, Clone, Copy)]
 enum Change {
     Manager(fn(&mut Seams)),
-    Store(fn(&mut resumption::Seams)),
+    Store(fn(&mut StoreSeams)),
 }
 
 /// The families, in the order of the requirements.
@@ -52,6 +53,7 @@ const FAMILIES: &[&[Fault]] = &[
     cleanup::FAULTS,
     timeouts::FAULTS,
     restart::FAULTS,
+    resumption::FAULTS,
 ];
 
 /// Every fault, family by family.
@@ -86,12 +88,7 @@ const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'stat
 }
 
 /// The same for a defect of the reference store.
-const fn store_fault(
-    name: &'static str,
-    title: &'static str,
-    breaks: &'static [&'static str],
-    change: fn(&mut resumption::Seams),
-) -> Fault {
+const fn store_fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut StoreSeams)) -> Fault {
     Fault { name, title, breaks, side_effects: &[], source: "", change: Change::Store(change) }
 }
 
@@ -152,7 +149,7 @@ impl FaultSet {
     }
 
     /// Makes a store's seams what these faults make of them.
-    pub fn change_store(&self, seams: &mut resumption::Seams) {
+    pub fn change_store(&self, seams: &mut StoreSeams) {
         for fault in &self.0 {
             if let Change::Store(change) = fault.change {
                 change(seams);

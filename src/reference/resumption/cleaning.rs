@@ -27,15 +27,15 @@ pub enum Rubbish {
 #[derive(Debug, Clone, Copy)]
 pub struct Cleaning {
     /// What a number of hours means.
-    pub(super) age: fn(f64) -> Option<Duration>,
+    pub(in crate::reference) age: fn(f64) -> Option<Duration>,
     /// Since when a session has been left alone.
-    pub(super) since: fn(&Record) -> Timestamp,
+    pub(in crate::reference) since: fn(&Record) -> Timestamp,
     /// What becomes of rubbish.
-    pub(super) rubbish: Rubbish,
+    pub(in crate::reference) rubbish: Rubbish,
     /// Whether links are followed.
-    pub(super) follows_links: bool,
+    pub(in crate::reference) follows_links: bool,
     /// What is counted.
-    pub(super) count: fn(&Cleaned) -> usize,
+    pub(in crate::reference) count: fn(&Cleaned) -> usize,
 }
 
 impl Default for Cleaning {
@@ -52,11 +52,11 @@ impl Default for Cleaning {
 
 /// What came of a clean-up.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Cleaned {
+pub(in crate::reference) struct Cleaned {
     /// What was looked at.
-    pub(super) seen: usize,
+    pub(in crate::reference) seen: usize,
     /// What was removed by this call.
-    pub(super) removed: usize,
+    pub(in crate::reference) removed: usize,
 }
 
 /// A number of hours, from nought.

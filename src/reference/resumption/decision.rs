@@ -80,10 +80,10 @@ impl Default for Limits {
 }
 
 /// A condition against resuming: the reason, and when it applies.
-pub(super) type Condition = (Reason, fn(&Record, &Limits, Timestamp) -> bool);
+pub(in crate::reference) type Condition = (Reason, fn(&Record, &Limits, Timestamp) -> bool);
 
 /// The conditions, in the order in which they are looked at.
-pub(super) const CONDITIONS: &[Condition] = &[
+pub(in crate::reference) const CONDITIONS: &[Condition] = &[
     (Reason::Finalized, |record, _, _| record.phase.is_final()),
     (Reason::NotReady, |record, _, _| !record.resume_ready),
     (Reason::PhaseNotResumable, |record, _, _| !record.phase.is_resumable()),
@@ -98,7 +98,7 @@ pub(super) fn is_ahead(record: &Record, limits: &Limits, now: Timestamp) -> bool
 }
 
 /// The time since an activity; none where it lies ahead.
-pub(super) fn idle(since: Timestamp, now: Timestamp) -> Duration {
+pub(in crate::reference) fn idle(since: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(since)).unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use crate::contract::SessionPhase;
 use super::record::{Record, enter, remember};
 
 /// Ends a record for good.
-pub(super) fn finish(record: &mut Record, outcome: SessionPhase, summary: Option<&str>, now: Timestamp) {
+pub(in crate::reference) fn finish(record: &mut Record, outcome: SessionPhase, summary: Option<&str>, now: Timestamp) {
     remember(record, outcome, now);
     enter(record, outcome);
     record.finalized_at = Some(now);

@@ -12,19 +12,19 @@ use super::store::{Store, StoreError};
 #[derive(Debug, Clone, Copy)]
 pub struct Hooks {
     /// Whether they fail where they cannot do what they are for.
-    pub(super) fail: bool,
+    pub(in crate::reference) fail: bool,
     /// What an agent's exit status means.
-    pub(super) outcome: fn(&Value) -> SessionPhase,
+    pub(in crate::reference) outcome: fn(&Value) -> SessionPhase,
     /// Whether a session is the one of an input without an id.
-    pub(super) is_meant: fn(&Record, &Args) -> bool,
+    pub(in crate::reference) is_meant: fn(&Record, &Args) -> bool,
     /// Whether the last of several that are meant is taken; else the first.
-    pub(super) newest: bool,
+    pub(in crate::reference) newest: bool,
     /// What a resumed agent gets to know.
-    pub(super) told: fn(&Record) -> Value,
+    pub(in crate::reference) told: fn(&Record) -> Value,
     /// What is given back of the input.
-    pub(super) context: fn(&Value) -> Value,
+    pub(in crate::reference) context: fn(&Value) -> Value,
     /// What is kept of an agent's own summary.
-    pub(super) summary: fn(&Args) -> Option<String>,
+    pub(in crate::reference) summary: fn(&Args) -> Option<String>,
 }
 
 impl Default for Hooks {
@@ -43,14 +43,14 @@ fn outcome(exit_code: &Value) -> SessionPhase {
 }
 
 /// Whether a session is of the input's agent and task. An input that names no task means no session.
-fn is_meant(record: &Record, input: &Args) -> bool {
+pub(in crate::reference) fn is_meant(record: &Record, input: &Args) -> bool {
     let task = input.get("task_id").filter(|task| !task.is_null());
     input.get("agent_name").and_then(Value::as_str) == Some(&record.agent_name)
         && task.is_some_and(|task| record.metadata.get("task_id") == Some(task))
 }
 
 /// What a resumed agent gets to know of what went before.
-fn told(record: &Record) -> Value {
+pub(in crate::reference) fn told(record: &Record) -> Value {
     json!({
         "previous_phase": record.phase,
         "created_at": record.created_at,

@@ -15,7 +15,7 @@ pub(super) fn new(now: Timestamp) -> String {
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub(super) fn check(id: &str) -> Result<(), String> {
+pub(in crate::reference) fn check(id: &str) -> Result<(), String> {
     let odd = id.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')));
     let wrong = match odd {
         _ if id.is_empty() => "is empty".to_owned(),

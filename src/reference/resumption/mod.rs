@@ -12,14 +12,13 @@ pub mod hooks;
 mod id;
 mod record;
 mod redaction;
-mod seams;
+pub(super) mod seams;
 mod service;
 pub mod stats;
 mod store;
 
-pub use cleaning::Rubbish;
 pub use decision::{Decision, Limits, Reason};
 pub use record::{Record, Skipped};
-pub use seams::{Existing, Odd, Seams};
+pub use seams::Seams;
 pub use service::Served;
 pub use store::{Change, New, Now, Store, StoreError};

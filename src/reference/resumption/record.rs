@@ -104,12 +104,12 @@ impl Record {
 }
 
 /// Puts a change of phase behind the earlier ones.
-pub(super) fn remember(record: &mut Record, to: SessionPhase, now: Timestamp) {
+pub(in crate::reference) fn remember(record: &mut Record, to: SessionPhase, now: Timestamp) {
     record.history.push(json!({ "from_phase": record.phase, "to_phase": to, "timestamp": now }));
 }
 
 /// Moves a record to a phase.
-pub(super) fn enter(record: &mut Record, phase: SessionPhase) {
+pub(in crate::reference) fn enter(record: &mut Record, phase: SessionPhase) {
     record.phase = phase;
     record.resume_ready = phase.is_resumable();
 }
@@ -120,7 +120,7 @@ pub(super) fn merge(known: &mut Args, given: Args) {
 }
 
 /// Counts an error and keeps it.
-pub(super) fn note_error(record: &mut Record, error: &str) {
+pub(in crate::reference) fn note_error(record: &mut Record, error: &str) {
     record.error_count += 1;
     record.last_error = Some(error.to_owned());
 }

@@ -28,7 +28,7 @@ const SECRETS: [&str; 14] = [
 const KEYS: [&str; 5] = ["api", "private", "access", "secret", "signing"];
 
 /// Replaces what stands under secret keys, at any depth.
-pub(super) fn redact(metadata: Args) -> Args {
+pub(in crate::reference) fn redact(metadata: Args) -> Args {
     metadata.into_iter().map(|(key, value)| if is_secret(&key) { (key, REDACTED.into()) } else { (key, within(value)) }).collect()
 }
 

@@ -6,10 +6,17 @@ use jiff::Timestamp;
 
 use crate::contract::{Args, SessionPhase};
 
-use super::decision::{CONDITIONS, Condition};
 use super::folder::Writing;
-use super::record::Record;
 use super::{cleaning, finishing, hooks, id, record, redaction};
+
+// What a fault is made of: what conforms, changed a little.
+pub(in crate::reference) use super::cleaning::Rubbish;
+pub(in crate::reference) use super::decision::{CONDITIONS, Condition, Reason, idle};
+pub(in crate::reference) use super::finishing::finish;
+pub(in crate::reference) use super::hooks::{is_meant, told};
+pub(in crate::reference) use super::id::check as check_id;
+pub(in crate::reference) use super::record::{Record, enter, note_error, remember};
+pub(in crate::reference) use super::redaction::redact;
 
 /// How long a careless writer dawdles between two steps that belong together: long enough for others to come between.
 pub(super) const RACE: Duration = Duration::from_millis(8);
@@ -40,61 +47,61 @@ pub enum Odd {
 #[derive(Debug, Clone)]
 pub struct Seams {
     /// Which ids are taken from others.
-    pub(super) check_id: fn(&str) -> Result<(), String>,
+    pub(in crate::reference) check_id: fn(&str) -> Result<(), String>,
     /// How a new id is made.
-    pub(super) new_id: fn(Timestamp) -> String,
+    pub(in crate::reference) new_id: fn(Timestamp) -> String,
     /// What becomes of a session that is there already.
-    pub(super) existing: Existing,
+    pub(in crate::reference) existing: Existing,
     /// What a fresh record is made into.
-    pub(super) fresh: fn(&mut Record),
+    pub(in crate::reference) fresh: fn(&mut Record),
     /// What a phase's word means.
-    pub(super) phase: fn(&str) -> Option<SessionPhase>,
+    pub(in crate::reference) phase: fn(&str) -> Option<SessionPhase>,
     /// Whether an update with a phase that means nothing is refused before anything of it is done.
-    pub(super) refuses_first: bool,
+    pub(in crate::reference) refuses_first: bool,
     /// Whether a record is over, so that nothing can be done to it.
-    pub(super) is_over: fn(&Record) -> bool,
+    pub(in crate::reference) is_over: fn(&Record) -> bool,
     /// Whether it is over as far as its finalization goes.
-    pub(super) is_finalized: fn(&Record) -> bool,
+    pub(in crate::reference) is_finalized: fn(&Record) -> bool,
     /// Whether an update to a final phase is a finalization.
-    pub(super) finishes: fn(SessionPhase) -> bool,
+    pub(in crate::reference) finishes: fn(SessionPhase) -> bool,
     /// How a change of phase is remembered.
-    pub(super) remember: fn(&mut Record, SessionPhase, Timestamp),
+    pub(in crate::reference) remember: fn(&mut Record, SessionPhase, Timestamp),
     /// How a phase is entered.
-    pub(super) enter: fn(&mut Record, SessionPhase),
+    pub(in crate::reference) enter: fn(&mut Record, SessionPhase),
     /// How metadata is merged.
-    pub(super) merge: fn(&mut Args, Args),
+    pub(in crate::reference) merge: fn(&mut Args, Args),
     /// What of metadata is stored.
-    pub(super) redact: fn(Args) -> Args,
+    pub(in crate::reference) redact: fn(Args) -> Args,
     /// How an error is noted.
-    pub(super) note_error: fn(&mut Record, &str),
+    pub(in crate::reference) note_error: fn(&mut Record, &str),
     /// What is against resuming, in order.
-    pub(super) conditions: &'static [Condition],
+    pub(in crate::reference) conditions: &'static [Condition],
     /// Whether a corrupt record is answered to a decision with its reason; else with an error.
-    pub(super) decides_on_corrupt: bool,
+    pub(in crate::reference) decides_on_corrupt: bool,
     /// Whether an unknown session is.
-    pub(super) decides_on_unknown: bool,
+    pub(in crate::reference) decides_on_unknown: bool,
     /// What a decision does to the record.
-    pub(super) decided: Option<fn(&mut Record, Timestamp)>,
+    pub(in crate::reference) decided: Option<fn(&mut Record, Timestamp)>,
     /// What an outcome's word means.
-    pub(super) outcome: fn(&str) -> Option<SessionPhase>,
+    pub(in crate::reference) outcome: fn(&str) -> Option<SessionPhase>,
     /// How a record is ended.
-    pub(super) finish: fn(&mut Record, SessionPhase, Option<&str>, Timestamp),
+    pub(in crate::reference) finish: fn(&mut Record, SessionPhase, Option<&str>, Timestamp),
     /// Whether a list of the active ones shows a record.
-    pub(super) is_active: fn(&Record) -> bool,
+    pub(in crate::reference) is_active: fn(&Record) -> bool,
     /// Whether a record is of the agent that was asked for.
-    pub(super) is_of_agent: fn(&Record, &str) -> bool,
+    pub(in crate::reference) is_of_agent: fn(&Record, &str) -> bool,
     /// How a list is ordered.
-    pub(super) order: fn(&Record) -> (Timestamp, String),
+    pub(in crate::reference) order: fn(&Record) -> (Timestamp, String),
     /// What a list does about what it cannot read.
-    pub(super) odd: Odd,
+    pub(in crate::reference) odd: Odd,
     /// What a clean-up does.
-    pub(super) cleaning: cleaning::Cleaning,
+    pub(in crate::reference) cleaning: cleaning::Cleaning,
     /// How records are written.
-    pub(super) writing: Writing,
+    pub(in crate::reference) writing: Writing,
     /// Whether a change holds the session's lock.
-    pub(super) locks: bool,
+    pub(in crate::reference) locks: bool,
     /// What the hooks do.
-    pub(super) hooks: hooks::Hooks,
+    pub(in crate::reference) hooks: hooks::Hooks,
 }
 
 impl Default for Seams {
