@@ -14,6 +14,7 @@ use crate::contract::{OperationTable, STORE_OPERATIONS};
 use crate::reference::fronts::server;
 use crate::reference::resumption::stats::Stats;
 use crate::reference::resumption::{Change, Limits, New, Served, Store as Kept, StoreError};
+use crate::reference::{Fault, FaultSet};
 
 use super::operation::{Operation, Operations, answered};
 use super::serve::{At, misused, until_asked};
@@ -62,12 +63,16 @@ struct Place {
     /// From this many errors on, a session is not resumed
     #[arg(long, value_name = "N", default_value_t = 3, global = true)]
     max_errors: u64,
+    /// A defect for the store to have (repeatable); `passmuster faults` lists them
+    #[arg(long, value_name = "NAME", global = true)]
+    fault: Vec<Fault>,
 }
 
 impl Place {
     fn open(&self) -> Kept {
         let limits = Limits { idle: Duration::from_secs(60 * self.idle_minutes), errors: self.max_errors, ..Limits::default() };
-        Kept::new(&self.root).with_limits(limits)
+        let faults: FaultSet = self.fault.iter().copied().collect();
+        Kept::new(&self.root).with_limits(limits).with_seams(faults.store_seams())
     }
 }
 

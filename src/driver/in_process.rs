@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::agent::sim::SimWorld;
 use crate::clock::Clock;
 use crate::contract::{Announcement, Args, OperationSpec, SessionId};
-use crate::reference::resumption::{Seams, Served, Store};
+use crate::reference::resumption::{Served, Store};
 use crate::reference::service::Service;
 use crate::reference::store::SimStore;
 use crate::reference::virtual_host::VirtualHost;
@@ -136,9 +136,7 @@ impl InProcessStore {
     pub fn open(clock: Clock, faults: &FaultSet) -> Result<Self, CallError> {
         let folder = tempfile::tempdir().map_err(|error| CallError::Broken { what: format!("no folder for a store: {error}") })?;
         let root = folder.path().join("session");
-        let mut seams = Seams::default();
-        faults.change_store(&mut seams);
-        let store = Store::new(&root).with_clock(clock).with_seams(seams);
+        let store = Store::new(&root).with_clock(clock).with_seams(faults.store_seams());
         Ok(Self { store: Arc::new(Served::new(store)), root, _folder: folder })
     }
 

@@ -170,6 +170,11 @@ impl VariationSet {
         self.told() != Told::ByWaiting
     }
 
+    /// Whether it differs in nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn told(&self) -> Told {
         let mut seams = Seams::default();
         self.change(&mut seams);

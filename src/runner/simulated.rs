@@ -36,10 +36,17 @@ pub struct Reference {
     pub variations: VariationSet,
 }
 
+impl Reference {
+    /// Whether what is changed in it may show on a side. Variations are a manager's.
+    fn concerns(&self, side: Side) -> bool {
+        self.faults.concern(side) && (side == Side::Manager || self.variations.is_empty())
+    }
+}
+
 /// What the built-in reference offers: everything.
 pub(super) fn capabilities(reference: &Reference) -> Capabilities {
     Capabilities {
-        suites: manager_suites().filter(|suite| reference.faults.concern(suite.side)).map(|suite| suite.name.to_owned()).collect(),
+        suites: manager_suites().filter(|suite| reference.concerns(suite.side)).map(|suite| suite.name.to_owned()).collect(),
         agents: AgentKind::ALL.to_vec(),
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
         announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },

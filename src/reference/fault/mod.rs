@@ -148,13 +148,15 @@ impl FaultSet {
         }
     }
 
-    /// Makes a store's seams what these faults make of them.
-    pub fn change_store(&self, seams: &mut StoreSeams) {
+    /// The seams of a store with these faults.
+    pub fn store_seams(&self) -> StoreSeams {
+        let mut seams = StoreSeams::default();
         for fault in &self.0 {
             if let Change::Store(change) = fault.change {
-                change(seams);
+                change(&mut seams);
             }
         }
+        seams
     }
 
     /// Whether a suite may find one of them; where there are none, every suite may look.

@@ -8,9 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::contract::Side;
 use crate::driver::manifest::Manifest;
 use crate::driver::sandbox;
-use crate::reference::Variation;
+use crate::reference::{Fault, Variation};
 use crate::results::model::{Event, ScenarioResult};
 use crate::runner::gate::Orchestrator;
 use crate::runner::plan::{Fate, Planned};
@@ -89,6 +90,29 @@ pub(in crate::runner) fn manifest(over: Over, name: &str, flag: &str, lacks: &[&
     )
 }
 
+/// The manifest of the reference store with a fault.
+fn store_manifest(over: Over, name: &str) -> String {
+    let (kind, serve) = match over {
+        Over::Cli => ("cli", ""),
+        Over::Rpc => ("rpc", ", \"serve\", \"rpc\""),
+        Over::Mcp => ("mcp", ", \"serve\", \"mcp\""),
+    };
+    let store = "\"{{ passmuster }}\", \"store\", \"--root\", \"{{ sandbox }}/session\"";
+    format!(
+        "[system]\nname = \"reference store with {name}\"\nsuites = [\"resumption\"]\n\n\
+         [transport]\nkind = \"{kind}\"\ncommand = [{store}, \"--fault\", \"{name}\"{serve}]\n\n\
+         [store]\nrecord = \"{{{{ sandbox }}}}/session/{{{{ session_id }}}}/state.json\"\n"
+    )
+}
+
+/// The manifest of the reference with a fault: of the manager or of the store, whichever has it.
+fn faulty(over: Over, fault: &Fault) -> String {
+    match fault.side() {
+        Side::Store => store_manifest(over, fault.name),
+        Side::Manager | Side::Orchestrator => manifest(over, fault.name, "--fault", &[], LIMITS),
+    }
+}
+
 fn written(folder: &Path, over: Over, name: &str, text: &str) -> Manifest {
     let path: PathBuf = folder.join(format!("{name}.{over}.toml"));
     std::fs::write(&path, text).expect("a folder of one's own can be written");
@@ -106,8 +130,8 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
     for (at, mut killed) in killed.into_iter().enumerate() {
         let name = killed.fault.about().name;
         let (subject, system) = match killed.fault {
-            Defect::Manager(_) => {
-                let manifest = written(folder.path(), over, name, &manifest(over, name, "--fault", &[], LIMITS));
+            Defect::Manager(fault) => {
+                let manifest = written(folder.path(), over, name, &faulty(over, &fault));
                 let system = System::Manager(manifest.path.clone());
                 (Subject::Manifest(Box::new(manifest)), system)
             }
@@ -215,6 +239,7 @@ pub fn sample(faults: &[Defect], count: usize, seed: u64) -> Vec<Defect> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::STORE_OPERATIONS;
     use crate::reference::{FAULTS, VARIATIONS};
     use crate::runner::matrix::catalogue;
 
@@ -226,6 +251,16 @@ mod tests {
                 let text = manifest(over, name, flag, &["events"], LIMITS);
                 let manifest = Manifest::parse(Path::new("m.toml"), &text).unwrap_or_else(|errors| panic!("{errors:?}"));
                 assert!(manifest.serve.is_some_and(|serve| serve.state.is_some()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_faulty_store_has_a_manifest_of_its_own() {
+        for fault in FAULTS.iter().filter(|fault| fault.side() == Side::Store) {
+            for over in [Over::Cli, Over::Rpc, Over::Mcp] {
+                let manifest = Manifest::parse(Path::new("m.toml"), &faulty(over, fault)).unwrap_or_else(|errors| panic!("{errors:?}"));
+                assert!(manifest.record.is_some() && manifest.offer(&STORE_OPERATIONS[0]).offered);
             }
         }
     }
