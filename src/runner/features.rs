@@ -85,13 +85,10 @@ pub enum FeatureError {
     },
 }
 
-thread_local! {
-    static STEPS: &'static Collection<World> = Box::leak(Box::new(collection()));
-}
-
-/// The step collection, built once a thread.
+/// The step collection, built once.
 pub fn step_collection() -> &'static Collection<World> {
-    STEPS.with(|steps| *steps)
+    static STEPS: OnceLock<Collection<World>> = OnceLock::new();
+    STEPS.get_or_init(collection)
 }
 
 /// Reads the embedded features and those below `folders`.
