@@ -9,9 +9,9 @@ use super::tree::PICTURE_MARK;
 
 /// Where the phases stand, from left to right.
 const PLACES: [(Phase, &str, u32); 4] = [
-    (Phase::Started, "T = 0", 150),
-    (Phase::PromptAccepted, "prompt accepted", 270),
-    (Phase::FirstTurnCompleted, "T = N: first turn over", 540),
+    (Phase::Started, "T = 0", 170),
+    (Phase::PromptAccepted, "prompt accepted", 285),
+    (Phase::FirstTurnCompleted, "T = N: first turn over", 545),
     (Phase::Exited, "exit", 700),
 ];
 const RIGHT: u32 = 760;
