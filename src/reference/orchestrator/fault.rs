@@ -174,7 +174,7 @@ const FAULTS: &[OrchestratorFault] = &[
     .seen("tail queries in status lines"),
     fault("kills-the-slow", "ends a worker at its deadline without a look", &["OR-9"], |choices| choices.at_deadline = AtDeadline::End)
         .seen("timeout wrappers that kill"),
-    fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-9", "OR-12"], |choices| {
+    fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-3", "OR-9", "OR-12"], |choices| {
         choices.at_deadline = AtDeadline::TakeForDone
     })
     .seen("no news is good news"),
