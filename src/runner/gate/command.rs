@@ -30,7 +30,7 @@ use super::plan_of;
 use super::rehearsal::{Ended, Stage};
 
 /// How long after the last deadline an orchestrator is ended: it has to look, to end its sessions and to verify that.
-const GRACE: Duration = Duration::from_secs(12);
+const GRACE: Duration = Duration::from_secs(20);
 /// How much of its output is kept, in bytes.
 const KEPT: usize = 16 * 1024;
 
