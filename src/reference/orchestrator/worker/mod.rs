@@ -1,13 +1,15 @@
 //! One worker on its way through the state machine: each act is one method, which comes back with what happened.
 
+mod asking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::contract::worker_machine::{Act, FIRST, Happening, Stage, next};
-use crate::contract::{Announcement, Args, ContractError, ErrorCode, SessionId, Status, TurnStatus, WorkerState};
+use crate::contract::{Announcement, ContractError, ErrorCode, SessionId, Status, TurnStatus, WorkerState};
 use crate::trace::Outcome;
 
 use super::choices::{AtDeadline, EarlyAbsence, Ends, Hears, LostStart, Polls, Verification, WhenEndFails, WhenGone};
@@ -21,8 +23,6 @@ const STARTS: u32 = 3;
 const ENDS: u32 = 4;
 /// How often the list is looked at, one look after the other.
 const LOOKS: u32 = 3;
-/// The least and the most that one call is given; between them, a quarter of the worker's deadline.
-const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
 /// A worker.
 pub(super) struct Worker {
@@ -389,42 +389,5 @@ impl Worker {
                 Happening::Unanswered
             }
         }
-    }
-
-    // ---- asking --------------------------------------------------------------------------------------------------
-
-    /// One call, within its limit.
-    async fn call(&self, operation: &str, args: Value) -> Result<Args, ContractError> {
-        let limit = (self.task.deadline() / 4).clamp(CALL.0, CALL.1);
-        let Value::Object(args) = args else { unreachable!("arguments are written as objects") };
-        match timeout(limit, self.orchestra.client.call(operation, args)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(ContractError::new(ErrorCode::Timeout, format!("{operation}: no answer within {} s", limit.as_secs_f64()))),
-        }
-    }
-
-    async fn list(&self) -> Result<Vec<Value>, ContractError> {
-        let mut answer = self.call("list_sessions", json!({})).await?;
-        Ok(answer.get_mut("sessions").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default())
-    }
-
-    fn entry<'a>(&self, listed: &'a [Value]) -> Option<&'a Value> {
-        let session = self.session.as_ref()?;
-        listed.iter().find(|item| item["session_id"] == session.as_str())
-    }
-
-    /// Whether the list has the session with a status that is alive, or with none.
-    fn lives_in(&self, listed: &[Value]) -> bool {
-        self.entry(listed).is_some_and(|item| item["status"].as_str().and_then(Status::from_name).is_none_or(Status::is_alive))
-    }
-
-    async fn is_listed(&self) -> bool {
-        self.list().await.is_ok_and(|listed| self.entry(&listed).is_some())
-    }
-
-    /// The status that the list gives the session, where it has it and says one.
-    async fn status(&self) -> Option<Status> {
-        let listed = self.list().await.ok()?;
-        Status::from_name(self.entry(&listed)?["status"].as_str()?)
     }
 }
