@@ -45,9 +45,11 @@ fn over_every_front_the_reference_keeps_every_rule() {
         for via in ["cli", "rpc", "mcp"] {
             scope.spawn(move || {
                 let (report, status) = gated(&["--jobs", "6"], &[passmuster, "orchestrate", "--via", via]);
-                let wrong: Vec<_> = report.scenarios.iter().filter(|it| !matches!(it.verdict, Verdict::Passed | Verdict::Skipped)).collect();
+                let wrong: Vec<_> =
+                    report.scenarios.iter().filter(|it| !matches!(it.verdict, Verdict::Passed | Verdict::Skipped)).collect();
                 assert!(status == 0 && wrong.is_empty(), "{via}: {wrong:#?}");
-                let unknown: Vec<_> = report.requirements.iter().filter(|it| it.verdict != Verdict::Passed).map(|it| it.id.as_str()).collect();
+                let unknown: Vec<_> =
+                    report.requirements.iter().filter(|it| it.verdict != Verdict::Passed).map(|it| it.id.as_str()).collect();
                 assert_eq!(unknown, ["OR-10"], "a day does not pass here");
             });
         }

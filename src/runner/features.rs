@@ -10,7 +10,7 @@ use include_dir::{Dir, include_dir};
 use regex::Regex;
 
 use crate::contract::{self, SUITES, Side};
-use crate::spec::{RequirementId, ScenarioTags};
+use crate::spec::{Need, RequirementId, ScenarioTags};
 use crate::steps::gate::{GATE_STEPS, is_gate_step};
 use crate::steps::{World, collection, steps};
 
@@ -72,6 +72,20 @@ pub enum FeatureError {
         text: String,
         /// The nearest pattern.
         nearest: &'static str,
+    },
+    /// A tag names a need that there is not: it would be passed over.
+    #[error("{file}:{line}: the scenario \"{name}\" has the tag @needs:{word}: {why}")]
+    UnknownNeed {
+        /// The file.
+        file: String,
+        /// The scenario's line.
+        line: usize,
+        /// The scenario's name.
+        name: String,
+        /// The word.
+        word: String,
+        /// What is wrong with it, and the nearest word.
+        why: String,
     },
     /// A scenario without a requirement: its findings could name nothing.
     #[error("{file}:{line}: the scenario \"{name}\" has no requirement tag, such as @LC-CREATE-1")]
@@ -219,6 +233,12 @@ fn one(file: &str, suite: &str, tags: Vec<String>, background: Vec<Step>, scenar
     }
     let written =
         Written { file: file.to_owned(), line: scenario.position.line, name: scenario.name.clone(), suite: suite.to_owned(), tags, steps };
+    for word in written.tag_values("needs") {
+        if let Err(error) = word.parse::<Need>() {
+            let (line, why) = (scenario.position.line, format!("{error}; {}", error.advice()));
+            errors.push(FeatureError::UnknownNeed { file: file.to_owned(), line, name: written.name.clone(), word: word.to_owned(), why });
+        }
+    }
     if written.requirements().is_empty() {
         errors.push(FeatureError::NoRequirement { file: file.to_owned(), line: written.line, name: written.name.clone() });
     }
@@ -268,12 +288,19 @@ impl FeatureError {
     pub fn place(&self) -> (&str, Option<usize>) {
         match self {
             FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
-            FeatureError::UnknownStep { file, line, .. } | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
+            FeatureError::UnknownStep { file, line, .. }
+            | FeatureError::UnknownNeed { file, line, .. }
+            | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
         }
     }
 }
 
 impl Written {
+    /// What the scenario itself needs of a system.
+    pub fn needs(&self) -> impl Iterator<Item = Need> {
+        self.tag_values("needs").filter_map(|word| word.parse().ok())
+    }
+
     /// The requirements that the scenario is tagged with, in the order written. The first is what its steps judge.
     pub fn requirements(&self) -> Vec<RequirementId> {
         self.tags.iter().filter_map(|tag| tag.parse().ok()).collect()
@@ -307,6 +334,16 @@ mod tests {
         assert_eq!(
             errors[0].to_string(),
             "mine.feature:4: no such step: `session \"A\" is startd`; did you mean `session {string} is started`? `passmuster steps` lists them all"
+        );
+    }
+
+    #[test]
+    fn a_need_that_there_is_not_is_no_need_that_is_met() {
+        let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Given session \"A\" is started\n";
+        let error = parse("mine.feature", text).unwrap_err()[0].to_string();
+        assert!(
+            error.starts_with("mine.feature:3: the scenario \"s\" has the tag @needs:end_sesion") && error.contains("`end_session`"),
+            "{error}"
         );
     }
 

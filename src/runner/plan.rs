@@ -7,7 +7,7 @@ use cucumber::tag::Ext as _;
 
 use crate::contract::{AgentKind, OperationSpec, suite};
 use crate::driver::{Announces, Offer};
-use crate::spec::{Registry, RequirementId};
+use crate::spec::{Need, Registry, RequirementId};
 
 use super::features::Written;
 
@@ -152,38 +152,38 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
     if scenario.has_tag("stream") && !system.announces.by_stream {
         return Fate::Skip("the system offers no stream of announcements".into());
     }
-    let own = scenario.tag_values("needs").map(|need| (None, need.to_owned()));
-    let required = scenario.requirements().into_iter().filter_map(|id| registry.get(&id)).flat_map(|requirement| {
-        requirement.needs.iter().map(move |need| (Some(requirement.id.clone()), need.to_string())).collect::<Vec<_>>()
-    });
+    let own = scenario.needs().map(|need| (None, need));
+    let required = scenario.requirements().into_iter().filter_map(|id| registry.get(&id));
+    let required = required.flat_map(|requirement| requirement.needs.iter().map(|need| (Some(&requirement.id), *need)));
     let operations = suite(&scenario.suite).map(|suite| suite.operations).unwrap_or_default();
     for (requirement, need) in own.chain(required) {
-        let lacks = |what: String, optional: bool| match &requirement {
+        let lacks = |what: String, optional: bool| match requirement {
             Some(requirement) if !optional => Fate::Lacks { requirement: requirement.clone(), what },
             _ => Fate::Skip(what),
         };
-        if let Some(operation) = OperationSpec::find(operations, &need) {
-            if !(system.offer)(operation).offered {
-                return lacks(format!("the manifest maps no `{need}`"), operation.optional);
+        match need {
+            Need::Operation(name) => {
+                let operation = OperationSpec::find(operations, name);
+                if let Some(operation) = operation.filter(|operation| !(system.offer)(operation).offered) {
+                    return lacks(format!("the manifest maps no `{need}`"), operation.optional);
+                }
             }
-            continue;
-        }
-        match need.as_str() {
-            "announcements" if !(system.announces.by_stream || system.announces.by_waiting) => {
+            Need::Announcements if !(system.announces.by_stream || system.announces.by_waiting) => {
                 return lacks("the manifest maps no announcements: neither `wait_events` nor `[events.turn_completed]`".into(), false);
             }
-            "serve" if !system.can_restart => {
+            Need::Serve if !system.can_restart => {
                 return Fate::Skip("the manifest has no `[serve]` that could be killed and started again".into());
             }
-            "record" if !system.has_record => {
+            Need::Record if !system.has_record => {
                 return Fate::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
             }
-            _ => match need.strip_prefix("processes=") {
-                Some(wanted) if wanted != system.processes => {
-                    return Fate::Skip(format!("applies to one agent process per {wanted}; the manifest says `{}`", system.processes));
-                }
-                _ => {}
-            },
+            Need::ProcessPerSession if system.processes != "session" => {
+                return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes));
+            }
+            Need::Agent(agent) if !system.agents.contains(&agent) => {
+                return Fate::Skip(format!("the manifest does not list the agent {agent}"));
+            }
+            Need::Announcements | Need::Serve | Need::Record | Need::ProcessPerSession | Need::Agent(_) => {}
         }
     }
     Fate::Run
