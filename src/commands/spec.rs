@@ -144,10 +144,11 @@ fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
 fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding>> {
     let registry = facts.registry();
     let broken: Vec<&str> = known_faults().flat_map(|fault| fault.breaks).copied().collect();
-    let mut found = without_fault(registry, &broken);
+    let mut found = Vec::new();
     match facts.read_scenarios() {
         Ok(scenarios) => {
             found.extend(check(registry, scenarios));
+            found.extend(without_fault(registry, scenarios, &broken));
             found.extend(build(paths, facts)?.stale);
         }
         // Tables that count scenarios cannot be drawn without them.

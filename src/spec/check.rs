@@ -72,12 +72,11 @@ fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> boo
     }
 }
 
-/// Finds requirements for managers that no named fault breaks, given the ids that faults break.
-pub fn without_fault(registry: &Registry, broken: &[&str]) -> Vec<CheckFinding> {
-    let of_managers = |requirement: &Requirement| suite(&requirement.suite).is_none_or(|suite| suite.side == Side::Manager);
-    let bound = |requirement: &&Requirement| {
-        requirement.party == Party::Manager && of_managers(requirement) && requirement.is_in(SpecVersion::NEWEST)
-    };
+/// Finds requirements that no named fault breaks, given the ids that faults break: of those that must have a scenario, the
+/// ones for managers and orchestrators. Stores have no faults yet.
+pub fn without_fault(registry: &Registry, scenarios: &[ScenarioTags], broken: &[&str]) -> Vec<CheckFinding> {
+    let has_faults = |requirement: &Requirement| suite(&requirement.suite).is_none_or(|suite| suite.side != Side::Store);
+    let bound = |requirement: &&Requirement| has_faults(requirement) && is_to_be_tested(requirement, scenarios);
     let without = registry.iter().filter(bound).filter(|requirement| !broken.contains(&requirement.id.as_str()));
     let told = |requirement: &Requirement| CheckFinding {
         file: requirement.file.clone(),
@@ -145,6 +144,21 @@ mod tests {
         assert_eq!(check(&registry, &[]), []);
         let other = ScenarioTags { feature: "features/orchestrator/x.feature".into(), ..scenario(&["virtual"]) };
         assert_eq!(check(&registry, &[other]).len(), 1);
+    }
+
+    #[test]
+    fn what_must_have_a_scenario_must_have_a_fault() {
+        let stated = "### LC-X-1 · MUST · manager · one\n\nIt MUST.\n\nWhy: so.\n\n### LC-X-2 · MUST · manager · two\n\nIt MUST.\n\nWhy: so.\n\n\
+             ### LC-X-3 · MAY · agent · fact\n\nIt MAY.\n\nWhy: so.\n\n### LC-X-4 · MUST · orchestrator · rule\n\nIt MUST.\n\nWhy: so.\n";
+        let registry = Registry::from_documents(&[document(stated)]).unwrap();
+        let mut tested = scenario(&["LC-X-4"]);
+        let ids = |scenarios: &[ScenarioTags]| -> Vec<String> {
+            let found = without_fault(&registry, scenarios, &["LC-X-1"]);
+            found.iter().map(|finding| finding.message.split(' ').next().unwrap().to_owned()).collect()
+        };
+        assert_eq!(ids(&[tested.clone()]), ["LC-X-2"]);
+        tested.feature = "features/lifecycle/x.feature".into();
+        assert_eq!(ids(&[tested]), ["LC-X-2", "LC-X-4"]);
     }
 
     #[test]
