@@ -22,7 +22,7 @@ fn stored() -> KillMatrix {
 fn there_are_more_than_eighty_and_every_manager_requirement_is_broken_by_one() {
     assert!(FAULTS.len() >= 80);
     let broken: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
-    let suites = ["lifecycle", "codex-observability"];
+    let suites = ["lifecycle", "codex-observability", "resumption"];
     let of_managers =
         Registry::embedded().iter().filter(|requirement| requirement.party == Party::Manager && suites.contains(&&*requirement.suite));
     let unbroken: Vec<&str> = of_managers.map(|requirement| requirement.id.as_str()).filter(|id| !broken.contains(id)).collect();
@@ -42,7 +42,7 @@ fn the_rules_that_matter_most_are_broken_in_three_ways_at_least() {
 #[test]
 fn every_scenario_has_caught_a_fault() {
     let planned = prepare(&Subject::Reference(Reference::default()), &Options::default()).unwrap();
-    let suites = ["lifecycle", "codex-observability"];
+    let suites = ["lifecycle", "codex-observability", "resumption"];
     let stored = stored();
     let caught: BTreeSet<&str> =
         stored.faults.iter().flat_map(|row| row.detectors.values().flatten()).map(|by| by.split(" (").next().unwrap_or_default()).collect();

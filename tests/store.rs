@@ -266,3 +266,37 @@ fn a_hook_exits_well_on_anything_and_has_a_sample() {
     );
     assert_eq!(said(&ground.command(&["hook", "subagent-stop", "--test"]).output().unwrap())["outcome"], "completed");
 }
+
+/// Runs some scenarios of the suite on a manifest's store.
+fn verified(manifest: &str, scenarios: &[&str]) -> (Option<i32>, String) {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/manifests").join(manifest);
+    let mut command = Command::new(PASSMUSTER);
+    command.arg("verify").arg(manifest);
+    command.args(scenarios.iter().flat_map(|key| ["--scenario".to_owned(), format!("resumption/{key}")]));
+    let output = command.output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[rstest::rstest]
+fn the_store_conforms_behind_every_front(#[values("store-cli.toml", "store-rpc.toml", "store-mcp.toml")] manifest: &str) {
+    let some = [
+        "examples/an-approval-pause-is-survived",
+        "examples/an-investigation-goes-on-over-three-turns",
+        "durability/updates-at-once-are-all-kept",
+        "decision/just-under-thirty-minutes-are-not-too-long",
+        "decision/thirty-minutes-are",
+        "cleanup/what-is-older-goes-what-is-younger-stays",
+        "metadata/values-keep-their-types-two-nlines-and-a-quote",
+        "creation/an-id-that-is-no-plain-name-is-refused-absolute",
+    ];
+    let (code, text) = verified(manifest, &some);
+    assert!(code == Some(0) && text.contains("8 passed"), "{text}");
+}
+
+#[test]
+fn a_store_that_prints_prose_is_understood_and_found_out() {
+    let (code, text) = verified("agent-session.toml", &["decision/thirty-minutes-are", "metadata/findings-accumulate-over-turns"]);
+    assert!(code == Some(0) && text.contains("2 passed"), "{text}");
+    let (code, text) = verified("agent-session.toml", &["creation/a-session-that-is-there-is-refused-and-stays-as-it-is"]);
+    assert!(code == Some(1) && text.contains("RS-CREATE-3"), "{text}");
+}

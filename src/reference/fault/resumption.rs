@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::resumption::seams::{
@@ -10,6 +11,10 @@ use super::super::resumption::seams::{
 };
 use super::{Fault, store_fault as fault};
 use crate::contract::SessionPhase;
+
+/// What shows only where a session that waits for approval is resumed.
+const APPROVALS: &[&str] =
+    &["RS-HOOK-1", "RS-HOOK-2", "RS-RESUME-3", "RS-RESUME-4", "RS-RESUME-5", "RS-RESUME-6", "RS-RESUME-7", "RS-DUR-5"];
 
 /// The conditions without one.
 macro_rules! without {
@@ -132,6 +137,14 @@ pub(super) const FAULTS: &[Fault] = &[
             record.resume_ready = phase == SessionPhase::Approval;
         };
     }),
+    fault("forgets-approvals", "is ready in every phase that can be resumed but an approval", &["RS-PHASE-6", "RS-RESUME-1"], |s| {
+        s.enter = |record, phase| {
+            enter(record, phase);
+            record.resume_ready &= phase != SessionPhase::Approval;
+        };
+    })
+    .also(APPROVALS),
+    fault("updates-nobody", "says that it updated a session that it does not know", &["RS-PHASE-3"], |s| s.unknown_update = |_| Ok(())),
     // ---- metadata
     fault("replaces-metadata", "replaces all metadata with what an update names", &["RS-META-1"], |s| {
         s.merge = |known, given| {
@@ -170,6 +183,25 @@ pub(super) const FAULTS: &[Fault] = &[
         s.merge = |known, given| {
             let float = |value: Value| value.as_f64().map_or(value, Value::from);
             known.extend(given.into_iter().map(|(key, value)| (key, float(value))));
+        };
+    }),
+    fault("reads-texts", "takes texts for the JSON that they look like", &["RS-META-2"], |s| {
+        s.merge = |known, given| {
+            let read = |value: Value| value.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(value);
+            known.extend(given.into_iter().map(|(key, value)| (key, read(value))));
+        };
+    })
+    .seen("YAML and query strings: `7` is a number, whoever wrote it"),
+    fault("empty-is-null", "keeps what is empty as null", &["RS-META-2"], |s| {
+        s.merge = |known, given| {
+            let is_empty = |value: &Value| *value == json!("") || *value == json!([]) || *value == json!({});
+            known.extend(given.into_iter().map(|(key, value)| if is_empty(&value) { (key, Value::Null) } else { (key, value) }));
+        };
+    }),
+    fault("one-line-texts", "keeps texts on one line", &["RS-META-2"], |s| {
+        s.merge = |known, given| {
+            let line = |value: Value| value.as_str().map(|text| text.replace('\n', " ").into()).unwrap_or(value);
+            known.extend(given.into_iter().map(|(key, value)| (key, line(value))));
         };
     }),
     fault("errors-uncounted", "keeps an error and does not count it", &["RS-ERR-1", "RS-RESUME-5"], |s| {
@@ -265,6 +297,12 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("careless-outcomes", "takes outcomes in any case", &["RS-FINAL-2"], |s| {
         s.outcome = |word| SessionPhase::from_name(&word.to_lowercase()).filter(|phase| phase.is_final());
     }),
+    fault("anything-completes", "takes an outcome that nobody knows for `completed`", &["RS-FINAL-2"], |s| {
+        s.outcome = |word| SessionPhase::from_name(word).filter(|phase| phase.is_final()).or(Some(SessionPhase::Completed));
+    }),
+    fault("no-summary-is-empty", "keeps an empty summary where there is none", &["RS-FINAL-1"], |s| {
+        s.finish = |record, outcome, summary, now| finish(record, outcome, summary.or(Some("")), now);
+    }),
     fault("duration-since-activity", "counts the duration from the last activity", &["RS-FINAL-1", "RS-PHASE-5"], |s| {
         s.finish = |record, outcome, summary, now| {
             let since = record.last_updated;
@@ -314,6 +352,10 @@ pub(super) const FAULTS: &[Fault] = &[
         s.cleaning.since = |record| record.created_at;
     })
     .seen("cleanup by the id's timestamp"),
+    fault("active-stays-for-ever", "never removes a session that is not over", &["RS-CLEAN-1", "RS-CLEAN-2"], |s| {
+        s.cleaning.since = |record| if record.phase.is_final() { record.last_updated } else { Timestamp::MAX };
+    })
+    .seen("sessions whose agent was killed pile up"),
     fault("cleans-by-minutes", "takes hours for minutes", &["RS-CLEAN-1", "RS-CLEAN-2"], |s| {
         s.cleaning.age = |hours| Duration::try_from_secs_f64(hours * 60.0).ok();
     })
@@ -334,6 +376,8 @@ pub(super) const FAULTS: &[Fault] = &[
         .seen("`open(path, 'w')`, then a kill"),
     fault("everybody-may-read", "writes records that everybody may read", &["RS-DUR-4"], |s| s.writing.mode = 0o644)
         .seen("the umask's defaults"),
+    fault("its-own-fields-alone", "drops the fields of other tools", &["RS-DUR-5"], |s| s.kept = |record| record.other.clear())
+        .seen("a record through a struct without its unknown fields"),
     // ---- hooks
     fault("hooks-fail", "fails in a hook that cannot do what it is for", &["RS-HOOK-4"], |s| s.hooks.fail = true)
         .also(&["RS-HOOK-2", "RS-RESUME-8"])
@@ -354,6 +398,9 @@ pub(super) const FAULTS: &[Fault] = &[
         };
     }),
     fault("oldest-resumed", "resumes the oldest session of a task", &["RS-HOOK-2"], |s| s.hooks.newest = false),
+    fault("newest-or-nothing", "takes the newest session of a task, whether it can be resumed or not", &["RS-HOOK-2"], |s| {
+        s.hooks.resumable_alone = false;
+    }),
     fault("tells-nothing", "resumes without the session's history", &["RS-HOOK-1"], |s| {
         s.hooks.told = |record: &Record| {
             let mut known = told(record);

@@ -17,6 +17,8 @@ pub struct Hooks {
     pub(in crate::reference) outcome: fn(&Value) -> SessionPhase,
     /// Whether a session is the one of an input without an id.
     pub(in crate::reference) is_meant: fn(&Record, &Args) -> bool,
+    /// Whether only those are looked at that can be resumed.
+    pub(in crate::reference) resumable_alone: bool,
     /// Whether the last of several that are meant is taken; else the first.
     pub(in crate::reference) newest: bool,
     /// What a resumed agent gets to know.
@@ -29,7 +31,7 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        Self { fail: false, outcome, is_meant, newest: true, told, context: Value::clone, summary }
+        Self { fail: false, outcome, is_meant, resumable_alone: true, newest: true, told, context: Value::clone, summary }
     }
 }
 
@@ -134,8 +136,9 @@ impl Store {
         let now = self.now();
         let resumable = |record: &Record| decide(self.seams.conditions, record, &self.limits, now).resume();
         let mut meant = self.list(true, None)?.sessions;
-        meant.retain(|record| (hooks.is_meant)(record, input) && resumable(record));
-        Ok(if hooks.newest { meant.pop() } else { meant.into_iter().next() })
+        meant.retain(|record| (hooks.is_meant)(record, input) && (resumable(record) || !hooks.resumable_alone));
+        let chosen = if hooks.newest { meant.pop() } else { meant.into_iter().next() };
+        Ok(chosen.filter(resumable))
     }
 
     /// Ends the session of an agent that has stopped.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::contract::{Args, SessionPhase};
 
 use super::folder::Writing;
+use super::store::StoreError;
 use super::{cleaning, finishing, hooks, id, record, redaction};
 
 // What a fault is made of: what conforms, changed a little.
@@ -72,6 +73,10 @@ pub struct Seams {
     pub(in crate::reference) merge: fn(&mut Args, Args),
     /// What of metadata is stored.
     pub(in crate::reference) redact: fn(Args) -> Args,
+    /// What becomes of an update of a session that nobody knows.
+    pub(in crate::reference) unknown_update: fn(StoreError) -> Result<(), StoreError>,
+    /// What is done to a record before it is written.
+    pub(in crate::reference) kept: fn(&mut Record),
     /// How an error is noted.
     pub(in crate::reference) note_error: fn(&mut Record, &str),
     /// What is against resuming, in order.
@@ -120,6 +125,8 @@ impl Default for Seams {
             enter: record::enter,
             merge: record::merge,
             redact: redaction::redact,
+            unknown_update: Err,
+            kept: |_| {},
             note_error: record::note_error,
             conditions: CONDITIONS,
             decides_on_corrupt: true,

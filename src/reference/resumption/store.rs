@@ -190,7 +190,7 @@ impl Store {
             Err(refused) => (None, Some(refused)),
         };
         let metadata = (self.seams.redact)(change.metadata);
-        self.change(id, self.seams.is_over, |record, now| {
+        let updated = self.change(id, self.seams.is_over, |record, now| {
             (self.seams.merge)(&mut record.metadata, metadata);
             if let Some(error) = &change.error {
                 (self.seams.note_error)(record, error);
@@ -203,7 +203,11 @@ impl Store {
                 }
                 None => {}
             }
-        })?;
+        });
+        match updated {
+            Err(unknown @ StoreError::NotFound(_)) => (self.seams.unknown_update)(unknown)?,
+            updated => updated?,
+        }
         refused.map_or(Ok(()), Err)
     }
 
@@ -235,6 +239,7 @@ impl Store {
         let changes = record.history.len();
         change(&mut record, now);
         record.last_updated = now;
+        (self.seams.kept)(&mut record);
         folder.write(&record, self.seams.writing).map_err(|error| self.failed(id, error))?;
         if record.phase.is_final() {
             let duration_seconds = seconds_between(record.created_at, now);
