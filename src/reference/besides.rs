@@ -1,6 +1,7 @@
 //! What faulty managers do besides what they were asked for. One that conforms does nothing of it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::contract::SessionId;
 
@@ -9,6 +10,9 @@ use super::manager::Manager;
 use super::native::native_root;
 use super::seams::{Act, At};
 use super::session::Live;
+
+/// How many agents a manager launches that nobody asked for, at most.
+const LAUNCHED_BESIDES: usize = 30;
 
 impl Manager {
     pub(super) async fn besides(self: &Arc<Self>, at: At, live: &Arc<Live>) {
@@ -35,6 +39,10 @@ impl Manager {
             Act::AnnounceEnd => self.announce_end(live, "not found"),
             Act::Launch(count) => {
                 for _ in 0..count {
+                    // What is launched exits, too: on real processes that would be a fork bomb.
+                    if self.launched_besides.fetch_add(1, Ordering::Relaxed) >= LAUNCHED_BESIDES {
+                        return;
+                    }
                     let _ = self.launch(live).await;
                 }
             }

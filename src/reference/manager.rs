@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -118,6 +118,8 @@ pub struct Manager {
     pub(super) buffer: Mutex<Option<String>>,
     /// Whether something stands in the way of every list.
     pub(super) broken: AtomicBool,
+    /// How many agents were launched that nobody asked for.
+    pub(super) launched_besides: AtomicUsize,
     pub(super) one_at_a_time: AsyncMutex<()>,
     closing: AtomicBool,
     pub(super) stopped: CancellationToken,
@@ -141,6 +143,7 @@ impl Manager {
             listed: Mutex::default(),
             buffer: Mutex::default(),
             broken: AtomicBool::new(false),
+            launched_besides: AtomicUsize::new(0),
             one_at_a_time: AsyncMutex::default(),
             closing: AtomicBool::new(false),
             stopped: CancellationToken::new(),
