@@ -4,6 +4,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
 
+use crate::agent::processes::ProcFs;
 use crate::driver::sandbox;
 
 /// Becomes true when the user, or the system, asks for the end.
@@ -13,8 +14,9 @@ pub fn watch() -> watch::Receiver<bool> {
         std::thread::spawn(move || {
             for _ in signals.forever() {
                 if asked.send_replace(true) {
-                    // What was started has the harness's pipes: it ends with them.
+                    ProcFs::end_descendants_of(std::process::id(), &[]);
                     sandbox::sweep_own();
+                    sandbox::sweep();
                     std::process::exit(130);
                 }
             }

@@ -18,10 +18,13 @@ pub fn verdict_of(findings: &[Finding], registry: &Registry) -> Verdict {
 pub fn judge_by(result: &mut ScenarioResult, registry: &Registry, version: SpecVersion) {
     let states = |id: &RequirementId| registry.get(id).is_none_or(|requirement| requirement.is_in(version));
     result.requirements.retain(states);
-    let found = result.findings.len();
     result.findings.retain(|finding| states(&finding.requirement));
-    if result.findings.len() < found && matches!(result.verdict, Verdict::Failed | Verdict::Warned) {
-        result.verdict = verdict_of(&result.findings, registry);
+    if matches!(result.verdict, Verdict::Failed | Verdict::Warned) {
+        result.verdict = match verdict_of(&result.findings, registry) {
+            // The finding that is gone hid that the scenario did not come to its end.
+            Verdict::Passed if result.reason.is_some() => Verdict::Blocked,
+            verdict => verdict,
+        };
     }
 }
 
@@ -249,6 +252,23 @@ mod tests {
     }
 
     #[test]
+    fn a_requirement_has_the_scenarios_that_concern_it_and_no_others() {
+        let named = |key: &str, tag: &str, verdict, findings: &[&str]| ScenarioResult {
+            key: key.into(),
+            requirements: vec![id(tag)],
+            ..scenario(verdict, "", findings)
+        };
+        let scenarios = [
+            named("tagged", "LC-OBS-1", Verdict::Passed, &[]),
+            named("other", "LC-OBS-3", Verdict::Failed, &["LC-OBS-3"]),
+            named("found", "LC-OBS-3", Verdict::Failed, &["LC-OBS-1"]),
+            named("broken", "LC-OBS-3", Verdict::CouldNotTest, &["LC-OBS-1"]),
+        ];
+        let results = requirement_results([&example::requirement("LC-OBS-1")], &scenarios, &BTreeMap::new());
+        assert_eq!(results[0].scenarios, ["tagged", "found"]);
+    }
+
+    #[test]
     fn an_operation_that_is_not_mapped_fails_the_requirement_that_needs_it() {
         let unmapped = BTreeMap::from([(id("LC-OBS-1"), "the manifest maps no `send_message`".to_owned())]);
         let results = requirement_results([&example::requirement("LC-OBS-1")], &[scenario(Verdict::Skipped, "s", &[])], &unmapped);
@@ -307,16 +327,19 @@ mod tests {
         let text = "---\nsuite: lifecycle\ntitle: T\nspec_version: \"1.0\"\n---\n\n### LC-X-1 · MUST · manager · t\n\nRetired: 1.0\n\nIt MUST.\n\nWhy: so.\n\n\
                     ### LC-X-2 · SHOULD · manager · t\n\nIt SHOULD.\n\nWhy: so.\n";
         let registry = Registry::from_documents(&[("a.md".into(), text.into())]).unwrap();
-        let judged = |ids: &[&str]| {
+        let judged_from = |verdict: Verdict, reason: Option<&str>, ids: &[&str]| {
             let mut result = example::report().scenarios.into_iter().next().unwrap();
-            result.verdict = Verdict::Failed;
+            (result.verdict, result.reason) = (verdict, reason.map(str::to_owned));
             result.requirements = ids.iter().map(|text| id(text)).collect();
             result.findings = ids.iter().map(|id| example::finding(id)).collect();
             judge_by(&mut result, &registry, SpecVersion::FIRST);
             (result.verdict, result.requirements.len(), result.findings.len())
         };
+        let judged = |ids: &[&str]| judged_from(Verdict::Failed, None, ids);
         assert_eq!(judged(&["LC-X-1"]), (Verdict::Passed, 0, 0));
         assert_eq!(judged(&["LC-X-1", "LC-X-2"]), (Verdict::Warned, 1, 1));
         assert_eq!(judged(&["LC-X-1", "MY-OWN-1"]), (Verdict::Failed, 1, 1));
+        assert_eq!(judged_from(Verdict::CouldNotTest, Some("it broke"), &["LC-X-1"]), (Verdict::CouldNotTest, 0, 0));
+        assert_eq!(judged_from(Verdict::Failed, Some("no start"), &["LC-X-1"]), (Verdict::Blocked, 0, 0));
     }
 }
