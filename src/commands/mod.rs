@@ -11,6 +11,7 @@ mod operation;
 mod orchestrate;
 mod profiles;
 mod record;
+mod report;
 mod running;
 mod serve;
 mod session;
@@ -49,6 +50,7 @@ enum Command {
     Hook(store::Hook),
     Trace(trace::Trace),
     Faults(faults::Faults),
+    Report(report::ReportCommand),
     Init(init::Init),
     Explain(explain::Explain),
     Spec(spec::Spec),
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Hook(hook) => store::hook(&hook),
         Command::Trace(trace) => trace::run(&trace),
         Command::Faults(faults) => faults::run(&faults),
+        Command::Report(report) => report::run(&report),
         Command::Init(init) => init::run(&init),
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),

@@ -49,7 +49,7 @@ pub struct Running {
     /// Run each scenario N times; every run counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
-    /// Write a report: json=PATH, junit=PATH, markdown=PATH (repeatable)
+    /// Write a report: html=PATH, json=PATH, junit=PATH, markdown=PATH (repeatable)
     #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
     report: Vec<(String, PathBuf)>,
     /// What is printed

@@ -135,7 +135,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// A text in which nothing is Markdown, on one line.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in view::one_line(text).chars() {
         match c {

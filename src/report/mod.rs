@@ -3,7 +3,9 @@
 //! A form is a pure function from the model to text. What a manager said may hold anything; [`Form::draw`] makes it
 //! harmless once, at the edge, and each form then escapes only what its own syntax needs.
 
+pub mod draw_diff;
 mod github;
+mod html;
 mod json;
 mod junit;
 pub mod kill_matrix;
@@ -64,6 +66,7 @@ pub const FORMS: &[Form] = &[
     Form { name: "github", about: "workflow commands that annotate a run on GitHub", text: Text::Shown, drawn: github::draw },
     Form { name: "json", about: "everything, as the published schema says", text: Text::Exact, drawn: json::draw },
     Form { name: "junit", about: "JUnit XML, for CI systems", text: Text::Shown, drawn: junit::draw },
+    Form { name: "html", about: "one page to look at and to filter", text: Text::Shown, drawn: html::draw },
     Form { name: "markdown", about: "a page with the support table", text: Text::Shown, drawn: markdown::draw },
 ];
 
@@ -96,7 +99,7 @@ mod tests {
     }
 
     #[rstest]
-    fn every_verdict_is_drawn(#[values("plain", "github", "json", "junit", "markdown")] name: &str) {
+    fn every_verdict_is_drawn(#[values("plain", "github", "json", "junit", "markdown", "html")] name: &str) {
         insta::assert_snapshot!(name, Form::find(name).unwrap().draw(&example::report(), &Look::default()));
     }
 
@@ -108,7 +111,9 @@ mod tests {
     }
 
     #[rstest]
-    fn no_control_character_of_a_manager_gets_through(#[values("plain", "terminal", "github", "json", "junit", "markdown")] name: &str) {
+    fn no_control_character_of_a_manager_gets_through(
+        #[values("plain", "terminal", "github", "json", "junit", "markdown", "html")] name: &str,
+    ) {
         let drawn = Form::find(name).unwrap().draw(&example::hostile(), &Look::default());
         let stray: Vec<char> = drawn.chars().filter(|c| sanitise::is_harmful(*c) && *c != '\n').collect();
         assert_eq!(stray, Vec::<char>::new());

@@ -1,11 +1,15 @@
 //! What came of a run: the model that every report draws from, and how findings become verdicts.
 
 pub mod baseline;
+mod diff;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod kill_matrix;
+mod merge;
 pub mod model;
 pub mod traced;
 mod verdicts;
 
+pub use diff::{Change, DIFF_SCHEMA, Diff, Kind, Of, diff};
+pub use merge::{MergeError, merged};
 pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, outcome, over, requirement_results, verdict_of};

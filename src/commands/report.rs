@@ -1,0 +1,137 @@
+//! `passmuster report`: what can be done with the JSON reports of runs that are over.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::report::{Form, draw_diff};
+use crate::results::model::{Report, SCHEMA};
+use crate::results::{diff, exit_code, merged};
+
+use super::running::{Format, report_target};
+
+/// Exit code where a report cannot be read or written.
+const UNREADABLE: u8 = 2;
+
+/// Draw, join and compare JSON reports
+#[derive(Debug, Args)]
+pub struct ReportCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Draw a report in any form
+    Render {
+        /// The JSON report; `-` is standard input
+        file: PathBuf,
+        #[command(flatten)]
+        drawn: Drawn,
+    },
+    /// Join the reports of shards into one; the exit code is that of the whole run
+    Merge {
+        /// The shards' JSON reports
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        drawn: Drawn,
+    },
+    /// Compare two runs: what broke, what was fixed; exit code 1 if something broke
+    Diff {
+        /// The earlier run's JSON report
+        old: PathBuf,
+        /// The later run's JSON report
+        new: PathBuf,
+        /// What is printed
+        #[arg(long, value_enum, default_value_t = DiffFormat::Plain)]
+        format: DiffFormat,
+    },
+}
+
+/// How a report is drawn.
+#[derive(Debug, Args)]
+struct Drawn {
+    /// Write a report: html=PATH, json=PATH, junit=PATH, markdown=PATH (repeatable)
+    #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
+    report: Vec<(String, PathBuf)>,
+    /// What is printed [default: auto, and nothing where --report is given]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Warnings (a SHOULD) count as failures, too
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DiffFormat {
+    Plain,
+    Markdown,
+    Json,
+}
+
+/// Runs the command.
+pub fn run(args: &ReportCommand) -> ExitCode {
+    match done(&args.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(report) => {
+            eprintln!("{report:?}");
+            ExitCode::from(UNREADABLE)
+        }
+    }
+}
+
+fn done(command: &Command) -> miette::Result<u8> {
+    match command {
+        Command::Render { file, drawn } => {
+            drawn.draw(&read(file)?)?;
+            Ok(0)
+        }
+        Command::Merge { files, drawn } => {
+            let parts = files.iter().map(|file| Ok((file.display().to_string(), read(file)?))).collect::<miette::Result<Vec<_>>>()?;
+            let report = merged(&parts).map_err(|error| miette::miette!("{error}"))?;
+            drawn.draw(&report)?;
+            Ok(exit_code(&report, drawn.strict))
+        }
+        Command::Diff { old, new, format } => {
+            let diff = diff(&read(old)?, &read(new)?);
+            super::print(&match format {
+                DiffFormat::Plain => draw_diff::plain(&diff),
+                DiffFormat::Markdown => draw_diff::markdown(&diff),
+                DiffFormat::Json => draw_diff::json(&diff),
+            });
+            Ok(u8::from(diff.broke()))
+        }
+    }
+}
+
+impl Drawn {
+    fn draw(&self, report: &Report) -> miette::Result<()> {
+        let format = self.format.unwrap_or(Format::Auto);
+        let look = format.look(self.strict);
+        for (form, path) in &self.report {
+            let text = Form::find(form).expect("the command line was checked").draw(report, &look);
+            std::fs::write(path, text).map_err(|error| miette::miette!("{}: the report cannot be written: {error}", path.display()))?;
+        }
+        if self.format.is_some() || self.report.is_empty() {
+            super::print(&format.form().draw(report, &look));
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> miette::Result<Report> {
+    let name = path.display();
+    let text = match path.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin()),
+        _ => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| miette::miette!("{name}: {error}"))?;
+    let report: Report = serde_json::from_str(&text)
+        .map_err(|error| miette::miette!("{name}: not a report: {error}\n`passmuster verify --report json=FILE` writes one"))?;
+    if report.schema != SCHEMA {
+        return Err(miette::miette!("{name}: its schema is `{}`; this passmuster reads `{SCHEMA}`", report.schema));
+    }
+    Ok(report)
+}

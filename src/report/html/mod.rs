@@ -1,0 +1,289 @@
+//! One HTML page that needs nothing else: the summary, what failed with a picture of each session, the support table, every
+//! scenario; with filters. It loads nothing and sends nothing, and its own policy forbids both.
+
+mod picture;
+
+use std::sync::OnceLock;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use super::{Look, view};
+use crate::contract::AgentKind;
+use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Summary, Verdict};
+use crate::results::outcome;
+use picture::Picture;
+
+const PAGE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// How many findings are shown with a picture and a log: a page has to be opened. The JSON report has them all.
+const PICTURES: usize = 300;
+
+/// What the template is given.
+#[derive(Serialize)]
+struct Page<'a> {
+    style: &'static str,
+    script: &'static str,
+    report: &'a Report,
+    outcome: &'static str,
+    why: String,
+    took: String,
+    counts: [Counts; 2],
+    axes: [Axis; 4],
+    sections: Vec<Section<'a>>,
+    columns: Vec<Column>,
+    support: Vec<SupportRow<'a>>,
+    lists: Vec<List<'a>>,
+    scenarios: Vec<ScenarioRow<'a>>,
+}
+
+/// How many scenarios or requirements came to each verdict.
+#[derive(Serialize)]
+struct Counts {
+    of: &'static str,
+    total: usize,
+    verdicts: Vec<Count>,
+}
+
+#[derive(Serialize)]
+struct Count {
+    #[serde(flatten)]
+    verdict: Shown,
+    count: usize,
+    /// Its part of the bar: where it begins and how wide it is, in thousandths.
+    from: usize,
+    width: usize,
+}
+
+/// A verdict as the page shows it.
+#[derive(Clone, Copy, Serialize)]
+struct Shown {
+    /// Its word in classes and filters.
+    verdict: Verdict,
+    mark: &'static str,
+    words: &'static str,
+}
+
+impl From<Verdict> for Shown {
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, mark: verdict.mark(), words: verdict.words() }
+    }
+}
+
+/// A filter: by what, and what it can be set to, with the words for people.
+#[derive(Serialize)]
+struct Axis {
+    name: &'static str,
+    any: &'static str,
+    choices: Vec<(String, String)>,
+}
+
+/// Requirements that failed, or warned, with what was found.
+#[derive(Serialize)]
+struct Section<'a> {
+    title: &'static str,
+    verdict: Shown,
+    /// Those that failed without a scenario that shows it.
+    whole: Vec<&'a RequirementResult>,
+    found: Vec<Found<'a>>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    id: &'a str,
+    level: &'static str,
+    title: &'a str,
+    sentence: &'a str,
+    cases: Vec<Case<'a>>,
+}
+
+#[derive(Serialize)]
+struct Case<'a> {
+    scenario: ScenarioRow<'a>,
+    finding: &'a Finding,
+    /// Whether its picture, its log and its standard error are shown.
+    whole: bool,
+    picture: Option<Picture>,
+    timeline: String,
+}
+
+/// A column of the support table: an agent, or the scenarios without one.
+#[derive(Serialize)]
+struct Column {
+    agent: &'static str,
+    name: &'static str,
+}
+
+#[derive(Serialize)]
+struct SupportRow<'a> {
+    requirement: &'a RequirementResult,
+    verdict: Shown,
+    cells: Vec<Option<Shown>>,
+}
+
+/// Scenarios that a baseline knows.
+#[derive(Serialize)]
+struct List<'a> {
+    title: &'static str,
+    scenarios: Vec<ScenarioRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct ScenarioRow<'a> {
+    label: String,
+    agent: &'static str,
+    suite: &'a str,
+    feature: &'a str,
+    shown: Shown,
+    /// The requirements that it exercises or found something of, with spaces between.
+    requirements: String,
+    took: String,
+    reason: &'a str,
+}
+
+pub(super) fn draw(report: &Report, look: &Look) -> String {
+    let template = templates().get_template("page.html").expect("the page is there");
+    template.render(Serde(page(report, look))).expect("the page has all that it names")
+}
+
+fn templates() -> &'static Environment<'static> {
+    static TEMPLATES: OnceLock<Environment> = OnceLock::new();
+    TEMPLATES.get_or_init(|| {
+        let mut templates = Environment::new();
+        templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        let lines = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the usual delimiters differ");
+        templates.set_syntax(lines);
+        // The name's ending is what makes it escape every text.
+        templates.add_template("page.html", PAGE).expect("the page is a template");
+        templates
+    })
+}
+
+fn page<'a>(report: &'a Report, look: &Look) -> Page<'a> {
+    let (outcome, why) = outcome(report, look.strict);
+    let mut left = PICTURES;
+    let whole = view::whole_failures(report).collect();
+    let sections = [
+        section("Failed", Verdict::Failed, whole, view::failures(report), &mut left),
+        section("Warned", Verdict::Warned, Vec::new(), view::warnings(report), &mut left),
+    ];
+    let agents: Vec<Option<AgentKind>> = view::agents(report).into_iter().map(Some).collect();
+    let rest = report.scenarios.iter().any(|scenario| scenario.agent.is_none()).then_some(None);
+    let columns: Vec<Option<AgentKind>> = agents.iter().copied().chain(rest).collect();
+    Page {
+        style: STYLE,
+        script: SCRIPT,
+        report,
+        outcome: outcome.words(),
+        why,
+        took: view::took(report.duration_ms),
+        counts: [
+            counts("scenarios", report.scenarios.iter().map(|scenario| scenario.verdict)),
+            counts("requirements", report.requirements.iter().map(|requirement| requirement.verdict)),
+        ],
+        axes: axes(report, &agents),
+        sections: sections.into_iter().filter(|section| !section.whole.is_empty() || !section.found.is_empty()).collect(),
+        support: report.requirements.iter().map(|requirement| support(report, requirement, &columns)).collect(),
+        columns: columns.into_iter().map(|agent| Column { agent: word(agent), name: agent.map_or("any agent", AgentKind::name) }).collect(),
+        lists: view::baseline(report)
+            .into_iter()
+            .filter(|(_, scenarios)| !scenarios.is_empty())
+            .map(|(title, scenarios)| List { title, scenarios: scenarios.into_iter().map(row).collect() })
+            .collect(),
+        scenarios: report.scenarios.iter().map(row).collect(),
+    }
+}
+
+fn counts(of: &'static str, verdicts: impl Iterator<Item = Verdict>) -> Counts {
+    let summary = Summary::of(verdicts);
+    let total: usize = Verdict::ALL.iter().map(|verdict| summary.count(*verdict)).sum();
+    let mut before = 0;
+    let verdicts = Verdict::ALL.map(|verdict| {
+        let count = summary.count(verdict);
+        let [from, until] = [before, before + count].map(|many| many * 1000 / total.max(1));
+        before += count;
+        Count { verdict: verdict.into(), count, from, width: until - from }
+    });
+    Counts { of, total, verdicts: verdicts.into() }
+}
+
+fn axes(report: &Report, agents: &[Option<AgentKind>]) -> [Axis; 4] {
+    let same = |text: &str| (text.to_owned(), text.to_owned());
+    let mut suites: Vec<&str> = report.scenarios.iter().map(|scenario| scenario.suite.as_str()).collect();
+    suites.extend(report.requirements.iter().map(|requirement| requirement.suite.as_str()));
+    suites.sort_unstable();
+    suites.dedup();
+    let agents = agents.iter().map(|agent| same(word(*agent))).collect();
+    let verdicts = Verdict::ALL.map(|verdict| (slug(verdict).to_owned(), format!("{} {}", verdict.mark(), verdict.words())));
+    let requirements = report.requirements.iter().map(|one| (one.id.to_string(), format!("{} {}", one.id, one.title))).collect();
+    [
+        Axis { name: "suite", any: "every suite", choices: suites.into_iter().map(same).collect() },
+        Axis { name: "agent", any: "every agent", choices: agents },
+        Axis { name: "verdict", any: "every verdict", choices: verdicts.into() },
+        Axis { name: "requirement", any: "every requirement", choices: requirements },
+    ]
+}
+
+/// The verdict's word in the page's filters: as in JSON.
+fn slug(verdict: Verdict) -> String {
+    serde_json::to_value(verdict).ok().and_then(|word| word.as_str().map(str::to_owned)).expect("a verdict is a word")
+}
+
+fn word(agent: Option<AgentKind>) -> &'static str {
+    agent.map_or("", AgentKind::name)
+}
+
+fn section<'a>(
+    title: &'static str,
+    verdict: Verdict,
+    whole: Vec<&'a RequirementResult>,
+    found: Vec<view::Found<'a>>,
+    left: &mut usize,
+) -> Section<'a> {
+    let found = found.into_iter().map(|found| Found {
+        id: found.id.as_str(),
+        level: found.requirement.map_or("", |requirement| requirement.level.word()),
+        title: found.requirement.map_or("", |requirement| &requirement.title),
+        sentence: found.requirement.map_or("", |requirement| &requirement.sentence),
+        cases: found.cases.into_iter().map(|(scenario, finding)| case(scenario, finding, left)).collect(),
+    });
+    Section { title, verdict: verdict.into(), whole, found: found.collect() }
+}
+
+fn case<'a>(scenario: &'a ScenarioResult, finding: &'a Finding, left: &mut usize) -> Case<'a> {
+    let whole = *left > 0;
+    *left = left.saturating_sub(1);
+    Case {
+        scenario: row(scenario),
+        finding,
+        whole,
+        picture: Picture::of(&finding.trace).filter(|_| whole),
+        timeline: if whole { finding.trace.join("\n") } else { String::new() },
+    }
+}
+
+fn support<'a>(report: &Report, requirement: &'a RequirementResult, columns: &[Option<AgentKind>]) -> SupportRow<'a> {
+    let cells = columns.iter().map(|agent| view::support(report, requirement, *agent).map(Shown::from)).collect();
+    SupportRow { requirement, verdict: requirement.verdict.into(), cells }
+}
+
+fn row(scenario: &ScenarioResult) -> ScenarioRow<'_> {
+    let mut requirements: Vec<_> =
+        scenario.requirements.iter().chain(scenario.findings.iter().map(|finding| &finding.requirement)).collect();
+    requirements.sort();
+    requirements.dedup();
+    ScenarioRow {
+        label: view::label(scenario),
+        agent: word(scenario.agent),
+        suite: &scenario.suite,
+        feature: &scenario.feature,
+        shown: scenario.verdict.into(),
+        requirements: requirements.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        took: view::took(scenario.duration_ms),
+        reason: scenario.reason.as_deref().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,158 @@
+//! A finding's timeline as a picture: one row a line, with a lane each for the caller, the manager, the agent and the file
+//! system. The template draws it; here every line gets its place.
+
+use serde::Serialize;
+
+/// The height of a row.
+const ROW: usize = 24;
+/// Where the first row is: below the lanes' names.
+const TOP: usize = 44;
+
+/// A timeline to be drawn.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Picture {
+    height: usize,
+    /// Where the lanes end.
+    floor: usize,
+    /// What a person hears who cannot see it.
+    words: String,
+    phases: Vec<Band>,
+    rows: Vec<Row>,
+}
+
+/// The rows of a phase of the session, shaded.
+#[derive(Debug, PartialEq, Serialize)]
+struct Band {
+    /// `1` to `4`, in the order phases come.
+    phase: usize,
+    name: &'static str,
+    y: usize,
+    height: usize,
+}
+
+/// One line of the timeline.
+#[derive(Debug, PartialEq, Serialize)]
+struct Row {
+    y: usize,
+    /// The offset in milliseconds; empty where it is not known.
+    at: String,
+    /// The symbols in the lanes: ids in the page.
+    symbols: Vec<&'static str>,
+    /// How the words are set: `step`, `found`, or nothing.
+    set: &'static str,
+    words: String,
+}
+
+impl Picture {
+    /// The picture of a timeline, as [`crate::rules::timeline`] tells it. Nothing where there are no lines.
+    pub fn of(lines: &[String]) -> Option<Self> {
+        if lines.is_empty() {
+            return None;
+        }
+        let rows: Vec<Row> = lines.iter().enumerate().map(|(at, line)| row(TOP + at * ROW, line)).collect();
+        let floor = TOP + (rows.len() - 1) * ROW + ROW / 2;
+        let phases = bands(&rows, floor);
+        let calls = rows.iter().filter(|row| row.symbols.contains(&"ask")).count();
+        let found = rows.iter().find(|row| row.set == "found").map_or(String::new(), |row| format!("; at {} ms it {}", row.at, row.words));
+        let words = format!("Timeline of {} lines with {calls} calls{found}. The text below says the same.", rows.len());
+        Some(Self { height: floor + 34, floor, words, phases, rows })
+    }
+}
+
+fn row(y: usize, line: &str) -> Row {
+    let (at, told) = match line.split_once(" ms  ") {
+        Some((at, told)) => (at.trim().to_owned(), told),
+        None => (String::new(), line.trim()),
+    };
+    let (mark, words) = told.split_once(' ').filter(|(mark, _)| [">", "<", "*", "!", "#", "✗"].contains(mark)).unwrap_or(("", told));
+    let (symbols, set): (Vec<_>, _) = match mark {
+        ">" => (std::iter::once("ask").chain(words.split_once(" < ").map(|(_, said)| answer(said))).collect(), ""),
+        "<" => (vec![answer(words)], ""),
+        "*" => (vec![fact(words)], ""),
+        "!" => (vec!["event"], ""),
+        "✗" => (vec!["found"], "found"),
+        "#" if words.starts_with("step: ") => (vec![], "step"),
+        "#" => (vec!["remark"], ""),
+        _ => (vec!["gap"], ""),
+    };
+    let words = if set == "step" { words.trim_start_matches("step: ") } else { words };
+    Row { y, at, symbols, set, words: words.to_owned() }
+}
+
+/// What was answered: a result, or an error. The words of `list_sessions` are a result.
+fn answer(said: &str) -> &'static str {
+    let word = said.split_whitespace().next().unwrap_or_default();
+    if crate::contract::ERRORS.iter().any(|error| error.name == word) { "refusal" } else { "answer" }
+}
+
+fn fact(words: &str) -> &'static str {
+    match words.split_whitespace().next().unwrap_or_default() {
+        "file_written" | "file_removed" => "file",
+        "agent_exited" | "agent_gone" => "end",
+        "agent_signalled" => "signal",
+        _ => "fact",
+    }
+}
+
+/// The phases that the agent went through, each from the row where it began.
+fn bands(rows: &[Row], floor: usize) -> Vec<Band> {
+    const PHASES: [(&str, &[&str]); 4] = [
+        ("started", &["agent_started"]),
+        ("first turn", &["prompt_accepted", "turn_started"]),
+        ("after the first turn", &["turn_completed"]),
+        ("exited", &["agent_exited", "agent_gone"]),
+    ];
+    let mut begun: Vec<Band> = Vec::new();
+    for row in rows.iter().filter(|row| row.symbols.iter().any(|symbol| ["fact", "end"].contains(symbol))) {
+        let word = row.words.split_whitespace().next().unwrap_or_default();
+        let phase = PHASES.iter().position(|(_, facts)| facts.contains(&word)).map_or(0, |at| at + 1);
+        if phase > begun.last().map_or(0, |band| band.phase) {
+            begun.push(Band { phase, name: PHASES[phase - 1].0, y: row.y - ROW / 2, height: 0 });
+        }
+    }
+    let ends: Vec<usize> = begun.iter().skip(1).map(|band| band.y).chain([floor]).collect();
+    for (band, end) in begun.iter_mut().zip(ends) {
+        band.height = end - band.y;
+    }
+    begun
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("      10 ms  > list_sessions < listed as `running`", &["ask", "answer"], "list_sessions < listed as `running`")]
+    #[case("      10 ms  > end_session < session_not_found \"no\"", &["ask", "refusal"], "end_session < session_not_found \"no\"")]
+    #[case("      10 ms  < ok session_id=\"s1\"", &["answer"], "ok session_id=\"s1\"")]
+    #[case("      10 ms  * file_written path=\"/f\"", &["file"], "file_written path=\"/f\"")]
+    #[case("      10 ms  ! turn_completed turn=1", &["event"], "turn_completed turn=1")]
+    #[case("      10 ms  # step: Given a > b", &[], "Given a > b")]
+    #[case("      10 ms  # killed", &["remark"], "killed")]
+    #[case("      10 ms  ✗ contradicts LC-OBS-7", &["found"], "contradicts LC-OBS-7")]
+    #[case("            … 5 lines left out …", &["gap"], "… 5 lines left out …")]
+    #[case("<script>", &["gap"], "<script>")]
+    #[case("", &["gap"], "")]
+    fn a_line_has_its_symbols(#[case] line: &str, #[case] symbols: &[&str], #[case] words: &str) {
+        let row = row(0, line);
+        assert_eq!((row.symbols.as_slice(), row.words.as_str()), (symbols, words));
+    }
+
+    #[test]
+    fn phases_follow_one_another_without_a_gap() {
+        let records: Vec<_> =
+            crate::trace::jsonl::read(include_bytes!("../../../fixtures/traces/nothing-ended-runs.fail.jsonl").as_slice())
+                .map(Result::unwrap)
+                .collect();
+        let session = crate::rules::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
+        let lines = crate::rules::timeline(&records, &session, None);
+        let picture = Picture::of(&lines).unwrap();
+        assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.ends_with(&row.words) && !row.symbols.contains(&"gap")));
+        let names: Vec<_> = picture.phases.iter().map(|band| band.name).collect();
+        assert_eq!(names, ["started", "first turn", "exited"]);
+        assert!(picture.phases.windows(2).all(|two| two[0].y + two[0].height == two[1].y));
+        assert!(Picture::of(&[]).is_none());
+    }
+}
