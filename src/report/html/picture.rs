@@ -147,7 +147,7 @@ mod tests {
                 .map(Result::unwrap)
                 .collect();
         let session = crate::rules::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
-        let lines = crate::rules::timeline(&records, &session, None);
+        let lines = crate::rules::timeline(&records, &session);
         let picture = Picture::of(&lines).unwrap();
         assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.ends_with(&row.words) && !row.symbols.contains(&"gap")));
         let names: Vec<_> = picture.phases.iter().map(|band| band.name).collect();
