@@ -83,7 +83,7 @@ fn happened(history: &History, session: &Session, entry: &Entry) -> Option<Line>
             let Ok(Value::Object(fields)) = serde_json::to_value(announcement) else { return None };
             format!("! {}{}", announcement.name(), pairs(&fields, &["event", "session_id"]))
         }
-        Entry::Note { text } => format!("# {}", value(&Value::from(text.as_str())).trim_matches('"')),
+        Entry::Note { text } => format!("# {}", cut(text.split_whitespace().collect::<Vec<_>>().join(" "))),
         _ => return None,
     };
     Some(Line::Other(text))
@@ -153,7 +153,11 @@ fn pairs(fields: &Map<String, Value>, without: &[&str]) -> String {
 
 /// A value as JSON, cut after [`VALUE`] characters.
 fn value(value: &Value) -> String {
-    let text = value.to_string();
+    cut(value.to_string())
+}
+
+/// A text's beginning, where it is long.
+fn cut(text: String) -> String {
     match text.char_indices().nth(VALUE) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
