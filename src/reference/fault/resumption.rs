@@ -370,6 +370,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("rubbish-goes", "removes a corrupt record at once", &["RS-CLEAN-4"], |s| s.cleaning.rubbish = Rubbish::Goes),
     // ---- durability
     fault("loses-updates", "reads, changes and writes without a lock", &["RS-DUR-1"], |s| s.locks = false)
+        .also(&["RS-DUR-2"])
         .seen("seed 003's original: 694 of 800 concurrent updates were lost"),
     fault("overwrites", "writes a record where it lies", &["RS-DUR-2", "RS-DUR-3"], |s| s.writing.whole = false)
         .also(&["RS-DUR-1"])
