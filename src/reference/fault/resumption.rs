@@ -204,6 +204,13 @@ pub(super) const FAULTS: &[Fault] = &[
             known.extend(given.into_iter().map(|(key, value)| (key, line(value))));
         };
     }),
+    fault("ascii-alone", "puts question marks for letters that are not ASCII", &["RS-META-2"], |s| {
+        s.merge = |known, given| {
+            let plain = |text: &str| text.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect::<String>();
+            let kept = |value: Value| value.as_str().map(|text| plain(text).into()).unwrap_or(value);
+            known.extend(given.into_iter().map(|(key, value)| (key, kept(value))));
+        };
+    }),
     fault("errors-uncounted", "keeps an error and does not count it", &["RS-ERR-1", "RS-RESUME-5"], |s| {
         s.note_error = |record, error| record.last_error = Some(error.to_owned());
     }),
