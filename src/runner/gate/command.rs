@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::agent::processes::ProcFs;
@@ -31,6 +32,8 @@ use super::rehearsal::{Ended, Stage};
 
 /// How long after the last deadline an orchestrator is ended: it has to look, to end its sessions and to verify that.
 const GRACE: Duration = Duration::from_secs(20);
+/// How long the last of what it wrote is waited for, once it is over.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much of its output is kept, in bytes.
 const KEPT: usize = 16 * 1024;
 
@@ -115,12 +118,13 @@ async fn serve(desk: &Desk, sandbox: &Sandbox) -> Result<Addresses, String> {
 async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &Plan, time_limit: Duration) -> Result<Ended, String> {
     let said = Tail::new(KEPT);
     let mut children = Vec::new();
+    let mut readers = JoinSet::new();
     if orchestrator.per_worker {
         for (number, work) in stage.work.iter().enumerate() {
-            children.push(spawn(orchestrator, stage, at, Some((number, work)), &said)?);
+            children.push(spawn(orchestrator, stage, at, Some((number, work)), &said, &mut readers)?);
         }
     } else {
-        children.push(spawn(orchestrator, stage, at, None, &said)?);
+        children.push(spawn(orchestrator, stage, at, None, &said, &mut readers)?);
     }
     let latest = plan.workers.iter().map(|work| work.deadline_s).max().unwrap_or_default();
     let patience = Duration::from_secs(latest.into()) + GRACE;
@@ -140,7 +144,11 @@ async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &
         let last = started.borrow_and_update().unwrap_or(began);
         let until = (last + patience).min(began + time_limit);
         tokio::select! {
-            code = &mut over => break Some(code),
+            code = &mut over => {
+                // What it said last is read to its end; a child that it left behind may hold the pipe open.
+                let _ = tokio::time::timeout(LAST_WORDS, async { while readers.join_next().await.is_some() {} }).await;
+                break Some(code);
+            }
             () = stage.manager.flooded() => {
                 let outcomes = outcomes(&at.outcome);
                 return Ok(Ended { code: None, overdue: false, flooded: true, outcomes, stderr: said.text() });
@@ -158,6 +166,7 @@ fn spawn(
     at: &Addresses,
     one: Option<(usize, &Assignment)>,
     said: &Tail,
+    readers: &mut JoinSet<()>,
 ) -> Result<Child, String> {
     let workers = match one {
         Some((_, work)) => json!([work]).to_string(),
@@ -203,7 +212,7 @@ fn spawn(
     }
     if let Some(mut err) = child.stderr.take() {
         let said = said.clone();
-        tokio::spawn(async move {
+        readers.spawn(async move {
             let mut buffer = [0; 4096];
             while let Ok(count @ 1..) = err.read(&mut buffer).await {
                 said.push(&buffer[..count]);
