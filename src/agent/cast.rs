@@ -191,6 +191,13 @@ impl Cast {
         number
     }
 
+    /// Waits until a stand-in has done and reported all that it was asked to, or is over: a turn's end is reported
+    /// before the files that come of it are written. Wrap it in a time limit.
+    pub async fn settled(&self, run: &AgentRun) {
+        let number = self.send(run, Command::Settle);
+        self.until(|runs| runs.iter().any(|r| r.id == *run && (r.done >= number || r.over)).then_some(())).await;
+    }
+
     /// Every run so far.
     pub fn runs(&self) -> Vec<Run> {
         self.lock().runs.clone()

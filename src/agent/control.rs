@@ -69,9 +69,9 @@ pub enum Report {
         /// What was asked.
         what: String,
     },
-    /// It did what [`Command`] number `done` (from 0: the script) asked; sent for commands that have no other report.
+    /// The answer to [`Command::Settle`]: what was asked before it is done and reported.
     Done {
-        /// The command's number.
+        /// The number of the command, from 1; the script is not counted.
         done: u64,
     },
     /// It exits.
@@ -103,16 +103,8 @@ pub enum Command {
     },
     /// Die at once by SIGKILL, without a word.
     Die,
-    /// Start a process.
-    Spawn {
-        /// How.
-        how: Child,
-    },
-    /// Print that many bytes of noise to the terminal or pipe.
-    Print {
-        /// How many.
-        bytes: u64,
-    },
+    /// Say [`Report::Done`] when everything asked before is done and reported.
+    Settle,
 }
 
 /// How a stand-in behaves, from the start.

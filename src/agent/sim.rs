@@ -455,14 +455,7 @@ impl Player {
                 self.world.kill(self.pid);
                 return Some(Over::Killed);
             }
-            Command::Spawn { how } => {
-                self.start_child(how);
-                self.world.cast.report(&self.run, Report::Done { done: self.done });
-            }
-            Command::Print { bytes } => {
-                self.draw(&"x".repeat(bytes as usize));
-                self.world.cast.report(&self.run, Report::Done { done: self.done });
-            }
+            Command::Settle => self.world.cast.report(&self.run, Report::Done { done: self.done }),
         }
         None
     }

@@ -229,8 +229,19 @@ fn reported(w: &World) -> BTreeMap<String, u64> {
     sizes
 }
 
+/// Waits until the agents have reported what they have written.
+async fn settled(w: &World) -> Done {
+    for run in w.cast.runs() {
+        timeout(w.limits.start, w.cast.settled(&run.id))
+            .await
+            .map_err(|_| Stop::CouldNotTest(format!("the stand-in {} did not say what it has written", run.id.0)))?;
+    }
+    Ok(())
+}
+
 async fn files_as_left(w: &mut World, a: &Arguments) -> Done {
     let label = a.text(0);
+    settled(w).await?;
     let (agent, left) = (w.session(label)?.agent, reported(w));
     let found: Vec<String> = match &w.ground {
         Ground::Virtual(world) => world.files_below(&world.home().join(native_root(agent))),
@@ -254,6 +265,7 @@ async fn files_as_left(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn files_there(w: &mut World, a: &Arguments) -> Done {
+    settled(w).await?;
     let run = w.run_of(a.text(0)).await?;
     let left = reported(w);
     let lost: Vec<String> = run.files.iter().filter(|path| left.contains_key(*path) && w.file(path).is_none()).cloned().collect();

@@ -198,14 +198,7 @@ impl Player {
                     std::thread::park();
                 }
             }
-            Command::Spawn { how } => {
-                self.start_child(how);
-                self.harness.tell(&Report::Done { done: self.commands });
-            }
-            Command::Print { bytes } => {
-                screen.show(&noise(bytes));
-                self.harness.tell(&Report::Done { done: self.commands });
-            }
+            Command::Settle => self.harness.tell(&Report::Done { done: self.commands }),
         }
         None
     }
