@@ -165,7 +165,6 @@ Feature: Whether a session is resumed
   Scenario: Deciding leaves the record as it is
     Given a stored session "A"
     And "A" moves to "approval"
-    And "A" is remembered
     When 20 minutes pass
     And the decision on "A" is asked for
     And 11 minutes pass
@@ -175,13 +174,13 @@ Feature: Whether a session is resumed
     And "resume_ready" of "A" is "true"
     And the history of "A" is "initializing > approval"
 
-  @RS-RESUME-7 @virtual
+  @RS-RESUME-7
   Scenario: Deciding leaves every field as it is
     Given a stored session "A"
     And "A" moves to "approval"
+    And 20 minutes pass
     And "A" is remembered
-    When 20 minutes pass
-    And the decision on "A" is asked for
+    When the decision on "A" is asked for
     Then "A" is as it was
 
   @RS-RESUME-8

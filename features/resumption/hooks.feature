@@ -25,13 +25,13 @@ Feature: The two hooks
     And "resume_metadata" of the answer is "null"
     And "original_context" of the answer is '{"agent_name":"terraform-architect","agent_id":"$A"}'
 
-  @RS-RESUME-7 @virtual @needs:pre_delegate
+  @RS-RESUME-7 @needs:pre_delegate
   Scenario: A delegation leaves the record as it is
     Given a stored session "A"
     And "A" moves to "approval"
+    And 20 minutes pass
     And "A" is remembered
-    When 20 minutes pass
-    And a delegation is about to happen: '{"agent_name":"terraform-architect","agent_id":"$A"}'
+    When a delegation is about to happen: '{"agent_name":"terraform-architect","agent_id":"$A"}'
     Then "A" is as it was
 
   @RS-HOOK-2

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::contract::Side;
 use crate::reference::fronts::bridge::Bridge;
 use crate::reference::fronts::client::socket;
 use crate::reference::fronts::server::{self, EndSignals, Place};
@@ -21,7 +22,7 @@ pub struct Reference {
     #[arg(long, value_name = "RUNTIME", default_value = "process", global = true)]
     pub runtime: Runtime,
     /// A defect for the manager to have (repeatable); `passmuster faults` lists them
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", global = true, value_parser = |name: &str| Fault::of(Side::Manager, name))]
     pub fault: Vec<Fault>,
     /// Something that the manager does otherwise and conforms all the same (repeatable); `passmuster faults vary --list` lists them
     #[arg(long, value_name = "NAME", global = true)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::contract::{OperationTable, STORE_OPERATIONS};
+use crate::contract::{OperationTable, STORE_OPERATIONS, Side};
 use crate::reference::fronts::server;
 use crate::reference::resumption::stats::Stats;
 use crate::reference::resumption::{Change, Limits, New, Served, Store as Kept, StoreError};
@@ -64,7 +64,7 @@ struct Place {
     #[arg(long, value_name = "N", default_value_t = 3, global = true)]
     max_errors: u64,
     /// A defect for the store to have (repeatable); `passmuster faults` lists them
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(long, value_name = "NAME", global = true, value_parser = |name: &str| Fault::of(Side::Store, name))]
     fault: Vec<Fault>,
 }
 

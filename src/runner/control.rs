@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::contract::Side;
 use crate::driver::manifest::Manifest;
 use crate::driver::sandbox;
 use crate::reference::Fault;
@@ -86,7 +87,7 @@ fn tasks(options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
     let folder = sandbox::folder("control")?;
     let mut tasks = Vec::new();
     for check in CHECKS {
-        let fault: Fault = check.fault.parse().expect("the checks are tested");
+        let fault = Fault::of(Side::Manager, check.fault).expect("the checks are tested");
         let path = folder.path().join(format!("{}.toml", fault.name));
         std::fs::write(&path, manifest(Over::Rpc, fault.name, "--fault", &[], LIMITS))?;
         let subject = Subject::Manifest(Box::new(Manifest::read(&path).expect("the manifests of the reference are tested")));
@@ -106,7 +107,7 @@ mod tests {
     fn every_check_is_of_a_fault_and_a_scenario_that_there_are() {
         let (_folder, tasks) = tasks(&Options::default()).unwrap();
         for (check, task) in CHECKS.iter().zip(tasks) {
-            let fault: Fault = check.fault.parse().unwrap();
+            let fault = Fault::of(Side::Manager, check.fault).unwrap();
             assert!(fault.breaks.contains(&check.requirement) || check.requirement == "CX-2");
             assert_eq!(task.planned.key, check.scenario);
         }

@@ -1,5 +1,6 @@
 //! Features: read, expanded and checked before anything runs.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -110,6 +111,23 @@ pub fn step_collection() -> &'static Collection<World> {
 /// # Errors
 /// Everything that is wrong with them, not only the first.
 pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(folders, |_| true)
+}
+
+/// Reads, as [`read`] does, the features alone that a scenario of that key may stand in.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(key: &str, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
+}
+
+/// The name of a feature's file, as keys have it.
+pub(super) fn stem(file: &str) -> Cow<'_, str> {
+    Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
+}
+
+fn read_those(folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Written>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let mut errors = Vec::new();
     embedded(&EMBEDDED, &mut texts);
@@ -118,6 +136,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
             errors.push(error);
         }
     }
+    texts.retain(|(file, _)| wanted(file));
     let written = all(texts, errors)?;
     let unknown = unknown_needs(&written);
     if unknown.is_empty() { Ok(written) } else { Err(unknown) }

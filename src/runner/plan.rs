@@ -117,7 +117,7 @@ fn fixed_agent(scenario: &Written) -> Option<AgentKind> {
 }
 
 fn key(scenario: &Written, agent: Option<AgentKind>) -> String {
-    let feature = std::path::Path::new(&scenario.file).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let feature = super::features::stem(&scenario.file);
     let slug: String = scenario.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
     match agent {

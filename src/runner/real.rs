@@ -327,7 +327,7 @@ async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
     let offered = manifest.as_ref().map_or_else(|| gate::capabilities(false), capabilities);
     let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
     let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
-    let written = features::read(&job.features).expect("the harness read the features");
+    let written = features::read_for(&job.key, &job.features).expect("the harness read the features");
     let selection = Selection { scenarios: vec![job.key.clone()], suites: features::suites(&written), ..Selection::default() };
     let planned = plan(&written, Registry::embedded(), &offered, &selection).pop().expect("the harness planned it");
 

@@ -15,9 +15,9 @@ fn environment() -> &'static Environment<'static> {
     ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        // An object or a list stands in a text as JSON.
+        // An object, a list, true and false stand in a text as JSON.
         environment.set_formatter(|out, state, value| match value.kind() {
-            ValueKind::Map | ValueKind::Seq => {
+            ValueKind::Map | ValueKind::Seq | ValueKind::Bool => {
                 let json = serde_json::to_string(value).map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
                 Ok(out.write_str(&json)?)
             }
@@ -254,8 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn an_object_stands_in_a_text_as_json() {
-        let variables = Variables::from_iter([("metadata".to_owned(), json!({"a": [1, 2.5, null, true, "it's \"x\""]}))]);
+    fn what_is_no_text_stands_in_a_text_as_json() {
+        let metadata = json!({"a": [1, 2.5, null, true, "it's \"x\""]});
+        let variables = Variables::from_iter([("metadata".to_owned(), metadata), ("active_only".to_owned(), json!(true))]);
+        let flag = Template::parse("--active-only={{ active_only }}").unwrap().text(&variables).unwrap();
+        assert_eq!(flag, "--active-only=true");
         let text = Template::parse("--metadata={{ metadata }}").unwrap().text(&variables).unwrap();
         assert_eq!(text, r#"--metadata={"a":[1,2.5,null,true,"it's \"x\""]}"#);
     }

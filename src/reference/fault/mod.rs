@@ -13,8 +13,6 @@ mod restart;
 mod resumption;
 mod timeouts;
 
-use std::str::FromStr;
-
 use crate::contract::Side;
 
 use super::resumption::Seams as StoreSeams;
@@ -101,6 +99,24 @@ impl Fault {
         }
     }
 
+    /// Reads the name of a fault that such a system can have.
+    ///
+    /// # Errors
+    /// Names the nearest one.
+    pub fn of(side: Side, name: &str) -> Result<Self, String> {
+        let of_that_side = || FAULTS.iter().filter(|fault| fault.side() == side);
+        if let Some(fault) = of_that_side().find(|fault| fault.name == name) {
+            return Ok(*fault);
+        }
+        let nearest = of_that_side().max_by(|a, b| strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name)));
+        let of = match side {
+            Side::Store => "a store",
+            Side::Manager | Side::Orchestrator => "a manager",
+        };
+        let nearest = nearest.map_or("", |fault| fault.name);
+        Err(format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all"))
+    }
+
     /// What may fail along.
     const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
         self.side_effects = side_effects;
@@ -111,22 +127,6 @@ impl Fault {
     const fn seen(mut self, source: &'static str) -> Self {
         self.source = source;
         self
-    }
-}
-
-impl FromStr for Fault {
-    type Err = String;
-
-    /// Reads a fault's name.
-    ///
-    /// # Errors
-    /// Names the nearest fault.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        if let Some(fault) = FAULTS.iter().find(|fault| fault.name == name) {
-            return Ok(*fault);
-        }
-        let nearest = FAULTS.iter().max_by(|a, b| strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name)));
-        Err(format!("no such fault; did you mean `{}`? `passmuster faults list` shows them all", nearest.map_or("", |fault| fault.name)))
     }
 }
 
@@ -201,8 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_name_leads_to_the_nearest() {
-        assert!("reuse-ids".parse::<Fault>().unwrap_err().contains("`reuses-ids`"));
+    fn a_name_that_is_no_fault_of_that_side_leads_to_the_nearest() {
+        assert!(Fault::of(Side::Manager, "reuse-ids").unwrap_err().contains("no fault of a manager; did you mean `reuses-ids`"));
+        let mistaken = Fault::of(Side::Store, "never-ends").unwrap_err();
+        assert!(mistaken.contains("no fault of a store; did you mean `"), "{mistaken}");
+        assert!(Fault::of(Side::Manager, "loses-updates").is_err() && Fault::of(Side::Store, "loses-updates").is_ok());
     }
 
     #[test]

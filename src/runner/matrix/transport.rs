@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::contract::Side;
+use crate::contract::{OperationSpec, STORE_OPERATIONS, Side};
 use crate::driver::manifest::Manifest;
 use crate::driver::sandbox;
 use crate::reference::{Fault, Variation};
@@ -90,17 +90,30 @@ pub(in crate::runner) fn manifest(over: Over, name: &str, flag: &str, lacks: &[&
     )
 }
 
-/// The manifest of the reference store with a fault.
+/// The manifest of the reference store with a fault. Over the command line its hooks are commands, as agents' settings call them.
 fn store_manifest(over: Over, name: &str) -> String {
-    let (kind, serve) = match over {
-        Over::Cli => ("cli", ""),
-        Over::Rpc => ("rpc", ", \"serve\", \"rpc\""),
-        Over::Mcp => ("mcp", ", \"serve\", \"mcp\""),
+    let store = |command: &str, more: &str| {
+        format!("[\"{{{{ passmuster }}}}\", {command}, \"--root\", \"{{{{ sandbox }}}}/session\", \"--fault\", \"{name}\"{more}]")
     };
-    let store = "\"{{ passmuster }}\", \"store\", \"--root\", \"{{ sandbox }}/session\"";
+    let (command, hooks) = match over {
+        Over::Rpc => (store("\"store\"", ", \"serve\", \"rpc\""), String::new()),
+        Over::Mcp => (store("\"store\"", ", \"serve\", \"mcp\""), String::new()),
+        Over::Cli => {
+            let hook = |operation: &OperationSpec| {
+                let command = store(&format!("\"hook\", {:?}", operation.verb()), "");
+                let result = operation.result.iter().map(|field| format!("{0} = \"$.{0}\"", field.name)).collect::<Vec<_>>().join(", ");
+                format!("[operations.{}]\ncommand = {command}\nstdin = \"{{{{ input }}}}\"\nresult = {{ {result} }}\n", operation.name)
+            };
+            let takes_input = |operation: &&OperationSpec| operation.args.iter().any(|field| field.name == "input");
+            (
+                store("\"store\"", ""),
+                "canonical = true\n".to_owned() + &STORE_OPERATIONS.iter().filter(takes_input).map(hook).collect::<String>(),
+            )
+        }
+    };
     format!(
         "[system]\nname = \"reference store with {name}\"\nsuites = [\"resumption\"]\n\n\
-         [transport]\nkind = \"{kind}\"\ncommand = [{store}, \"--fault\", \"{name}\"{serve}]\n\n\
+         [transport]\nkind = \"{over}\"\ncommand = {command}\n{hooks}\n\
          [store]\nrecord = \"{{{{ sandbox }}}}/session/{{{{ session_id }}}}/state.json\"\n"
     )
 }
@@ -239,7 +252,6 @@ pub fn sample(faults: &[Defect], count: usize, seed: u64) -> Vec<Defect> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::STORE_OPERATIONS;
     use crate::reference::{FAULTS, VARIATIONS};
     use crate::runner::matrix::catalogue;
 
