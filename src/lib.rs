@@ -18,5 +18,6 @@ pub mod reference;
 pub mod report;
 pub mod results;
 pub mod runner;
+pub mod schemas;
 pub mod steps;
 pub mod tables;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "mistake",
     "clock",
     "contract",
@@ -20,6 +20,7 @@ const LAYERS: [&str; 16] = [
     "runner",
     "report",
     "tables",
+    "schemas",
     "commands",
 ];
 

@@ -1,10 +1,16 @@
-//! `passmuster init`: a commented starter manifest.
+//! `passmuster init`: a commented starter manifest, and beside it the schema by which an editor checks and completes it.
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+
+use crate::schemas::Published;
+
+/// The schema's file, beside the manifest: an editor needs no network, and has the version that reads the manifest.
+const SCHEMA: &str = "passmuster.schema.json";
 
 /// Write a commented starter passmuster.toml
 #[derive(Debug, Args)]
@@ -28,21 +34,13 @@ enum Kind {
 
 /// Runs the command.
 pub fn run(args: &Init) -> ExitCode {
-    let mut options = std::fs::File::options();
-    options.write(true).truncate(true);
-    if args.force {
-        options.create(true)
-    } else {
-        options.create_new(true)
-    };
-    let written = options.open(&args.output).and_then(|mut file| file.write_all(starter(args.kind).as_bytes()));
     let path = args.output.display();
-    match written {
+    match written(args) {
         Ok(()) => {
             println!("wrote {path}; next: `passmuster doctor {path}`, then `passmuster verify {path}`");
             ExitCode::SUCCESS
         }
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             eprintln!("{path} is there already: name another with -o, or overwrite it with --force");
             ExitCode::from(2)
         }
@@ -51,6 +49,19 @@ pub fn run(args: &Init) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn written(args: &Init) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).truncate(true);
+    if args.force {
+        options.create(true)
+    } else {
+        options.create_new(true)
+    };
+    options.open(&args.output)?.write_all(starter(args.kind).as_bytes())?;
+    let schema = Published::find("manifest").expect("the table has it");
+    fs::write(args.output.with_file_name(SCHEMA), schema.text())
 }
 
 fn starter(kind: Kind) -> String {
@@ -69,7 +80,8 @@ fn starter(kind: Kind) -> String {
         ),
     };
     format!(
-        "# What passmuster has to know of your session manager. `passmuster doctor` says whether it is right.\n\
+        "#:schema ./{SCHEMA}\n\
+         # What passmuster has to know of your session manager. `passmuster doctor` says whether it is right.\n\
          [system]\n\
          name = \"my-manager\"\n\
          suites = [\"lifecycle\", \"codex-observability\"]   # what it claims to conform to\n\

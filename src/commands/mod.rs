@@ -13,6 +13,7 @@ mod profiles;
 mod record;
 mod report;
 mod running;
+mod schema;
 mod serve;
 mod session;
 mod spec;
@@ -55,6 +56,7 @@ enum Command {
     Explain(explain::Explain),
     Spec(spec::Spec),
     Profiles(profiles::ProfilesCommand),
+    Schema(schema::Schema),
     /// Print the vocabulary for scenarios
     Steps,
     /// Play one scenario (for the harness itself)
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => explain::run(&explain),
         Command::Spec(spec) => spec::run(&spec),
         Command::Profiles(profiles) => profiles::run(&profiles),
+        Command::Schema(schema) => schema::run(&schema),
         Command::Steps => steps::run(),
         Command::Worker => crate::runner::worker(),
     }

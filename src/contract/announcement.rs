@@ -15,7 +15,7 @@ pub enum TurnStatus {
 }
 
 /// What a manager announces, as it goes over the wire: `{"event":"turn_completed","session_id":"s1",…}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Announcement {
     /// A turn is over.

@@ -99,7 +99,7 @@ impl fmt::Display for ErrorCode {
 }
 
 /// An error that an operation gave: a code of the contract and the manager's own words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, schemars::JsonSchema)]
 #[error("{code}: {message}")]
 pub struct ContractError {
     /// The code.

@@ -3,12 +3,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 /// A session's id, as its manager gave it. Opaque.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct SessionId(pub String);
 
 /// One run of an agent's program (a stand-in's instance), as the harness numbers them: `r1`, `r2`, …
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct AgentRun(pub String);
 

@@ -8,5 +8,6 @@ mod table;
 
 pub use choice::{Choice, Profiles};
 pub use phase::Phase;
+pub use read::File;
 pub use show::{diff, list, show};
 pub use table::{Agent, Lines, Mode, Profile};

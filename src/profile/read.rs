@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
@@ -12,10 +13,23 @@ use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
 
 use super::{Agent, Mode, Phase, Profile};
 
-/// A file's agents: one, or several in `[[agents]]`.
-#[derive(Deserialize)]
+/// What is known of one agent, or in `[[agents]]` of several.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[schemars(title = "passmuster profiles")]
+#[allow(dead_code, reason = "the schema of what `several` reads: a reader of either would tell of neither what is wrong")]
+pub enum File {
+    /// One agent.
+    One(Agent),
+    /// Several agents.
+    Several(Several<Agent>),
+}
+
+/// Several agents.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Several<T> {
+pub struct Several<T> {
+    /// The agents.
     agents: Vec<T>,
 }
 

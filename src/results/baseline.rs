@@ -9,24 +9,22 @@ use std::ops::Range;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use toml::Spanned;
 
 use crate::contract::AgentKind;
-use crate::mistake::{Mistake, Text};
+use crate::mistake::{Mistake, Placed, Text};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;
 use super::model::{BaselineResult, Finding, Report, ScenarioResult, Verdict, round_of};
 
-/// The file as it is written.
+/// Failures that are known, as they are written.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "passmuster baseline")]
 pub struct Written {
     /// The failures that are known.
     #[serde(default)]
-    #[schemars(with = "Vec<WrittenEntry>")]
-    known: Vec<Spanned<WrittenEntry>>,
+    known: Vec<Placed<WrittenEntry>>,
 }
 
 /// One known failure.
@@ -38,6 +36,7 @@ pub struct WrittenEntry {
     /// The scenario that fails: its key as in reports, `*` stands for anything.
     scenario: Option<String>,
     /// Only with this agent.
+    #[schemars(with = "Option<AgentKind>")]
     agent: Option<String>,
     /// Why it is known and left.
     reason: String,
@@ -45,6 +44,7 @@ pub struct WrittenEntry {
     #[allow(dead_code, reason = "for people")]
     link: Option<String>,
     /// The day from which it counts as new again: YYYY-MM-DD.
+    #[schemars(extend("format" = "date"))]
     expires: Option<String>,
 }
 

@@ -13,8 +13,10 @@ pub const SCHEMA: &str = "passmuster-report-1";
 
 /// A run's report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "passmuster report")]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// The schema's name.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: String,
     /// The harness.
     pub tool: Tool,

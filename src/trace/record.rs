@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, Schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, SessionId, TurnStatus, WorkerState};
 
@@ -10,7 +11,8 @@ use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, Se
 pub const RESTARTED: &str = "the manager was killed and started again";
 
 /// One line of a trace.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "passmuster trace record")]
 pub struct Record {
     /// Milliseconds since the trace began.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +25,7 @@ pub struct Record {
     pub entry: Entry,
     /// Keys that this version does not know; they survive rewriting.
     #[serde(flatten)]
+    #[schemars(skip)]
     pub extra: Map<String, Value>,
 }
 
@@ -42,8 +45,9 @@ impl<'de> Deserialize<'de> for Record {
 }
 
 /// What a line of a trace says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[schemars(transform = or_any_other_kind)]
 pub enum Entry {
     /// What the trace is of.
     Meta {
@@ -114,7 +118,20 @@ pub enum Entry {
     },
     /// A kind that this version does not know; the line is kept in `extra`.
     #[serde(other)]
+    #[schemars(skip)]
     Unknown,
+}
+
+/// A line may be of a kind that this version does not know.
+fn or_any_other_kind(schema: &mut Schema) {
+    let Some(kinds) = schema.get_mut("oneOf").and_then(Value::as_array_mut) else { return };
+    let known: Vec<Value> = kinds.iter().map(|kind| kind["properties"]["kind"]["const"].clone()).collect();
+    kinds.push(json!({
+        "description": "A kind that this version does not know.",
+        "type": "object",
+        "properties": { "kind": { "type": "string", "not": { "enum": known } } },
+        "required": ["kind"],
+    }));
 }
 
 impl Entry {
@@ -124,7 +141,7 @@ impl Entry {
 }
 
 /// By what a session was bound to an agent's run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Binding {
     /// The working directory, unique to the session.
@@ -134,7 +151,7 @@ pub enum Binding {
 }
 
 /// A fact about an agent's run, from its stand-in's report or the operating system.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
     /// The agent's process is up.
@@ -252,7 +269,7 @@ impl Fact {
 }
 
 /// One worker that an orchestrator is to run; the sessions that it starts in this folder are this worker's.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Worker {
     /// The worker's index.
     pub worker: usize,
@@ -265,7 +282,7 @@ pub struct Worker {
 }
 
 /// How an orchestrator's worker came out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The worker's index.
     pub worker: usize,

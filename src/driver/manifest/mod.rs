@@ -6,6 +6,7 @@ mod matcher;
 mod raw;
 mod read;
 mod template;
+mod words;
 
 use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::rules::{Limits, Processes};
 use super::{Announces, Offer};
 
 pub use answer::judge;
+pub use raw::{Manifest as Written, Orchestrator};
 pub use matcher::{Matcher, Path, Seen, Source, Wanted, plain};
 pub use template::{Shape, Template, Variables, Word, words};
 

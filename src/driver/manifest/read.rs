@@ -7,17 +7,16 @@ use std::time::Duration;
 
 use regex::Regex;
 use serde_json::Value;
-use toml::Spanned;
 
 use crate::contract::{
     ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status, manager_suites, suite,
 };
-use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
+use crate::mistake::{Mistake, Mistakes, Placed, Text, meant, meant_field};
 use crate::rules::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
-use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw};
+use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw, words};
 
 /// The variables that every template may name, besides the arguments of operations.
 const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster"];
@@ -27,9 +26,6 @@ fn variables() -> impl Iterator<Item = &'static str> {
     let arguments = manager_suites().flat_map(|suite| suite.operations).flat_map(|operation| operation.args);
     VARIABLES.into_iter().chain(arguments.map(|field| field.name))
 }
-
-/// The word for announcements on a stream, where a system says what it lacks.
-const STREAM: &str = "events";
 
 /// Reads a manifest.
 pub(super) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<Mistakes>> {
@@ -60,7 +56,7 @@ impl Reader<'_> {
     }
 
     /// One of some words; the error names the nearest.
-    fn word<T: Copy>(&mut self, given: &Spanned<String>, what: &str, known: &[(&str, T)]) -> Option<T> {
+    fn word<T: Copy>(&mut self, given: &Placed<String>, what: &str, known: &[(&str, T)]) -> Option<T> {
         let found = known.iter().find(|(word, _)| word == given.as_ref()).map(|(_, value)| *value);
         if found.is_none() {
             let words = known.iter().map(|(word, _)| *word);
@@ -93,12 +89,12 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, given: &Spanned<String>, also: &[String]) -> Template {
+    fn text(&mut self, given: &Placed<String>, also: &[String]) -> Template {
         self.template(given.span(), given.as_ref(), also)
     }
 
-    fn words(&mut self, given: &[Spanned<raw::Word>], also: &[String]) -> Vec<Word> {
-        let word = |reader: &mut Self, given: &Spanned<raw::Word>| match given.as_ref() {
+    fn words(&mut self, given: &[Placed<raw::Word>], also: &[String]) -> Vec<Word> {
+        let word = |reader: &mut Self, given: &Placed<raw::Word>| match given.as_ref() {
             raw::Word::One(source) => Word::One(reader.template(given.span(), source, also)),
             raw::Word::Group(sources) => Word::Group(sources.iter().map(|source| reader.template(given.span(), source, also)).collect()),
         };
@@ -132,11 +128,9 @@ impl Reader<'_> {
     // ---- the whole -----------------------------------------------------------------------------------------------
 
     fn manifest(&mut self, path: &FilePath, raw: raw::Manifest) -> Manifest {
-        let kinds = [TransportKind::Builtin, TransportKind::Cli, TransportKind::Rpc, TransportKind::Mcp].map(|kind| (kind.name(), kind));
-        let kind = self.word(&raw.transport.kind, "transport", &kinds).unwrap_or(TransportKind::Builtin);
-        let suites: Vec<(&str, &str)> = manager_suites().map(|suite| (suite.name, suite.name)).collect();
+        let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
+        let suites: Vec<(&str, &str)> = words::suites().into_iter().map(|name| (name, name)).collect();
         let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
-        let processes = [("session", Processes::Session), ("turn", Processes::Turn), ("shared", Processes::Shared)];
         let system = &raw.system;
         let mut status = BTreeMap::new();
         for (word, theirs) in &raw.status {
@@ -150,9 +144,9 @@ impl Reader<'_> {
         let mut events = self.events(kind, &raw, &transport, table);
         for what in self.lacking(&raw.system.lacks, table) {
             operations.remove(what);
-            events.retain(|_| what != STREAM);
+            events.retain(|_| what != words::STREAM);
         }
-        let command = |reader: &mut Self, words: Option<&Vec<Spanned<raw::Word>>>| words.map(|words| reader.words(words, &[]));
+        let command = |reader: &mut Self, words: Option<&Vec<Placed<raw::Word>>>| words.map(|words| reader.words(words, &[]));
         Manifest {
             path: path.to_owned(),
             name: system.name.clone(),
@@ -165,7 +159,7 @@ impl Reader<'_> {
             processes: system
                 .processes
                 .as_ref()
-                .and_then(|word| self.word(word, "kind of process", &processes))
+                .and_then(|word| self.word(word, "kind of process", words::PROCESSES))
                 .unwrap_or(Processes::Session),
             default_timeout_s: system.default_timeout_s,
             message_chars: system.message_chars.unwrap_or_default(),
@@ -188,8 +182,8 @@ impl Reader<'_> {
     }
 
     /// What a system says it does not offer, of what is canonical.
-    fn lacking(&mut self, given: &[Spanned<String>], table: OperationTable) -> Vec<&'static str> {
-        let known: Vec<(&str, &str)> = table.iter().map(|operation| operation.name).chain([STREAM]).map(|name| (name, name)).collect();
+    fn lacking(&mut self, given: &[Placed<String>], table: OperationTable) -> Vec<&'static str> {
+        let known: Vec<(&str, &str)> = table.iter().map(|operation| operation.name).chain([words::STREAM]).map(|name| (name, name)).collect();
         given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
     }
 
@@ -360,7 +354,7 @@ impl Reader<'_> {
                     TransportKind::Mcp => "`tool` (and `arguments`)",
                     _ => "`command`",
                 };
-                let at = given.method.as_ref().or(given.tool.as_ref()).map_or(0..0, Spanned::span);
+                let at = given.method.as_ref().or(given.tool.as_ref()).map_or(0..0, |name| name.span());
                 self.wrong(at, format!("a call of `{}` over {} has {wanted}", operation.name, kind.name()), None);
                 CallShape::Cli(Vec::new())
             }
@@ -419,7 +413,7 @@ impl Reader<'_> {
         errors
     }
 
-    fn sources(&mut self, given: &BTreeMap<Spanned<String>, Spanned<raw::Source>>, also: &[String]) -> Vec<(String, Source)> {
+    fn sources(&mut self, given: &BTreeMap<Placed<String>, Placed<raw::Source>>, also: &[String]) -> Vec<(String, Source)> {
         given
             .iter()
             .filter_map(|(name, source)| Some((name.as_ref().clone(), self.source(source.span(), source.as_ref(), also)?)))
@@ -435,7 +429,7 @@ impl Reader<'_> {
         }
     }
 
-    fn matchers(&mut self, given: Option<&Spanned<raw::Matchers>>, also: &[String]) -> Vec<Matcher> {
+    fn matchers(&mut self, given: Option<&Placed<raw::Matchers>>, also: &[String]) -> Vec<Matcher> {
         given.map(|given| self.all_matchers(given.span(), given.as_ref(), also)).unwrap_or_default()
     }
 

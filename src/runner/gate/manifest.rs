@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
-use toml::Spanned;
 
-use crate::driver::manifest::Template;
+use crate::driver::manifest::{self, Template};
+use crate::mistake::Placed;
 
 use super::Orchestrator;
 
@@ -32,21 +32,12 @@ pub struct OrchestratorError {
 #[derive(Deserialize)]
 struct Written {
     system: Option<System>,
-    orchestrator: Option<Spanned<Table>>,
+    orchestrator: Option<Placed<manifest::Orchestrator>>,
 }
 
 #[derive(Deserialize)]
 struct System {
     name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Table {
-    command: Option<Spanned<Vec<Spanned<String>>>>,
-    #[serde(default)]
-    env: BTreeMap<String, Spanned<String>>,
-    per: Option<Spanned<String>>,
 }
 
 /// The variables of a command, and of its environment.
@@ -89,7 +80,7 @@ pub fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrator, Box
         Some((other, at)) => return Err(wrong(at, format!("`{other}` is not how often it is run"), "wanted \"worker\" or \"scenario\"")),
     };
     let known: Vec<&str> = VARIABLES.into_iter().chain(OF_A_WORKER.into_iter().filter(|_| per_worker)).collect();
-    let own = table.command.as_ref().map(|words| words.as_ref().as_slice()).unwrap_or_default();
+    let own = table.command.as_deref().unwrap_or_default();
     for source in own.iter().chain(table.env.values()) {
         let template = Template::parse(source.as_ref()).map_err(|why| wrong(source.span(), why, ""))?;
         if let Some(name) = template.names().iter().find(|name| !known.contains(&name.as_str())) {
