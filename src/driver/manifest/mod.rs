@@ -20,8 +20,8 @@ use crate::rules::{Limits, Processes};
 use super::{Announces, Offer};
 
 pub use answer::judge;
-pub use raw::{Manifest as Written, Orchestrator};
 pub use matcher::{Matcher, Path, Seen, Source, Wanted, plain};
+pub use raw::{Manifest as Written, Orchestrator};
 pub use template::{Shape, Template, Variables, Word, words};
 
 /// A system's status words in the contract's.

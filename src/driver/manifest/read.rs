@@ -183,7 +183,8 @@ impl Reader<'_> {
 
     /// What a system says it does not offer, of what is canonical.
     fn lacking(&mut self, given: &[Placed<String>], table: OperationTable) -> Vec<&'static str> {
-        let known: Vec<(&str, &str)> = table.iter().map(|operation| operation.name).chain([words::STREAM]).map(|name| (name, name)).collect();
+        let known: Vec<(&str, &str)> =
+            table.iter().map(|operation| operation.name).chain([words::STREAM]).map(|name| (name, name)).collect();
         given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
     }
 
