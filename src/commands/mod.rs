@@ -1,12 +1,14 @@
 //! The commands: clap's types become the library's; one file a command.
 
 mod agent;
+mod completions;
 mod doctor;
 mod explain;
 mod faults;
 mod gate;
 mod init;
 mod interrupt;
+mod man;
 mod operation;
 mod orchestrate;
 mod profiles;
@@ -59,6 +61,8 @@ enum Command {
     Schema(schema::Schema),
     /// Print the vocabulary for scenarios
     Steps,
+    Completions(completions::Completions),
+    Man(man::Man),
     /// Play one scenario (for the harness itself)
     #[command(name = crate::runner::WORKER, hide = true)]
     Worker,
@@ -86,6 +90,8 @@ pub fn main() -> ExitCode {
         Command::Profiles(profiles) => profiles::run(&profiles),
         Command::Schema(schema) => schema::run(&schema),
         Command::Steps => steps::run(),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
         Command::Worker => crate::runner::worker(),
     }
 }
