@@ -63,7 +63,7 @@ fn a_fault_is_killed_as_the_stored_matrix_says() {
     let stored = stored();
     for row in &found.faults {
         assert_eq!(Some(row), stored.faults.iter().find(|stored| stored.name == row.name));
-        assert!(row.is_killed(true), "{row:#?}");
+        assert!(row.is_killed(), "{row:#?}");
     }
     assert_eq!(found.faults.len(), some.len());
 }

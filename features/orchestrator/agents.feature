@@ -3,8 +3,8 @@ Feature: Difficult agents
 
   @OR-1 @OR-3 @OR-4 @OR-11 @OR-11b
   Scenario Outline: A slow first turn of <agent>
-    Given a <agent> worker with 12 s to its deadline
-    And its turn takes 8 s
+    Given a <agent> worker with 16 s to its deadline
+    And its turn takes 12 s
     When the orchestrator has done its work
     Then every rule is kept
     And all work is reported done

@@ -13,6 +13,7 @@ use crate::results::kill_matrix::KillMatrix;
 use crate::results::model::Event;
 use crate::runner::Options;
 use crate::runner::matrix::{Defect, Found, Over, catalogue, kill, kill_over, matrix, sample, vary, vary_over};
+use crate::spec::Registry;
 
 use super::interrupt;
 
@@ -42,6 +43,9 @@ enum Command {
 struct Run {
     /// Only these faults
     names: Vec<Defect>,
+    /// Only those that break a requirement of this suite
+    #[arg(long, value_name = "SUITE", value_parser = super::verify::suite_name, conflicts_with = "names")]
+    suite: Option<String>,
     /// On real processes, over cli, rpc or mcp: what is expected must fail [default: in memory, exactly]
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<Over>,
@@ -64,10 +68,10 @@ struct Run {
     #[arg(long, value_name = "PATH")]
     markdown: Option<PathBuf>,
     /// Write kill-matrix.json and kill-matrix.md into this folder
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "transport"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "suite", "transport"])]
     write: Option<PathBuf>,
     /// Fail if kill-matrix.json or kill-matrix.md in this folder is not what comes out
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "transport", "write"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["names", "suite", "transport", "write"])]
     check: Option<PathBuf>,
 }
 
@@ -121,7 +125,10 @@ fn prove(args: &Run) -> miette::Result<u8> {
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
     let interrupted = interrupt::watch();
     let options = || Options { interrupted: interrupted.clone(), jobs: args.jobs.map(usize::from), ..Options::default() };
-    let all = catalogue();
+    let mut all = catalogue();
+    if let Some(suite) = &args.suite {
+        all.retain(|fault| Registry::embedded().suite(suite).any(|stated| fault.about().breaks.contains(&stated.id.as_str())));
+    }
     let mut faults = if args.names.is_empty() { all.clone() } else { args.names.clone() };
     if args.transport.is_some() && args.names.is_empty() && !args.all {
         let seed = args.seed.unwrap_or_else(today);

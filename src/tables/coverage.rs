@@ -59,7 +59,7 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
 fn caught(facts: &Facts, names: &dyn Fn(&str) -> bool) -> Result<String, String> {
     let matrix = facts.kill_matrix()?;
     let own = matrix.faults.iter().filter(|row| row.expected.iter().any(|id| names(id.as_str())));
-    let (caught, missed): (Vec<_>, Vec<_>) = own.partition(|row| row.is_killed(matrix.is_exact()));
+    let (caught, missed): (Vec<_>, Vec<_>) = own.partition(|row| row.is_killed());
     let all = caught.len() + missed.len();
     Ok(if all == 0 { "–".to_owned() } else { format!("{} of {all}", caught.len()) })
 }

@@ -71,7 +71,7 @@ pub fn faults() -> &'static [OrchestratorFault] {
 }
 
 /// Slower in the end: the polls of a virtual day must not fill the memory.
-const TIGHT: Pace = Pace { first: Duration::from_millis(50), growth: 1.02, most: Duration::from_secs(60), for_ever: false };
+const TIGHT: Pace = Pace { first: Duration::from_millis(10), growth: 1.02, most: Duration::from_secs(60), for_ever: false };
 const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Duration::from_secs(1), for_ever: false };
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
@@ -81,7 +81,7 @@ const FAULTS: &[OrchestratorFault] = &[
         choices.polls = Polls::All
     })
     .seen("seed 001: the loop without a Codex carve-out"),
-    fault("polls-codex-tightly", "polls Codex sessions, at first twenty times a second", &["OR-1", "OR-11", "OR-11b"], |choices| {
+    fault("polls-codex-tightly", "polls Codex sessions, at first a hundred times a second", &["OR-1", "OR-11", "OR-11b"], |choices| {
         choices.polls = Polls::All;
         choices.pace = TIGHT;
     })
@@ -182,7 +182,7 @@ const FAULTS: &[OrchestratorFault] = &[
         choices.day = Duration::from_secs(365 * 86_400)
     })
     .seen("seed 000: day 2+ is an error"),
-    fault("polls-in-a-tight-loop", "polls at first twenty times a second", &["OR-11", "OR-11b"], |choices| choices.pace = TIGHT)
+    fault("polls-in-a-tight-loop", "polls at first a hundred times a second", &["OR-11", "OR-11b"], |choices| choices.pace = TIGHT)
         .seen("busy loops around get_session_data"),
     fault("never-backs-off", "polls every second, for as long as it takes", &["OR-11"], |choices| choices.pace = STEADY)
         .seen("while True: sleep(1)"),

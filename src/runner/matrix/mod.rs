@@ -112,6 +112,7 @@ impl Killed {
             stray: self.found.besides(&known).into_iter().map(|id| (id.clone(), by(id))).collect(),
             beyond: self.beyond.clone(),
             untested: self.found.untested.iter().cloned().collect(),
+            is_lenient: self.over.is_some() && matches!(self.fault, Defect::Manager(_)),
             expected,
         }
     }

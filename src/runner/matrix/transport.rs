@@ -1,7 +1,8 @@
 //! The kill matrix over a transport: the reference with a fault, served by real processes.
 //!
-//! Which scenarios show a fault is known from memory; those alone are played, with short limits. What only virtual time
-//! can show (a turn of 23 hours) is not expected of a clock that cannot be turned.
+//! Which scenarios show a manager's fault is known from memory; those alone are played, with short limits. An orchestrator's
+//! goes through the whole gate, as anybody's orchestrator does, and nothing may fail there but what it breaks. What only
+//! virtual time can show (a turn of 23 hours) is not expected of a clock that cannot be turned.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -132,7 +133,8 @@ fn written(folder: &Path, over: Over, name: &str, text: &str) -> Manifest {
     Manifest::read(&path).expect("the manifests of the reference are tested")
 }
 
-/// Plays each fault over a transport, in the scenarios that show it in memory: `killed` says which.
+/// Plays each fault over a transport: a manager's in the scenarios that show it in memory, which `killed` names, an
+/// orchestrator's in all.
 ///
 /// # Panics
 /// If there is no room for a few manifests in the system's temporary folder.
@@ -155,7 +157,11 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
         };
         let planned = prepare(&subject, options).expect("the embedded features are tested");
         let wanted = wanted(&mut killed, &planned);
-        for planned in planned.into_iter().filter(|planned| wanted.contains(&planned.key)) {
+        let is_played = |planned: &Planned| match killed.fault {
+            Defect::Manager(_) => wanted.contains(&planned.key),
+            Defect::Orchestrator(_) => planned.fate == Fate::Run,
+        };
+        for planned in planned.into_iter().filter(is_played) {
             tasks.push(Task { planned, system: system.clone() });
             of.push(at);
         }

@@ -130,6 +130,7 @@ impl Ledger {
             Err(_) => Read::Indefinite,
         };
         court.hear(&Occurrence::ReadAnswered { session, asked, at, read });
+        session.pace.answered(at);
         let was_observable = match session.observable {
             Observable::AtOnce => session.data.is_some() || asked.ms >= session.known.ms.saturating_add(observe_ms),
             _ => session.data.is_some(),
