@@ -96,6 +96,14 @@ fn one_that_starts_nothing_and_says_that_all_is_done_fails() {
 }
 
 #[test]
+fn what_is_found_outside_of_the_selection_is_told_with_its_requirement() {
+    let (report, status) = gated(&["--requirement", "OR-1", "--scenario", EASY], &["true"]);
+    let told: Vec<_> = report.requirements.iter().map(|told| (told.id.as_str(), told.verdict)).collect();
+    assert_eq!((status, told), (1, vec![("OR-1", Verdict::NotExercised), ("OR-12", Verdict::Failed)]));
+    assert!(report.requirements[1].sentence.starts_with("An orchestrator MUST exit with zero"));
+}
+
+#[test]
 fn one_that_leaves_its_sessions_and_itself_behind_fails_and_is_ended() {
     let leaves = "cwd=$(python3 -c 'import json,os; print(json.loads(os.environ[\"PASSMUSTER_WORKERS\"])[0][\"cwd\"])'); \
                   $PASSMUSTER_CLI start-session --agent codex --cwd $cwd --message hi >/dev/null; $PASSMUSTER_CLI no-such-verb; \

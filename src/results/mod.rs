@@ -12,4 +12,4 @@ mod verdicts;
 
 pub use diff::{Change, DIFF_SCHEMA, Diff, Kind, Of, diff};
 pub use merge::{MergeError, merged};
-pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, outcome, over, requirement_results, verdict_of};
+pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, names, outcome, over, requirement_results, verdict_of};

@@ -78,7 +78,7 @@ pub fn concerns(scenario: &ScenarioResult, id: &RequirementId) -> bool {
 }
 
 /// Whether something was found of a requirement, where the harness itself was not broken.
-pub(super) fn names(scenario: &ScenarioResult, id: &RequirementId) -> bool {
+pub fn names(scenario: &ScenarioResult, id: &RequirementId) -> bool {
     scenario.verdict != Verdict::CouldNotTest && scenario.findings.iter().any(|finding| finding.requirement == *id)
 }
 

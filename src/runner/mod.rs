@@ -24,7 +24,7 @@ use crate::trace::Record;
 use crate::reference::orchestrator::OrchestratorFault;
 use crate::results::baseline::{Baseline, Place};
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict, round_of};
-use crate::results::{judge_by, requirement_results};
+use crate::results::{judge_by, names, requirement_results};
 use features::{FeatureError, Written};
 use gate::Orchestrator;
 use plan::{Fate, Planned, Selection, plan};
@@ -190,7 +190,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
         control,
         baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),
-        requirements: requirement_results(in_scope(subject, options), &results, &unmapped),
+        requirements: requirement_results(in_scope(subject, options, &results), &results, &unmapped),
         scenarios: results,
     };
     if let Some(baseline) = &options.baseline {
@@ -222,8 +222,9 @@ fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMa
     (to_run, results, unmapped)
 }
 
-/// The requirements that a run is about: those for its party of the suites chosen, else claimed; of those, the ones asked for.
-fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
+/// The requirements that a run is about: those for its party of the suites chosen, else claimed; of those, the ones asked
+/// for. And whatever else something was found of.
+fn in_scope(subject: &Subject, options: &Options, results: &[ScenarioResult]) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
     let claimed = match subject {
         Subject::Reference(reference) => simulated::capabilities(reference).suites,
@@ -235,11 +236,16 @@ fn in_scope(subject: &Subject, options: &Options) -> Vec<&'static Requirement> {
         Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => Party::Orchestrator,
     };
     let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
+    let is_asked_for = |requirement: &Requirement| {
+        requirement.party == party
+            && suites.contains(&requirement.suite)
+            && (chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
+    };
+    let is_found = |requirement: &Requirement| results.iter().any(|scenario| names(scenario, &requirement.id));
     Registry::embedded()
         .iter()
         .filter(|requirement| requirement.is_in(options.spec_version))
-        .filter(|requirement| requirement.party == party && suites.contains(&requirement.suite))
-        .filter(|requirement| chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
+        .filter(|requirement| is_asked_for(requirement) || is_found(requirement))
         .collect()
 }
 
