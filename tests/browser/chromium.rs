@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// Only a broken browser takes this long for anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,15 @@ pub struct Chromium {
 impl Chromium {
     /// Starts one that can reach nothing but files.
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// Starts one that takes itself to be read aloud: then it also tells of what is not in view yet.
+    pub fn for_a_screen_reader() -> Self {
+        Self::with(&["--force-renderer-accessibility=screen-reader"])
+    }
+
+    fn with(further: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         // The protocol's descriptors are 3 and 4; a shell can give them to a program without an unsafe line here.
         let mut shell = Command::new("sh");
@@ -42,7 +51,7 @@ impl Chromium {
         shell.args(["--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
         shell.args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]);
         shell.args(["--host-resolver-rules=MAP * ~NOTFOUND", "--hide-scrollbars", "--window-size=1200,900"]);
-        shell.arg(format!("--user-data-dir={}", profile.path().display()));
+        shell.args(further).arg(format!("--user-data-dir={}", profile.path().display()));
         let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (tell, from) = channel();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -61,7 +70,7 @@ impl Chromium {
         let page = browser.call("Target.createTarget", json!({ "url": "about:blank" }))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", json!({ "targetId": page, "flatten": true }));
         browser.session = attached["sessionId"].as_str().unwrap().to_owned();
-        for domain in ["Page", "Runtime", "Network", "Log", "Accessibility"] {
+        for domain in ["Page", "Runtime", "Network", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
         browser
@@ -119,8 +128,17 @@ impl Chromium {
         self.told.iter().filter(|event| methods.iter().any(|method| event["method"] == *method)).collect()
     }
 
+    /// How much processor time the page's own thread has taken since the page was opened.
+    pub fn thread_time(&mut self) -> Duration {
+        self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
+        let metrics = self.call("Performance.getMetrics", json!({}));
+        let found = metrics["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == "ThreadTime");
+        Duration::from_secs_f64(found.unwrap()["value"].as_f64().unwrap())
+    }
+
     /// Everything that the page is for those who cannot see it.
     pub fn accessible(&mut self) -> Vec<Value> {
+        self.call("Accessibility.enable", json!({}));
         self.call("Accessibility.getFullAXTree", json!({}))["nodes"].as_array().unwrap().clone()
     }
 

@@ -109,9 +109,10 @@ fn nothing_is_cut_and_everything_can_be_read(#[values(Theme::Light, Theme::Dark)
 
 #[test]
 fn a_keyboard_and_a_screen_reader_are_enough() {
+    let report = pages::report(36);
     let folder = tempfile::tempdir().unwrap();
-    let mut browser = Chromium::start();
-    browser.open(&pages::page(&pages::report(36), folder.path()));
+    let mut browser = Chromium::for_a_screen_reader();
+    browser.open(&pages::page(&report, folder.path()));
     browser.press("Tab", None);
     assert_eq!(browser.evaluate("document.activeElement.className"), json!("skip"), "the first stop skips to the results");
     browser.press("/", Some("/"));
@@ -125,8 +126,12 @@ fn a_keyboard_and_a_screen_reader_are_enough() {
     let levels: Vec<u64> = levels.as_array().unwrap().iter().map(|level| level.as_u64().unwrap()).collect();
     assert!(levels[0] == 1 && levels.windows(2).all(|two| two[1] <= two[0] + 1), "headings leave no level out: {levels:?}");
     let said = |node: &Value| node["name"]["value"].as_str().unwrap_or_default().trim().to_owned();
-    let speechless: Vec<Value> = browser
-        .accessible()
+    browser.evaluate("document.querySelector('[type=reset]').click(); new Promise(done => setTimeout(done))");
+    let heard = browser.accessible();
+    let count = |role: &str| heard.iter().filter(|node| node["role"]["value"] == role).count();
+    let rows = 2 + report.requirements.len() + report.scenarios.len();
+    assert_eq!((count("table"), count("row")), (2, rows), "what is laid out in blocks is still a table");
+    let speechless: Vec<Value> = heard
         .into_iter()
         .filter(|node| node["ignored"] == json!(false))
         .filter(|node| {

@@ -16,6 +16,7 @@ use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, 
 use crate::results::outcome;
 use picture::Picture;
 
+// The page's policy has the hashes of the style and the script: Chromium names the right ones (`tests/browser`).
 const PAGE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");

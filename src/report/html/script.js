@@ -11,6 +11,7 @@ const entry = (element) => ({
 });
 const rows = all("#scenarios tbody tr").map(entry);
 const others = all("[data-verdict]:not(#scenarios tr)").map(entry);
+const blocks = all("#scenarios tbody");
 const cells = all("[data-column]");
 const requirements = all("article.requirement");
 const sections = all("section:has(> .nothing)");
@@ -45,6 +46,12 @@ function apply() {
   const wanted = Object.fromEntries(new FormData(form));
   wanted.text = wanted.text.trim().toLowerCase();
   const shown = show(rows, wanted);
+  // How high a block is that is out of view: the page's length is right without laying it out.
+  for (const block of blocks) {
+    const seen = Array.from(block.rows).filter((row) => !row.hidden).length;
+    block.hidden = seen === 0;
+    block.style.setProperty("--seen", seen);
+  }
   show(others, wanted);
   for (const cell of cells) cell.hidden = wanted.agent !== "" && cell.dataset.column !== wanted.agent;
   for (const article of requirements) {
