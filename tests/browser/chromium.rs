@@ -51,7 +51,7 @@ impl Chromium {
         shell.args(["--headless", "--remote-debugging-pipe", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
         shell.args(["--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]);
         shell.args(["--host-resolver-rules=MAP * ~NOTFOUND", "--hide-scrollbars", "--window-size=1200,900"]);
-        shell.args(further).arg(format!("--user-data-dir={}", profile.path().display()));
+        shell.args(further).arg(format!("--user-data-dir={}", profile.path().display())).env("TMPDIR", profile.path());
         let mut child = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (tell, from) = channel();
         let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -173,6 +173,10 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
+        // One that is killed leaves processes behind for a moment, and they write into its profile.
+        let close = json!({ "id": self.asked + 1, "method": "Browser.close" }).to_string() + "\0";
+        let asked = self.to.write_all(close.as_bytes());
+        while asked.is_ok() && self.from.recv_timeout(PATIENCE).is_ok() {}
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
