@@ -12,12 +12,9 @@ mod chromium;
 #[path = "../tests/browser/pages.rs"]
 mod pages;
 
-use chromium::Chromium;
+use chromium::{Chromium, FRAME};
 
 const ROUNDS: usize = 10;
-
-/// Waits until what was done can be seen.
-const FRAME: &str = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))";
 
 /// What is set, and to what.
 const FILTERS: [(&str, &str); 5] =

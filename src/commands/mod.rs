@@ -28,12 +28,19 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+const EXIT_CODES: &str = "\
+Exit codes of what judges (verify, gate, trace check):
+  0    conformant
+  1    not conformant: a finding names a MUST (with --strict: or a SHOULD)
+  2    could not test: bad manifest, adapter broken, something could not be reached, nothing exercised
+  130  interrupted; the reports show what ran";
+
 /// Does your session manager pass muster?
 ///
 /// A specification and a conformance harness for session managers: programs that start, list, read and end the sessions
 /// of AI coding agents (Claude, Codex, Gemini).
 #[derive(Debug, Parser)]
-#[command(name = "passmuster", version, max_term_width = 110)]
+#[command(name = "passmuster", version, max_term_width = 110, after_long_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

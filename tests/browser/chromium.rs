@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 /// Only a broken browser takes this long for anything.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// Waits, in a page, until what was done can be seen.
+pub const FRAME: &str = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))";
+
 /// How a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
@@ -140,11 +143,6 @@ impl Chromium {
     pub fn accessible(&mut self) -> Vec<Value> {
         self.call("Accessibility.enable", json!({}));
         self.call("Accessibility.getFullAXTree", json!({}))["nodes"].as_array().unwrap().clone()
-    }
-
-    /// A picture of the page, as PNG in base 64.
-    pub fn picture(&mut self, whole: bool) -> String {
-        self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": whole }))["data"].as_str().unwrap().to_owned()
     }
 
     /// Calls a method of the protocol.

@@ -3,10 +3,12 @@
 mod chromium;
 mod pages;
 
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use chromium::{Chromium, Theme};
+use chromium::{Chromium, FRAME, Theme};
 
 /// Sets the address behind `#`, as a link does.
 fn go(browser: &mut Chromium, hash: &str) {
@@ -92,6 +94,27 @@ fn a_managers_words_stay_words() {
     assert_eq!(browser.evaluate("typeof window.ran"), json!("undefined"));
     assert_eq!(browser.requests(), [format!("file://{}", page.display())], "the page asks for nothing but itself");
     assert_eq!(browser.complaints(), Vec::<&Value>::new());
+}
+
+#[test]
+fn five_thousand_scenarios_are_filtered_in_an_instant() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = pages::page(&pages::report(5000), folder.path());
+    let weight = page.metadata().unwrap().len();
+    assert!(weight < 8_000_000, "{weight} bytes");
+    let mut browser = Chromium::start();
+    browser.open(&page);
+    for script in [
+        "const agent = document.querySelector('select[name=agent]'); agent.value = 'codex'; agent.dispatchEvent(new Event('input', { bubbles: true }))",
+        "document.querySelector('[type=reset]').click()",
+    ] {
+        browser.evaluate(FRAME);
+        // Of a processor: what the clock says is also of all else that the machine does.
+        let before = browser.thread_time();
+        browser.evaluate(&format!("{script}; {FRAME}"));
+        let took = browser.thread_time() - before;
+        assert!(took < Duration::from_millis(200), "{script} took {took:?} of a processor");
+    }
 }
 
 #[rstest]
