@@ -23,8 +23,11 @@ fn gated(args: &[&str], command: &[&str]) -> (Report, i32) {
 
 /// The requirements that failed.
 fn failed(report: &Report) -> Vec<&str> {
-    let failed = report.requirements.iter().filter(|requirement| requirement.verdict == Verdict::Failed);
-    failed.map(|requirement| requirement.id.as_str()).collect()
+    that_came_out(report, Verdict::Failed)
+}
+
+fn that_came_out(report: &Report, verdict: Verdict) -> Vec<&str> {
+    report.requirements.iter().filter(|requirement| requirement.verdict == verdict).map(|requirement| requirement.id.as_str()).collect()
 }
 
 fn fixture(name: &str) -> String {
@@ -51,6 +54,20 @@ fn over_every_front_the_reference_keeps_every_rule() {
                 let unknown: Vec<_> =
                     report.requirements.iter().filter(|it| it.verdict != Verdict::Passed).map(|it| it.id.as_str()).collect();
                 assert_eq!(unknown, ["OR-10"], "a day does not pass here");
+            });
+        }
+    });
+}
+
+#[test]
+fn who_polls_without_measure_is_found_over_every_front_and_nothing_else() {
+    let cases = [("polls-in-a-tight-loop", &["OR-11b"][..]), ("never-backs-off", &[])];
+    std::thread::scope(|scope| {
+        for (via, (fault, breaks)) in ["cli", "rpc", "mcp"].into_iter().flat_map(|via| cases.map(|case| (via, case))) {
+            scope.spawn(move || {
+                let command = [env!("CARGO_BIN_EXE_passmuster"), "orchestrate", "--via", via, "--fault", fault];
+                let (report, _) = gated(&["--scenario", "orchestrator/agents/a-slow-first-turn-of-claude"], &command);
+                assert_eq!((failed(&report), that_came_out(&report, Verdict::Warned)), (breaks.to_vec(), vec!["OR-11"]), "{via} {fault}");
             });
         }
     });
