@@ -34,7 +34,10 @@ pub fn plain(matrix: &KillMatrix) -> String {
     for (why, what) in beyond {
         text += &format!("\nnot to be shown over {}: {why}:\n    {}\n", matrix.transport, what.join(", "));
     }
-    let (all, killed) = (matrix.faults.len(), matrix.faults.len() - matrix.troubled().count());
+    // What cannot be shown is neither killed nor alive.
+    let is_shown = |row: &&FaultRow| row.expected.iter().any(|id| !row.beyond.contains_key(id));
+    let shown: Vec<&FaultRow> = matrix.faults.iter().filter(is_shown).collect();
+    let (all, killed) = (shown.len(), shown.iter().filter(|row| row.is_killed()).count());
     let how = if matrix.faults.iter().any(|row| row.is_lenient) { "on what they break" } else { "on exactly what they break" };
     text += &format!("\n{killed} of {all} faults killed {how} (reached by: {})\n", matrix.transport);
     text
