@@ -33,6 +33,9 @@ fn offered(words: &[&str]) -> Vec<String> {
 #[case(&["passmuster", "schema", "ma"], &["manifest"])]
 #[case(&["passmuster", "verify", "--form"], &["--format"])]
 #[case(&["passmuster", "verify", "--format", ""], &["auto", "plain", "github", "json"])]
+#[case(&["passmuster", "verify", "--agent", "c"], &["claude", "codex"])]
+#[case(&["passmuster", "verify", "--suite", ""], &["lifecycle", "codex-observability", "resumption"])]
+#[case(&["passmuster", "explain", "LC-CLEAN-1"], &["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-10", "LC-CLEAN-11"])]
 #[case(&["passmuster", "session", "start-session", "--ti"], &["--title", "--timeout-s", "--timeout-default-s"])]
 fn bash_completes_commands_flags_and_words(#[case] words: &[&str], #[case] wanted: &[&str]) {
     assert_eq!(offered(words), wanted);

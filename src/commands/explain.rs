@@ -12,7 +12,7 @@ use crate::spec::{FaultNote, Registry, RequirementId, ScenarioTags, explain};
 #[derive(Debug, Args)]
 pub struct Explain {
     /// The requirement, such as LC-CLEAN-1
-    #[arg(value_parser = super::running::requirement_id)]
+    #[arg(value_parser = super::known::requirement(), hide_possible_values = true)]
     id: RequirementId,
 }
 

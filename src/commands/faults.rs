@@ -15,7 +15,8 @@ use crate::runner::Options;
 use crate::runner::matrix::{Defect, Found, Over, catalogue, kill, kill_over, matrix, sample, vary, vary_over};
 use crate::spec::Registry;
 
-use super::interrupt;
+use super::verify::suite_name;
+use super::{interrupt, known};
 
 /// How many faults are tried over a transport when nobody says otherwise.
 const SAMPLE: usize = 24;
@@ -44,7 +45,7 @@ struct Run {
     /// Only these faults
     names: Vec<Defect>,
     /// Only those that break a requirement of this suite
-    #[arg(long, value_name = "SUITE", value_parser = super::verify::suite_name, conflicts_with = "names")]
+    #[arg(long, value_name = "SUITE", value_parser = known::suite(suite_name), hide_possible_values = true, conflicts_with = "names")]
     suite: Option<String>,
     /// On real processes, over cli, rpc or mcp: what is expected must fail [default: in memory, exactly]
     #[arg(long, value_name = "TRANSPORT")]

@@ -8,6 +8,7 @@ mod faults;
 mod gate;
 mod init;
 mod interrupt;
+mod known;
 mod man;
 mod operation;
 mod orchestrate;

@@ -18,7 +18,7 @@ use crate::runner::{self, Options, Outcome, Subject};
 use crate::spec::{Registry, RequirementId, SpecVersion};
 use crate::trace::jsonl;
 
-use super::interrupt;
+use super::{interrupt, known};
 
 /// Exit code of a run that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -29,7 +29,7 @@ const COULD_NOT_TEST: u8 = 2;
 #[derive(Debug, Args)]
 pub struct Running {
     /// Only scenarios of this requirement, such as LC-CLEAN-1 (repeatable, or several with commas)
-    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = requirement_id)]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = known::requirement(), hide_possible_values = true)]
     requirement: Vec<RequirementId>,
     /// Only scenarios whose tags fit, such as "@LC-CLEAN-1 and not @each-agent"
     #[arg(long, value_name = "EXPR", value_parser = tag_expression)]

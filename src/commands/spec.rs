@@ -16,6 +16,9 @@ use crate::spec::{
 };
 use crate::tables::{Facts, OPTIONS, TABLES, build, markdown_below};
 
+use super::known;
+use super::verify::suite_name;
+
 /// The lock of released ids.
 const LOCK: &str = "spec/ids.lock";
 /// Exit code where the documents cannot be judged at all.
@@ -33,7 +36,7 @@ enum Command {
     /// Print every requirement in a line
     List {
         /// Only this suite
-        #[arg(long, value_name = "SUITE", value_parser = super::verify::suite_name)]
+        #[arg(long, value_name = "SUITE", value_parser = known::suite(suite_name), hide_possible_values = true)]
         suite: Option<String>,
         /// Only this level: MUST, SHOULD or MAY
         #[arg(long, value_name = "LEVEL", value_parser = |word: &str| word.to_uppercase().parse::<Level>())]

@@ -11,6 +11,7 @@ use crate::profile::Choice;
 use crate::runner::{Reference, SCENARIO, Subject};
 use crate::spec::SpecVersion;
 
+use super::known;
 use super::running::{Besides, Running, finished, judged};
 
 /// Run the conformance suites against a session manager.
@@ -19,10 +20,10 @@ pub struct Verify {
     /// The manifest of the system under test [default: ./passmuster.toml if there is one, else the built-in reference]
     manifest: Option<PathBuf>,
     /// Only this suite (repeatable, or several with commas) [default: the suites that the manifest claims]
-    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = managers_suite)]
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = known::suite(managers_suite), hide_possible_values = true)]
     suite: Vec<String>,
     /// Only scenarios of this agent (repeatable, or several with commas)
-    #[arg(long, value_name = "AGENT", value_delimiter = ',')]
+    #[arg(long, value_name = "AGENT", value_delimiter = ',', value_parser = known::agent(), hide_possible_values = true)]
     agent: Vec<AgentKind>,
     /// Do not first prove, on this machine, that orphans, false "ended"s and missing announcements would be seen
     #[arg(long)]

@@ -1,0 +1,49 @@
+//! Words that shells complete, read by a function whose errors say more than a list of them.
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::{Arg, Command, Error};
+
+use crate::contract::{AgentKind, SUITES};
+use crate::spec::{Registry, RequirementId};
+
+/// A value of which the words are known.
+pub struct Known<T> {
+    parse: fn(&str) -> Result<T, String>,
+    words: fn() -> Vec<String>,
+}
+
+/// A requirement, by its id.
+pub fn requirement() -> Known<RequirementId> {
+    Known { parse: super::running::requirement_id, words: || Registry::embedded().iter().map(|it| it.id.to_string()).collect() }
+}
+
+/// A suite, by its name, that `parse` takes.
+pub fn suite(parse: fn(&str) -> Result<String, String>) -> Known<String> {
+    Known { parse, words: || SUITES.iter().map(|suite| suite.name.to_owned()).collect() }
+}
+
+/// An agent.
+pub fn agent() -> Known<AgentKind> {
+    Known { parse: str::parse, words: || AgentKind::ALL.map(|agent| agent.name().to_owned()).into() }
+}
+
+impl<T> Clone for Known<T> {
+    fn clone(&self) -> Self {
+        Self { ..*self }
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> TypedValueParser for Known<T> {
+    type Value = T;
+
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<T, Error> {
+        self.parse.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let parse = self.parse;
+        Some(Box::new((self.words)().into_iter().filter(move |word| parse(word).is_ok()).map(PossibleValue::new)))
+    }
+}
