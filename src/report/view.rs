@@ -122,6 +122,11 @@ pub(super) fn support(report: &Report, requirement: &RequirementResult, agent: O
     Some(over(&requirement.id, requirement.level, own).0)
 }
 
+/// A moment (RFC 3339) to the second, for people.
+pub(super) fn moment(at: &str) -> String {
+    at.parse::<jiff::Timestamp>().map_or_else(|_| at.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+}
+
 /// How long something took, for people.
 pub(super) fn took(ms: u64) -> String {
     match ms {
@@ -140,6 +145,13 @@ pub(super) fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::results::example;
+
+    #[test]
+    fn a_moment_is_told_to_the_second_and_what_is_none_stays_as_it_is() {
+        assert_eq!(moment("2026-01-31T12:00:00.123456789Z"), "2026-01-31 12:00:00 UTC");
+        assert_eq!(moment("2026-01-31T12:00:00+02:00"), "2026-01-31 10:00:00 UTC");
+        assert_eq!(moment("<today>"), "<today>");
+    }
 
     #[test]
     fn repetitions_have_names_of_their_own() {

@@ -126,6 +126,11 @@ fn nothing_is_cut_and_everything_can_be_read(#[values(Theme::Light, Theme::Dark)
     assert_eq!(browser.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"), json!(theme == Theme::Dark));
     browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)");
     assert_eq!(browser.evaluate("document.documentElement.scrollWidth"), json!(width), "the page scrolls sideways");
+    let cut = browser.evaluate(
+        "[...document.querySelectorAll('.picture text')].filter(text => { const [one, all] = \
+         [text, text.ownerSVGElement].map(it => it.getBoundingClientRect()); return one.left < all.left || one.right > all.right }).map(text => text.textContent)",
+    );
+    assert_eq!(cut, json!([]), "words that a picture cuts off");
     let faint = browser.evaluate(include_str!("faint.js"));
     assert_eq!(faint, json!([]), "texts with a contrast below 4.5 to 1");
 }

@@ -57,7 +57,8 @@ fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<String>]) -> 
         claimed: "end_session: success".into(),
         truth: format!("alive 5000 ms after: {agent} (pid {})", 4000 + number),
         step: "nothing of \"A\" is alive".into(),
-        trace: timelines[number % timelines.len()].clone(),
+        trace: [timelines[number % timelines.len()].as_slice(), &["    2000 ms  # ".to_owned() + &"a remark longer than most; ".repeat(6)]]
+            .concat(),
         stderr: "warn: 1 session left\nerror: kill: no such process\n".into(),
         repro: format!("passmuster verify my.toml --requirement {} --agent {agent}", requirement.id),
     };

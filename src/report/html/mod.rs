@@ -32,6 +32,7 @@ struct Page<'a> {
     report: &'a Report,
     outcome: &'static str,
     why: String,
+    began: String,
     took: String,
     counts: [Counts; 2],
     axes: [Axis; 4],
@@ -181,6 +182,7 @@ fn page<'a>(report: &'a Report, look: &Look) -> Page<'a> {
         report,
         outcome: outcome.words(),
         why,
+        began: view::moment(&report.started_at),
         took: view::took(report.duration_ms),
         counts: [
             counts("scenarios", report.scenarios.iter().map(|scenario| scenario.verdict)),

@@ -7,10 +7,18 @@ use serde::Serialize;
 const ROW: usize = 24;
 /// Where the first row is: below the lanes' names.
 const TOP: usize = 44;
+/// Where a row's words begin.
+const WORDS: usize = 334;
+/// The width of a character, in tenths: monospaced fonts of 12 pixels have 72 (DejaVu Sans Mono, Menlo, Courier).
+const CHARACTER: usize = 73;
+/// The width of a picture of short lines, and the most characters of a line that are shown: the text below it has all.
+const USUAL: usize = 980;
+const LONGEST: usize = 240;
 
 /// A timeline to be drawn.
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct Picture {
+    width: usize,
     height: usize,
     /// Where the lanes end.
     floor: usize,
@@ -55,7 +63,9 @@ impl Picture {
         let calls = rows.iter().filter(|row| row.symbols.contains(&"ask")).count();
         let found = rows.iter().find(|row| row.set == "found").map_or(String::new(), |row| format!("; at {} ms it {}", row.at, row.words));
         let words = format!("Timeline of {} lines with {calls} calls{found}. The text below says the same.", rows.len());
-        Some(Self { height: floor + 34, floor, words, phases, rows })
+        let longest = rows.iter().map(|row| columns(&row.words)).max().unwrap_or_default().min(LONGEST);
+        let width = USUAL.max(WORDS + longest * CHARACTER / 10 + 12);
+        Some(Self { width, height: floor + 34, floor, words, phases, rows })
     }
 }
 
@@ -77,6 +87,11 @@ fn row(y: usize, line: &str) -> Row {
     };
     let words = if set == "step" { words.trim_start_matches("step: ") } else { words };
     Row { y, at, symbols, set, words: words.to_owned() }
+}
+
+/// How many columns a text takes, at the most: what is not ASCII may be wide.
+fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
 /// What was answered: a result, or an error. The words of `list_sessions` are a result.
@@ -138,6 +153,15 @@ mod tests {
     fn a_line_has_its_symbols(#[case] line: &str, #[case] symbols: &[&str], #[case] words: &str) {
         let row = row(0, line);
         assert_eq!((row.symbols.as_slice(), row.words.as_str()), (symbols, words));
+    }
+
+    #[rstest]
+    #[case(10, USUAL)]
+    #[case(100, 334 + 730 + 12)]
+    #[case(10_000, 334 + 1752 + 12)]
+    fn it_is_as_wide_as_its_longest_line_but_not_without_measure(#[case] characters: usize, #[case] width: usize) {
+        let line = format!("      10 ms  # {}", "x".repeat(characters));
+        assert_eq!(Picture::of(&["       0 ms  # short".into(), line]).unwrap().width, width);
     }
 
     #[test]
