@@ -247,12 +247,13 @@ impl Worker {
         }
     }
 
-    /// What an error says. That a session is not found says something only where it could be observed.
+    /// What an error says. That a session ended is certain; that it is not found says something only where it could be
+    /// observed.
     async fn unread(&mut self, error: ContractError) -> Happening {
         let choices = &self.orchestra.choices;
         let is_early = !self.observable && !self.turn_over;
         match error.code {
-            ErrorCode::SessionNotFound | ErrorCode::SessionPending | ErrorCode::SessionEnded if is_early => match choices.early_absence {
+            ErrorCode::SessionNotFound | ErrorCode::SessionPending if is_early => match choices.early_absence {
                 EarlyAbsence::Nothing => Happening::Pending,
                 EarlyAbsence::Ended | EarlyAbsence::Replaced => {
                     self.absent_early().await;
