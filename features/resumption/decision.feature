@@ -105,11 +105,20 @@ Feature: Whether a session is resumed
     And the decision on "A" is asked for
     Then it is resumed
 
-  @RS-RESUME-4
-  Scenario: Thirty minutes are
+  @RS-RESUME-4 @virtual
+  Scenario: Thirty minutes are, exactly
     Given a stored session "A"
     And "A" moves to "approval"
     When 30 minutes pass
+    And the decision on "A" is asked for
+    Then it is not resumed
+    And the reason is "timeout"
+
+  @RS-RESUME-4
+  Scenario: Thirty minutes and a second are
+    Given a stored session "A"
+    And "A" moves to "approval"
+    When 1801 seconds pass
     And the decision on "A" is asked for
     Then it is not resumed
     And the reason is "timeout"

@@ -6,6 +6,13 @@ Feature: Records that last
     When 8 updates of "A" are made at once
     Then all 8 updates of "A" are in its record
 
+  @RS-DUR-1 @RS-DUR-2
+  Scenario: Four writers lose nothing, one update after the other
+    Given a stored session "A"
+    When 4 writers update "A" 10 times each
+    Then all 40 updates of "A" are in its record
+    And RS-DUR-2: each reading found a whole record
+
   @RS-DUR-2
   Scenario: Who reads during updates reads whole records
     Given a stored session "A"
@@ -19,6 +26,15 @@ Feature: Records that last
     When "A" moves to "planning"
     Then what was held open is the whole record of before
     And the history of "A" is "initializing > planning"
+
+  @RS-DUR-3 @needs:kill
+  Scenario: A writer that is killed leaves the record of before or of after
+    Given a stored session "A"
+    When 20 updates of "A" are killed
+    Then each kill left the record of before or of after
+    When "A" moves to "executing"
+    Then the answer is "success"
+    And "phase" of "A" is "executing"
 
   @RS-DUR-4
   Scenario: A record is its owner's alone

@@ -39,8 +39,11 @@ impl<T: Operations> Subcommand for Operation<T> {
                 .args
                 .iter()
                 .map(|field| if field.required { flag(field).required(false).required_unless_present(bare(field)) } else { flag(field) });
-            verb.args(flags.map(|flag| if flag.get_id() == "agent_name" { flag.visible_alias("agent") } else { flag }))
-                .args(required.enumerate().map(|(at, field)| valued(Arg::new(bare(field)), field).index(at + 1).conflicts_with(field.name)))
+            verb.args(flags.map(|flag| if flag.get_id() == "agent_name" { flag.visible_alias("agent") } else { flag })).args(
+                required.enumerate().map(|(at, field)| {
+                    valued(Arg::new(bare(field)), field).value_name(bare(field)).index(at + 1).conflicts_with(field.name)
+                }),
+            )
         }))
     }
 

@@ -149,9 +149,12 @@ impl Adapter {
 
     /// Makes the calls of an operation in order. The first that fails ends it; what the ones before it want undone is then
     /// undone, last first.
-    async fn operate(&self, operation: &'static OperationSpec, steps: &[Step], args: &Args) -> Result<Args, CallError> {
+    async fn operate(&self, operation: &'static OperationSpec, args: &Args, limit: Duration) -> Result<Args, CallError> {
+        let steps = self.manifest().operations.get(operation.name).map(Vec::as_slice).unwrap_or_default();
+        if steps.is_empty() {
+            return Err(CallError::Broken { what: format!("the manifest maps no `{}`", operation.name) });
+        }
         let mut variables = self.ground.variables(args);
-        let limit = self.limit(operation, args);
         let deadline = Instant::now() + limit;
         let mut done: Vec<&Step> = Vec::new();
         let mut result = Args::new();
@@ -307,15 +310,23 @@ fn is_ready(map: &EventMap, variables: Variables) -> IsReady {
 #[async_trait(?Send)]
 impl Driver for Adapter {
     async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
-        let steps = self.manifest().operations.get(operation.name).map(Vec::as_slice).unwrap_or_default();
-        if steps.is_empty() {
-            return Err(CallError::Broken { what: format!("the manifest maps no `{}`", operation.name) });
-        }
-        let answer = self.operate(operation, steps, args).await;
+        let answer = self.operate(operation, args, self.limit(operation, args)).await;
         if let (Err(CallError::Broken { what }), Some(served)) = (&answer, &self.served)
             && let Some(obituary) = served.obituary().await
         {
             return Err(CallError::Broken { what: format!("{what}; {obituary}") });
+        }
+        answer
+    }
+
+    async fn call_killed(&self, operation: &'static OperationSpec, args: &Args, after: Duration) -> Result<Args, CallError> {
+        let answer = self.operate(operation, args, after).await;
+        if matches!(answer, Err(CallError::TimedOut { .. })) {
+            // A process for the call alone was killed when its limit was reached.
+            match &self.served {
+                Some(_) => self.restart().await?,
+                None => self.transport.kill().await?,
+            }
         }
         answer
     }

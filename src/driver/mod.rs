@@ -24,6 +24,8 @@ pub mod wire_log;
 pub use adapter::open;
 pub use tail::Tail;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
@@ -41,6 +43,16 @@ pub trait Driver {
     /// [`CallError::Contract`] is the system's answer; [`CallError::Broken`] says that the adapter or the transport
     /// failed, which is never a verdict on the system's rules by itself.
     async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError>;
+
+    /// Asks for one operation; whoever works on it is killed (SIGKILL) unless it was answered within `after`, and is dead
+    /// when this returns. The system is then ready for the next call.
+    ///
+    /// # Errors
+    /// As [`Driver::call`]; [`CallError::TimedOut`] where it was killed.
+    async fn call_killed(&self, operation: &'static OperationSpec, args: &Args, after: Duration) -> Result<Args, CallError> {
+        let (_, _, _) = (operation, args, after);
+        Err(CallError::Broken { what: "nobody who works on a call can be killed here".into() })
+    }
 
     /// Whether the system offers an operation, and which of its arguments can be passed.
     fn offer(&self, operation: &'static OperationSpec) -> Offer;

@@ -112,10 +112,26 @@ impl Recorder {
 
     /// Asks for an operation and records both sides.
     pub async fn call(&self, name: &'static str, args: Args) -> Answered {
+        let id = self.asked(name, &args);
+        let (result, wire) = wire_log::keeping(self.driver.call(self.operation(name), &args)).await;
+        self.answered(id, name, args, result, wire)
+    }
+
+    /// Asks for an operation; whoever works on it is killed unless it was answered within `after`.
+    pub async fn call_killed(&self, name: &'static str, args: Args, after: Duration) -> Answered {
+        let id = self.asked(name, &args);
+        let (result, wire) = wire_log::keeping(self.driver.call_killed(self.operation(name), &args, after)).await;
+        self.answered(id, name, args, result, wire)
+    }
+
+    fn asked(&self, name: &str, args: &Args) -> u64 {
         let id = self.next.get();
         self.next.set(id + 1);
         self.log.push(Entry::Request { id, op: name.to_owned(), args: args.clone() });
-        let (result, wire) = wire_log::keeping(self.driver.call(self.operation(name), &args)).await;
+        id
+    }
+
+    fn answered(&self, id: u64, name: &'static str, args: Args, result: Result<Args, CallError>, wire: Args) -> Answered {
         let result = result.and_then(|result| self.weighed(result));
         let (ok, error) = match &result {
             Ok(result) => (Some(result.clone()), None),

@@ -13,7 +13,7 @@ use super::mcp::connection::ToolAnswer;
 use super::process::{Launch, Output, run};
 use super::rpc::link::Endpoint;
 use super::rpc::peer::{Answer, Notified};
-use super::running::GRACE;
+use super::running::{GRACE, Running};
 use super::wire::Oddities;
 use super::{CallError, Tail, mcp, rpc};
 
@@ -118,6 +118,15 @@ impl Link {
             Link::Mcp(link) => link.close(limit).await,
         }
     }
+
+    /// The process at the other end, where it was started for this connection.
+    fn process(&self) -> Option<&Running> {
+        match self {
+            Link::Cli => None,
+            Link::Rpc(link) => link.process(),
+            Link::Mcp(link) => link.process(),
+        }
+    }
 }
 
 impl Transport {
@@ -130,6 +139,18 @@ impl Transport {
         let transport = Self { route, limit, ears, oddities, tail, link };
         transport.reconnect().await?;
         Ok(transport)
+    }
+
+    /// Kills the process at the other end (SIGKILL), where it was started for this connection, and makes a new connection.
+    ///
+    /// # Errors
+    /// As [`Transport::connect`].
+    pub async fn kill(&self) -> Result<(), CallError> {
+        let link = self.link.borrow().clone();
+        if let Some(process) = link.process() {
+            process.kill_group().await;
+        }
+        self.reconnect().await
     }
 
     /// Drops the connection and makes a new one.

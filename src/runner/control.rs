@@ -1,6 +1,6 @@
 //! Control checks: before a verdict on somebody's system, that this harness, on this machine, would see what it must.
 //!
-//! Each plays one scenario on the reference with one fault, in a worker process and a sandbox as everybody's, and demands
+//! Each plays one scenario on the reference of the side that is judged with one fault, in a worker process and a sandbox as everybody's, and demands
 //! the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
 
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use crate::driver::sandbox;
 use crate::reference::Fault;
 use crate::results::model::{Control, Verdict};
 
-use super::matrix::{Over, manifest};
-use super::plan::Selection;
+use super::matrix::{Over, faulty};
+use super::plan::{Planned, Selection};
 use super::real::{self, System, Task};
-use super::{Options, Subject, prepare};
+use super::{Options, Subject, features, prepare};
 
 /// One thing that must be seen.
 struct Check {
@@ -24,7 +24,8 @@ struct Check {
     scenario: &'static str,
 }
 
-const CHECKS: &[Check] = &[
+/// What must be seen before somebody's manager is judged.
+const OF_MANAGERS: &[Check] = &[
     Check {
         what: "an orphan",
         fault: "forgets-instead",
@@ -51,18 +52,57 @@ const CHECKS: &[Check] = &[
     },
 ];
 
+/// What must be seen before somebody's store is judged: time that was made to pass, and what the file system tells.
+const OF_STORES: &[Check] = &[
+    Check {
+        what: "a stale session",
+        fault: "resumes-for-ever",
+        requirement: "RS-RESUME-4",
+        scenario: "resumption/decision/thirty-minutes-and-a-second-are",
+    },
+    Check {
+        what: "an overwritten record",
+        fault: "overwrites",
+        requirement: "RS-DUR-3",
+        scenario: "resumption/durability/a-record-is-replaced-not-overwritten-where-it-lies",
+    },
+    Check {
+        what: "a record open to others",
+        fault: "everybody-may-read",
+        requirement: "RS-DUR-4",
+        scenario: "resumption/durability/a-record-is-its-owner-s-alone",
+    },
+    Check {
+        what: "a link that was followed",
+        fault: "follows-links",
+        requirement: "RS-CLEAN-3",
+        scenario: "resumption/cleanup/a-link-is-not-followed",
+    },
+];
+
+fn checks_of(side: Side) -> &'static [Check] {
+    match side {
+        Side::Manager => OF_MANAGERS,
+        Side::Store => OF_STORES,
+        Side::Orchestrator => &[],
+    }
+}
+
 /// The faults are real whatever the limits are: short ones only find them sooner.
 const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.3\nannounce = 0.3\nend = 0.3\nsettle = 0.05\n";
 
-/// Plays every check.
-pub(super) fn check(options: &Options) -> Control {
-    match tasks(options) {
+/// Plays every check of the sides that the scenarios judge.
+pub(super) fn check(judging: &[Planned], options: &Options) -> Control {
+    let judges = |side: &Side| judging.iter().any(|planned| features::side(&planned.written.suite) == *side);
+    let sides = [Side::Manager, Side::Store].into_iter().filter(judges);
+    let checks: Vec<(Side, &Check)> = sides.flat_map(|side| checks_of(side).iter().map(move |check| (side, check))).collect();
+    match tasks(&checks, options) {
         Ok((_folder, tasks)) => {
             let mut played = real::run(tasks, options, &mut |_| {});
             played.sort_by_key(|(at, _)| *at);
             let found: BTreeMap<usize, _> = played.into_iter().map(|(at, played)| (at, played.result)).collect();
-            let (mut proven, mut checks) = (true, BTreeMap::new());
-            for (at, check) in CHECKS.iter().enumerate() {
+            let (mut proven, mut told) = (true, BTreeMap::new());
+            for (at, (_, check)) in checks.iter().enumerate() {
                 let result = found.get(&at);
                 let seen = result.is_some_and(|result| {
                     result.verdict != Verdict::CouldNotTest && result.findings.iter().any(|it| it.requirement.as_str() == check.requirement)
@@ -75,21 +115,21 @@ pub(super) fn check(options: &Options) -> Control {
                     },
                 };
                 proven &= seen;
-                checks.insert(check.what.to_owned(), if seen { "seen".to_owned() } else { why() });
+                told.insert(check.what.to_owned(), if seen { "seen".to_owned() } else { why() });
             }
-            Control { proven, checks }
+            Control { proven, checks: told }
         }
         Err(error) => Control { proven: false, checks: [("every check".to_owned(), format!("NOT made: {error}"))].into() },
     }
 }
 
-fn tasks(options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
+fn tasks(checks: &[(Side, &Check)], options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
     let folder = sandbox::folder("control")?;
     let mut tasks = Vec::new();
-    for check in CHECKS {
-        let fault = Fault::of(Side::Manager, check.fault).expect("the checks are tested");
+    for (side, check) in checks {
+        let fault = Fault::of(*side, check.fault).expect("the checks are tested");
         let path = folder.path().join(format!("{}.toml", fault.name));
-        std::fs::write(&path, manifest(Over::Rpc, fault.name, "--fault", &[], LIMITS))?;
+        std::fs::write(&path, faulty(Over::Rpc, &fault, LIMITS))?;
         let subject = Subject::Manifest(Box::new(Manifest::read(&path).expect("the manifests of the reference are tested")));
         let selection = Selection { scenarios: vec![check.scenario.to_owned()], ..Selection::default() };
         let own = Options { selection, interrupted: options.interrupted.clone(), ..Options::default() };
@@ -105,9 +145,11 @@ mod tests {
 
     #[test]
     fn every_check_is_of_a_fault_and_a_scenario_that_there_are() {
-        let (_folder, tasks) = tasks(&Options::default()).unwrap();
-        for (check, task) in CHECKS.iter().zip(tasks) {
-            let fault = Fault::of(Side::Manager, check.fault).unwrap();
+        let checks: Vec<_> =
+            [Side::Manager, Side::Store].iter().flat_map(|side| checks_of(*side).iter().map(move |check| (*side, check))).collect();
+        let (_folder, tasks) = tasks(&checks, &Options::default()).unwrap();
+        for ((side, check), task) in checks.iter().zip(tasks) {
+            let fault = Fault::of(*side, check.fault).unwrap();
             assert!(fault.breaks.contains(&check.requirement) || check.requirement == "CX-2");
             assert_eq!(task.planned.key, check.scenario);
         }

@@ -287,7 +287,8 @@ fn is_known(suite: &str, step: &Step) -> bool {
     }
 }
 
-fn side(suite: &str) -> Side {
+/// The side that a suite judges.
+pub(super) fn side(suite: &str) -> Side {
     contract::suite(suite).map_or(Side::Manager, |suite| suite.side)
 }
 

@@ -150,7 +150,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
         })
         .collect();
     let control = match subject {
-        Subject::Manifest(_) if options.control && !repeated.is_empty() => Some(control::check(options)),
+        Subject::Manifest(_) if options.control && !repeated.is_empty() => Some(control::check(&repeated, options)),
         _ => None,
     };
     emit(Event::Planned { scenarios: repeated.len() });

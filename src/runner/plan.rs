@@ -23,6 +23,8 @@ pub struct Capabilities {
     pub announces: Announces,
     /// Whether it can be killed and started again.
     pub can_restart: bool,
+    /// Whether whoever works on a call can be killed.
+    pub can_kill: bool,
     /// Whether a session's record has a known place.
     pub has_record: bool,
     /// One agent process per: `session`, `turn` or `shared`.
@@ -177,13 +179,16 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
             Need::Record if !system.has_record => {
                 return Fate::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
             }
+            Need::Kill if !system.can_kill => {
+                return Fate::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
+            }
             Need::ProcessPerSession if system.processes != "session" => {
                 return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes));
             }
             Need::Agent(agent) if !system.agents.contains(&agent) => {
                 return Fate::Skip(format!("the manifest does not list the agent {agent}"));
             }
-            Need::Announcements | Need::Serve | Need::Record | Need::ProcessPerSession | Need::Agent(_) => {}
+            Need::Announcements | Need::Serve | Need::Record | Need::Kill | Need::ProcessPerSession | Need::Agent(_) => {}
         }
     }
     Fate::Run
@@ -201,6 +206,7 @@ mod tests {
             offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
             announces: Announces { by_waiting: true, by_stream: true },
             can_restart: true,
+            can_kill: true,
             has_record: true,
             processes: "session".into(),
             is_virtual: true,

@@ -51,6 +51,7 @@ pub(super) fn capabilities(reference: &Reference) -> Capabilities {
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
         announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },
         can_restart: true,
+        can_kill: false,
         has_record: true,
         processes: "session".into(),
         is_virtual: true,

@@ -24,6 +24,7 @@ pub(super) fn capabilities(manifest: &Manifest) -> Capabilities {
         offer: Box::new(move |operation| mapped.offer(operation)),
         announces: manifest.announces(),
         can_restart: manifest.serve.is_some(),
+        can_kill: manifest.serve.is_some() || (manifest.transport.url.is_none() && manifest.transport.socket.is_none()),
         has_record: record_template(manifest).is_some(),
         processes: match manifest.processes {
             Processes::Session => "session",

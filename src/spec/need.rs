@@ -16,6 +16,8 @@ pub enum Need {
     Serve,
     /// That the place of one session's record is known.
     Record,
+    /// That whoever works on a call can be killed.
+    Kill,
     /// One agent process for each session.
     ProcessPerSession,
     /// That it manages this agent.
@@ -31,7 +33,7 @@ impl Need {
                 needs.push(operation);
             }
         }
-        needs.extend([Need::Announcements, Need::Serve, Need::Record, Need::ProcessPerSession]);
+        needs.extend([Need::Announcements, Need::Serve, Need::Record, Need::Kill, Need::ProcessPerSession]);
         needs.extend(AgentKind::ALL.map(Need::Agent));
         needs
     }
@@ -49,6 +51,7 @@ impl fmt::Display for Need {
             Need::Announcements => f.write_str("announcements"),
             Need::Serve => f.write_str("serve"),
             Need::Record => f.write_str("record"),
+            Need::Kill => f.write_str("kill"),
             Need::ProcessPerSession => f.write_str("processes=session"),
             Need::Agent(agent) => write!(f, "agent={agent}"),
         }

@@ -1,7 +1,9 @@
 //! Acts on a store: its operations and its hooks.
 
 use std::cell::Cell;
+use std::time::Instant;
 
+use futures::StreamExt as _;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
@@ -15,6 +17,8 @@ use super::world::World;
 const NEVER: &str = "agent-20200101-000000-00000000";
 /// Whose sessions they are unless a step says otherwise.
 const AGENT: &str = "terraform-architect";
+/// How many characters a writer that will be killed has to write: the longer it writes, the likelier it is hit while it does.
+const KILLED_PAD: usize = 20_000;
 /// Part of every id that must not get out of the store.
 pub(super) const OUTSIDER: &str = "outsider";
 /// So many readings during updates are enough, however long a busy disk makes the updates take: all answers are kept.
@@ -32,6 +36,18 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(Act, "{string} notes the error {string}", "ask for `update_state` with this error", errs),
     step!(Act, "{string} moves to {string}, noting {string} and the error {string}", "ask for all three at once", all_three),
     step!(Act, "{int} updates of {string} are made at once", "update a session together; it is read over and over meanwhile", at_once),
+    step!(
+        Act,
+        "{int} writers update {string} {int} times each",
+        "each writer waits for its answers, none for the others; it is read over and over meanwhile",
+        writers
+    ),
+    step!(
+        Act,
+        "{int} updates of {string} are killed",
+        "one after the other, each at another instant of the time that one takes; the record is read after each",
+        killed
+    ),
     step!(Act, "the decision on {string} is asked for", "ask for `should_resume`", decide),
     step!(
         Act,
@@ -153,17 +169,26 @@ async fn all_three(w: &mut World, a: &Arguments) -> Done {
     update(w, a.text(0), a.text(1).into(), value(a.text(2)), a.text(3).into()).await
 }
 
-/// Each update names a phase and a key of its own: afterwards there is a trace of every one.
 async fn at_once(w: &mut World, a: &Arguments) -> Done {
-    let (count, id) = (a.number::<usize>(0), w.kept_id(a.text(1))?);
+    update_beside(w, a.number(0), a.text(1), 1).await
+}
+
+async fn writers(w: &mut World, a: &Arguments) -> Done {
+    update_beside(w, a.number(0), a.text(1), a.number(2)).await
+}
+
+/// Each update names a phase and a key of its own: afterwards there is a trace of every one.
+async fn update_beside(w: &mut World, writers: usize, label: &str, times: usize) -> Done {
+    let id = w.kept_id(label)?;
     let driver = w.driver.clone();
     let update = |n: usize| {
         let metadata = json!({ format!("update-{n}"): n });
         driver.call("update_state", args([("session_id", id.as_str().into()), ("phase", "investigating".into()), ("metadata", metadata)]))
     };
+    let write = |writer: usize| futures::stream::iter(writer * times..(writer + 1) * times).then(update).collect::<Vec<_>>();
     let done = Cell::new(false);
     let updates = async {
-        let answers = join_all((0..count).map(update)).await;
+        let answers = join_all((0..writers).map(write)).await.concat();
         done.set(true);
         answers
     };
@@ -177,6 +202,26 @@ async fn at_once(w: &mut World, a: &Arguments) -> Done {
     let (mut answers, read) = tokio::join!(updates, reads);
     answers.extend(read);
     w.earlier = answers;
+    Ok(())
+}
+
+/// The first is not killed, and shows how long an update takes. Golden-ratio steps through that time, and a little more, miss
+/// no part of it.
+async fn killed(w: &mut World, a: &Arguments) -> Done {
+    let id = w.kept_id(a.text(1))?;
+    let update = |n: u64| {
+        let metadata = json!({ "killed": n, "pad": "x".repeat(KILLED_PAD) });
+        args([("session_id", id.as_str().into()), ("phase", "investigating".into()), ("metadata", metadata)])
+    };
+    let began = Instant::now();
+    asked(w, "update_state", update(0)).await?;
+    let takes = began.elapsed().mul_f64(1.2);
+    for n in 1..=a.number(0) {
+        let after = takes.mul_f64((n as f64 * 0.618_033_988_749_895).fract());
+        let answer = w.driver.call_killed("update_state", update(n), after).await;
+        let read = w.driver.call("get_session", args([("session_id", id.as_str().into())])).await;
+        w.store.killed.push((answer, read));
+    }
     Ok(())
 }
 

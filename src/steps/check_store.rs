@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Number, Value};
 
+use crate::driver::CallError;
 use crate::driver::recorder::{Answered, shortened};
 
 use super::act_store::OUTSIDER;
@@ -36,6 +37,12 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(Check, "every one of them has an id and a record of its own", "of the sessions that were created at once", own_records),
     step!(Check, "all {int} updates of {string} are in its record", "of the updates that were made at once", all_there),
     step!(Check, "each reading found a whole record", "of the readings during the updates that were made at once", whole),
+    step!(
+        Check,
+        "each kill left the record of before or of after",
+        "of the updates that were killed; and none kept those after it from being made",
+        old_or_new
+    ),
     step!(Check, "what was held open is the whole record of before", "a record is replaced, not overwritten", held_whole),
     step!(Check, "the spoilt record is as it was spoilt", "nobody wrote over it", still_spoilt),
     step!(Check, "the file of {string} is its owner's alone", "no permission for anybody else", private),
@@ -283,6 +290,37 @@ async fn whole(w: &mut World, _: &Arguments) -> Done {
         None => Ok(()),
         Some(claimed) => w.wrong(None, "a reader found no whole record".into(), claimed, "the session was being updated".into()),
     }
+}
+
+/// What a record of killed updates says: the last that it has, and how often its phase changed.
+fn last_killed(read: &Answered) -> Option<(u64, usize)> {
+    let record = read.result.as_ref().ok()?.get("session")?;
+    Some((record["metadata"]["killed"].as_u64()?, record["history"].as_array()?.len()))
+}
+
+async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
+    let killed = std::mem::take(&mut w.store.killed);
+    // Before the first kill one update was made.
+    let (mut last, mut changes) = (0, 1);
+    for (n, (update, read)) in (1..).zip(&killed) {
+        let (before, after) = ((last, changes), (n, changes + 1));
+        let said = || format!("{}; {}", update.claim(), read.claim());
+        let (found, was_killed) = (last_killed(read), matches!(update.result, Err(CallError::TimedOut { .. })));
+        let (problem, fact) = match &update.result {
+            Err(_) if !was_killed => ("an update fails after a writer was killed", format!("{} were killed before it", n - 1)),
+            _ if found != Some(before) && found != Some(after) => (
+                "a killed writer left neither the record of before nor that of after",
+                format!("update {n} was killed, {last} was the last before"),
+            ),
+            Ok(_) if found != Some(after) => ("an update that was answered is not in the record", format!("update {n} was not killed")),
+            _ => {
+                (last, changes) = found.unwrap_or(before);
+                continue;
+            }
+        };
+        return w.wrong(None, problem.into(), said(), fact);
+    }
+    Ok(())
 }
 
 async fn held_whole(w: &mut World, _: &Arguments) -> Done {

@@ -31,6 +31,8 @@ pub struct Store {
     pub(super) held: Option<(std::fs::File, Vec<u8>)>,
     /// A file outside of the store that must stay.
     pub(super) elsewhere: Option<PathBuf>,
+    /// The updates that were killed, and the record that was read after each.
+    pub(super) killed: Vec<(Answered, Answered)>,
     /// The record's bytes when somebody spoilt it.
     pub(super) spoilt: Option<(PathBuf, Vec<u8>)>,
 }

@@ -91,6 +91,11 @@ impl Link {
         self.connection.listen().await
     }
 
+    /// The process that was started for this connection.
+    pub fn process(&self) -> Option<&Running> {
+        self.process.as_ref()
+    }
+
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
     pub async fn close(&self, limit: Duration) -> Option<String> {
         self.connection.close();

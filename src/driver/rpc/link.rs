@@ -114,6 +114,11 @@ impl Link {
         matches!(self.line, Line::Stream(_))
     }
 
+    /// The process that was started for this connection.
+    pub fn process(&self) -> Option<&Running> {
+        self.process.as_ref()
+    }
+
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
     pub async fn close(&self, limit: Duration) -> Option<String> {
         if let Line::Stream(peer) = &self.line {

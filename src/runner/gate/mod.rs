@@ -29,6 +29,7 @@ pub(super) fn capabilities(is_virtual: bool) -> Capabilities {
         offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
         announces: Announces { by_waiting: true, by_stream: true },
         can_restart: true,
+        can_kill: false,
         has_record: false,
         processes: "session".into(),
         is_virtual,

@@ -18,7 +18,7 @@ use crate::spec::{Party, Registry, Requirement, RequirementId};
 use super::{Options, Reference, Subject, prepare, run};
 
 pub use catalogue::{Defect, catalogue};
-pub(super) use transport::manifest;
+pub(super) use transport::faulty;
 pub use transport::{Over, kill_over, sample, vary_over};
 
 /// What found something: a scenario by a step of its own, or a standing invariant in it.

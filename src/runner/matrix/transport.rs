@@ -64,7 +64,7 @@ const SHOWN_BY: usize = 3;
 const LIMITS: &str = "[limits]\ncall = 4\nstart = 3\nobserve = 1\nannounce = 2\nend = 2\n";
 
 /// The manifest of a reference with that flag.
-pub(in crate::runner) fn manifest(over: Over, name: &str, flag: &str, lacks: &[&str], limits: &str) -> String {
+fn manifest(over: Over, name: &str, flag: &str, lacks: &[&str], limits: &str) -> String {
     let state = "--state\", \"{{ sandbox }}/state";
     let (transport, serve, ready) = match over {
         Over::Cli => (
@@ -119,11 +119,12 @@ fn store_manifest(over: Over, name: &str) -> String {
     )
 }
 
-/// The manifest of the reference with a fault: of the manager or of the store, whichever has it.
-fn faulty(over: Over, fault: &Fault) -> String {
+/// The manifest of the reference with a fault: of the manager or of the store, whichever has it. A store needs no limits: it
+/// answers, or it has ended.
+pub(in crate::runner) fn faulty(over: Over, fault: &Fault, limits: &str) -> String {
     match fault.side() {
         Side::Store => store_manifest(over, fault.name),
-        Side::Manager | Side::Orchestrator => manifest(over, fault.name, "--fault", &[], LIMITS),
+        Side::Manager | Side::Orchestrator => manifest(over, fault.name, "--fault", &[], limits),
     }
 }
 
@@ -146,7 +147,7 @@ pub fn kill_over(over: Over, killed: Vec<Killed>, options: &Options, emit: &mut 
         let name = killed.fault.about().name;
         let (subject, system) = match killed.fault {
             Defect::Manager(fault) => {
-                let manifest = written(folder.path(), over, name, &faulty(over, &fault));
+                let manifest = written(folder.path(), over, name, &faulty(over, &fault, LIMITS));
                 let system = System::Manager(manifest.path.clone());
                 (Subject::Manifest(Box::new(manifest)), system)
             }
@@ -277,7 +278,8 @@ mod tests {
     fn a_faulty_store_has_a_manifest_of_its_own() {
         for fault in FAULTS.iter().filter(|fault| fault.side() == Side::Store) {
             for over in [Over::Cli, Over::Rpc, Over::Mcp] {
-                let manifest = Manifest::parse(Path::new("m.toml"), &faulty(over, fault)).unwrap_or_else(|errors| panic!("{errors:?}"));
+                let manifest =
+                    Manifest::parse(Path::new("m.toml"), &faulty(over, fault, LIMITS)).unwrap_or_else(|errors| panic!("{errors:?}"));
                 assert!(manifest.record.is_some() && manifest.offer(&STORE_OPERATIONS[0]).offered);
             }
         }
