@@ -21,8 +21,6 @@ const AGENT: &str = "terraform-architect";
 const KILLED_PAD: usize = 20_000;
 /// For how long writers are killed at most: a store whose updates take a second is killed less often.
 const KILLED_FOR: Duration = Duration::from_secs(15);
-/// How often a record is read at most while it is updated: a disk that stalls must not fill the memory with answers.
-const READINGS: usize = 1_000;
 /// Part of every id that must not get out of the store.
 pub(super) const OUTSIDER: &str = "outsider";
 /// So many readings during updates are enough, however long a busy disk makes the updates take: all answers are kept.
