@@ -47,7 +47,7 @@ struct Run {
     /// Only those that break a requirement of this suite
     #[arg(long, value_name = "SUITE", value_parser = known::suite(suite_name), hide_possible_values = true, conflicts_with = "names")]
     suite: Option<String>,
-    /// On real processes, over cli, rpc or mcp: what is expected must fail [default: in memory, exactly]
+    /// On real processes, over cli, rpc or mcp: what is expected must fail, of an orchestrator nothing else [default: in memory, exactly]
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<Over>,
     /// Over a transport: so many faults, chosen by the seed
