@@ -193,13 +193,18 @@ fn is_stale(folder: &Path, matrix: &KillMatrix) -> miette::Result<bool> {
 }
 
 fn varied(args: &Vary) -> miette::Result<u8> {
-    let variations = if args.names.is_empty() { VARIATIONS.to_vec() } else { args.names.clone() };
+    let mut variations = if args.names.is_empty() { VARIATIONS.to_vec() } else { args.names.clone() };
     if args.list {
         for variation in &variations {
             let unmet = if variation.warns.is_empty() { String::new() } else { format!("; leaves unmet: {}", variation.warns.join(" ")) };
             super::print(&format!("{}\n    {}{unmet}\n", variation.name, variation.title));
         }
         return Ok(0);
+    }
+    if args.transport.is_some() {
+        for variation in variations.extract_if(.., |variation| variation.in_memory) {
+            super::print(&format!("left out {}: it is played in memory alone\n", variation.name));
+        }
     }
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
     let interrupted = interrupt::watch();

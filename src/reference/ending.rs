@@ -30,6 +30,10 @@ impl Manager {
         let when = (self.seams.ending)(&live.record());
         match when {
             Ending::Now => self.end_live(&live, "ended").await?,
+            Ending::Slow(delay) => {
+                tokio::time::sleep(delay).await;
+                self.end_live(&live, "ended").await?;
+            }
             Ending::Refused(code) => return Err(ContractError::new(code, format!("session `{}` cannot be ended now", live.id()))),
             Ending::IfFolder => {
                 let cwd = live.record().cwd.clone();

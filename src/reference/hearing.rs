@@ -107,7 +107,7 @@ impl Manager {
     }
 
     /// A session's agent is over, by itself.
-    async fn exited(self: &Arc<Self>, live: &Arc<Live>) {
+    pub(super) async fn exited(self: &Arc<Self>, live: &Arc<Live>) {
         let _changing = live.gate.lock().await;
         if !self.has(live) || live.record().dead || self.seams.exits == Exits::Ignored {
             return;

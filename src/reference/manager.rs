@@ -272,17 +272,19 @@ impl Manager {
     // ---- answering -----------------------------------------------------------------------------------------------
 
     async fn answer(self: &Arc<Self>, operation: &str, args: &Args) -> Result<Args, ContractError> {
-        tokio::time::sleep(self.seams.pace).await;
-        match operation {
+        let answer = match operation {
             "start_session" => self.start(args).await,
             "list_sessions" => self.list().await,
             "get_session_data" => self.get(args).await,
             "send_message" => self.send(args).await,
             "end_session" => self.end(args).await,
             "capture_screen" => self.screen(args).await,
-            "wait_events" => self.wait(args).await,
+            // What it answers are announcements: they have a limit of their own.
+            "wait_events" => return self.wait(args).await,
             other => Err(invalid(format!("there is no operation `{other}`"))),
-        }
+        };
+        tokio::time::sleep(self.seams.pace).await;
+        answer
     }
 
     /// Announcements after a cursor. Waits for the first: 30 s, or as long as `timeout_s` says (at most an hour).

@@ -366,6 +366,8 @@ pub(super) enum Exits {
 pub(super) enum Ending {
     /// Before the answer.
     Now,
+    /// Before the answer, after so long.
+    Slow(Duration),
     /// So much after the answer.
     Later(Duration),
     /// When its turn is over.

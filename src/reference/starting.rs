@@ -181,7 +181,9 @@ impl Manager {
                 let (manager, live) = (self.clone(), live.clone());
                 self.spawn(async move {
                     manager.its_time(&live).await;
-                    let _ = manager.launch(&live).await;
+                    if manager.launch(&live).await.is_err() {
+                        manager.exited(&live).await;
+                    }
                 });
                 Ok(())
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::contract::{AgentKind, ErrorCode};
 
-use super::seams::{Adopting, Afterwards, Empty, Late, Pending, Remains, Seams, Told, started};
+use super::seams::{Adopting, Afterwards, Announcing, Empty, Ending, Late, Launching, Pending, Remains, Seams, Told, started};
 use super::transcript::{Said, tail};
 
 /// A way to conform that is not the reference's.
@@ -17,16 +17,23 @@ pub struct Variation {
     pub title: &'static str,
     /// Requirements of the level SHOULD that it leaves unmet.
     pub warns: &'static [&'static str],
+    /// Whether it would take hours on real processes: it is played in memory alone.
+    pub in_memory: bool,
     change: fn(&mut Seams),
 }
 
 const fn variation(name: &'static str, title: &'static str, change: fn(&mut Seams)) -> Variation {
-    Variation { name, title, warns: &[], change }
+    Variation { name, title, warns: &[], in_memory: false, change }
 }
 
 impl Variation {
     const fn warns(mut self, warns: &'static [&'static str]) -> Self {
         self.warns = warns;
+        self
+    }
+
+    const fn in_memory(mut self) -> Self {
+        self.in_memory = true;
         self
     }
 }
@@ -58,6 +65,19 @@ pub const VARIATIONS: &[Variation] = &[
     .warns(&["LC-CLEAN-2b"]),
     // ---- answers
     variation("slow", "takes a third of a second for every answer", |s| s.pace = Duration::from_millis(300)),
+    variation("slow-answers", "takes four fifths of the call limit for every answer", |s| s.pace = Duration::from_secs(8)).in_memory(),
+    variation("slow-launches", "launches agents when four fifths of the start limit are over", |s| {
+        s.launching = Launching::Later(Duration::from_secs(4));
+    }),
+    variation("slow-files", "finds native files when four fifths of the observation limit are over", |s| {
+        s.found_after = Duration::from_millis(1_600);
+    }),
+    variation("slow-announcements", "announces when four fifths of the announcement limit are over", |s| {
+        s.announcing = Announcing::Later(Duration::from_secs(4));
+    }),
+    variation("slow-ends", "ends agents when four fifths of the end limit are over", |s| {
+        s.ending = |_| Ending::Slow(Duration::from_secs(4));
+    }),
     variation("extra-fields", "adds fields of its own to entries, data and starts", |s| {
         s.started = |record| {
             let mut answer = started(record);

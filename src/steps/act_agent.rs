@@ -47,7 +47,7 @@ pub(super) const STEPS: &[StepDef] = &[
         "go on only where the profile makes the session observable later than now",
         not_yet
     ),
-    step!(Act, "{int} s pass", "wait that many seconds", seconds),
+    step!(Act, "{int} s pass", "wait that many seconds, stretched as the timeout is", seconds),
     step!(Act, "{int} h pass", "wait that many hours; virtual time only", hours),
     step!(
         Act,
@@ -168,8 +168,8 @@ async fn not_yet(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn seconds(_: &mut World, a: &Arguments) -> Done {
-    tokio::time::sleep(Duration::from_secs(a.number(0))).await;
+async fn seconds(w: &mut World, a: &Arguments) -> Done {
+    tokio::time::sleep(Duration::from_secs(a.number::<u64>(0) * w.stretch)).await;
     Ok(())
 }
 

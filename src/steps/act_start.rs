@@ -22,7 +22,12 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(Act, "session {string} is started with the message {string}", "start it with one of the named messages", start_with_message),
     step!(Act, "session {string} is started with request id {string}", "start it with a `request_id`", start_with_request),
     step!(Act, "session {string} is started again with request id {string}", "repeat the very same request", start_again),
-    step!(Act, "session {string} is started with a timeout of {int} s", "start it with `timeout_s`", start_with_timeout),
+    step!(
+        Act,
+        "session {string} is started with a timeout of {int} s",
+        "start it with `timeout_s`, stretched where answers take long",
+        start_with_timeout
+    ),
     step!(Act, "session {string} is started with agent {string}", "start it with any word as `agent`", start_with_agent),
     step!(Act, "session {string} is started in a folder that does not exist", "start it nowhere", start_nowhere),
     step!(Act, "session {string} is started in a folder that is a file", "start it in what is no folder", start_in_file),
@@ -183,7 +188,11 @@ async fn start_again(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn start_with_timeout(w: &mut World, a: &Arguments) -> Done {
-    let start = Start { timeout_s: Some(a.number(1)), ..plain(w, a.text(0)) };
+    // Some four answers must fit into a second of the scenario: whoever answers slowly does not end sessions early.
+    let asked = tokio::time::Instant::now();
+    w.list().await?.map_err(Stop::Blocked)?;
+    w.stretch = 1 + (asked.elapsed() * 4).as_secs();
+    let start = Start { timeout_s: Some(a.number::<u64>(1) * w.stretch), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 

@@ -426,7 +426,7 @@ async fn timeout_stated(w: &mut World, a: &Arguments) -> Done {
 
 async fn times_out(w: &mut World, a: &Arguments) -> Done {
     let label = a.text(0);
-    let limit = std::time::Duration::from_secs(a.number(1)) + w.limits.end;
+    let limit = std::time::Duration::from_secs(a.number::<u64>(1) * w.stretch) + w.limits.end;
     match not_alive_within(w, label, limit).await? {
         None => Ok(()),
         Some(claimed) => {

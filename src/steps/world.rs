@@ -145,6 +145,8 @@ pub struct World {
     pub(super) listed_before: BTreeSet<SessionId>,
     /// The sessions that were found listed and readable: from then on they must stay so.
     pub(super) seen_observable: BTreeSet<String>,
+    /// How many seconds one of the scenario's takes: timeouts must leave a slow manager the time to answer.
+    pub(super) stretch: u64,
     /// The length of the trace when quiet was asked for.
     pub(super) quiet_from: usize,
     /// What the scenario knows of a store.
@@ -176,6 +178,7 @@ impl World {
             earlier: Vec::new(),
             listed_before: BTreeSet::new(),
             seen_observable: BTreeSet::new(),
+            stretch: 1,
             quiet_from: 0,
             store: Store::default(),
             requirement: options.requirement,
