@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, set_child_subreaper, waitid};
 
@@ -117,10 +119,11 @@ impl ProcFs {
         fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes()))
     }
 
-    /// Kills everything under a process but `except` and what is under those, again and again until nothing is left (at
-    /// most 200 rounds of 5 ms). Gives what there was, for people.
+    /// Kills everything under a process but `except` and what is under those, again and again until twice in a row nothing
+    /// was left (at most 200 rounds of 5 ms): what changes its parent while the table is read is not in it. Gives what
+    /// there was, for people.
     pub fn end_descendants_of(root: u32, except: &[u32]) -> Vec<String> {
-        let mut ended = BTreeSet::new();
+        let (mut ended, mut empty) = (BTreeSet::new(), 0);
         for _ in 0..200 {
             let table: Vec<Entry> = Self::table().into_iter().filter(|entry| !except.contains(&entry.pid)).collect();
             let left = Self::descendants(&table, root);
@@ -129,7 +132,8 @@ impl ProcFs {
                 ended.insert(format!("{} (pid {})", entry.command, entry.pid));
             }
             Self::reap_children_of(root, except);
-            if left.is_empty() {
+            empty = if left.is_empty() { empty + 1 } else { 0 };
+            if empty == 2 {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(5));
@@ -157,6 +161,23 @@ impl ProcFs {
             }
         }
     }
+}
+
+/// Whether this process starts none any more.
+static OVER: RwLock<bool> = RwLock::new(false);
+
+/// Asks to start a process; it is started while what is given is held.
+///
+/// # Errors
+/// This process is about to end, and starts none any more.
+pub fn starting() -> io::Result<RwLockReadGuard<'static, bool>> {
+    let over = OVER.read().unwrap_or_else(PoisonError::into_inner);
+    if *over { Err(io::Error::new(io::ErrorKind::Interrupted, "this run was interrupted")) } else { Ok(over) }
+}
+
+/// From now on this process starts none: what it ends then is all that there is. Waits for one that is being started.
+pub fn start_no_more() {
+    *OVER.write().unwrap_or_else(PoisonError::into_inner) = true;
 }
 
 /// Makes this process the one to which descendants fall whose parents die.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::process::Launch;
 use super::{CallError, Tail};
+use crate::agent::processes::starting;
 
 /// How long a process that was asked to end (TERM) may take before it is killed.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -84,6 +85,7 @@ impl Running {
         let [program, args @ ..] = launch.argv.as_slice() else {
             return Err(CallError::Broken { what: "a command without a program".to_owned() });
         };
+        let allowed = starting().map_err(|error| cannot_start(program, launch, &error))?;
         let mut child = Command::new(program)
             .args(args)
             .env_clear()
@@ -96,6 +98,7 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| cannot_start(program, launch, &error))?;
+        drop(allowed);
         let pid = child.id().and_then(|pid| Pid::from_raw(pid as i32)).expect("a child that was not awaited has a pid");
         let pipes = Pipes {
             stdin: child.stdin.take().expect("piped"),

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 use crate::agent::cast::Cast;
-use crate::agent::processes::{ProcFs, become_subreaper};
+use crate::agent::processes::{ProcFs, become_subreaper, start_no_more};
 use crate::agent::stage::Stage;
 use crate::clock::Clock;
 use crate::contract::suite;
@@ -296,8 +296,9 @@ const HALT: &[u8] = b"halt\n";
 /// The exit status of a worker that was told to end.
 const HALTED: u8 = 3;
 
-/// Ends whatever runs under this worker and removes its sandbox.
+/// Ends whatever runs under this worker and removes its sandbox. Nothing is started any more: another thread may be about to.
 fn leave_nothing() {
+    start_no_more();
     ProcFs::end_descendants_of(std::process::id(), &[]);
     sandbox::sweep_own();
 }

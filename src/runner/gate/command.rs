@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::agent::processes::ProcFs;
+use crate::agent::processes::{ProcFs, starting};
 use crate::clock::Clock;
 use crate::driver::Tail;
 use crate::driver::manifest::{Template, Variables};
@@ -205,7 +205,7 @@ fn spawn(
         command.env(name, filled(value)?);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("`{program}` cannot be started: {error}"))?;
+    let mut child = starting().and_then(|_allowed| command.spawn()).map_err(|error| format!("`{program}` cannot be started: {error}"))?;
     // What it prints is read to its end, so that it never waits for us; the end of standard error is kept.
     if let Some(mut out) = child.stdout.take() {
         tokio::spawn(async move { tokio::io::copy(&mut out, &mut tokio::io::sink()).await });
