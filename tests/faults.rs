@@ -8,6 +8,7 @@ use std::path::Path;
 use passmuster::profile::{Choice, Profiles};
 use passmuster::reference::{FAULTS, VARIATIONS};
 use passmuster::results::kill_matrix::KillMatrix;
+use passmuster::rules::RULES;
 use passmuster::runner::matrix::{catalogue, kill, matrix, vary};
 use passmuster::runner::plan::Fate;
 use passmuster::runner::{Options, Reference, Subject, prepare};
@@ -52,6 +53,19 @@ fn every_scenario_has_caught_a_fault() {
         .map(|planned| planned.key.as_str())
         .filter(|key| !caught.contains(key))
         .collect();
+    assert_eq!(idle, Vec::<&str>::new());
+}
+
+#[test]
+fn every_rule_has_caught_a_fault() {
+    let stored = stored();
+    let caught: BTreeSet<&str> = stored
+        .faults
+        .iter()
+        .flat_map(|row| row.detectors.values().flatten())
+        .filter_map(|by| Some(by.split_once(" (")?.1.trim_end_matches(')')))
+        .collect();
+    let idle: Vec<&str> = RULES.iter().map(|rule| rule.name).filter(|name| !caught.contains(name)).collect();
     assert_eq!(idle, Vec::<&str>::new());
 }
 

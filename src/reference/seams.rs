@@ -238,6 +238,8 @@ pub(super) enum Launching {
 pub(super) enum Remains {
     /// Nothing; the error is answered.
     Nothing,
+    /// An agent that runs, of which no session knows.
+    Agent,
     /// An entry in the list, beside the error.
     Entry,
     /// An entry in the list, and the error comes so much later.

@@ -265,7 +265,12 @@ impl Manager {
             };
             let id = SessionId((self.seams.id)(self.number().await?, &asked));
             let (live, told) = Live::new(self.record(id, asked));
-            self.keep(Arc::new(live), told);
+            let live = Arc::new(live);
+            if self.seams.refused == Remains::Agent {
+                let _ = self.launch(&live).await;
+            } else {
+                self.keep(live, told);
+            }
         }
         Err(refusal)
     }
@@ -274,7 +279,7 @@ impl Manager {
     async fn came_to_nothing(&self, live: &Arc<Live>, error: HostError) -> Result<Args, ContractError> {
         let failure = ContractError::new(ErrorCode::AgentFailed, error.to_string());
         match self.seams.failed {
-            Remains::Nothing => {
+            Remains::Nothing | Remains::Agent => {
                 self.forget(live);
                 Err(failure)
             }

@@ -143,6 +143,10 @@ pub(super) const FAULTS: &[Fault] =
             s.unknown_agent = |refusal| Err(ContractError::new(ErrorCode::Internal, refusal.message));
         }),
         fault("lists-the-refused", "lists a start that it refused", &["LC-CREATE-5"], |s| s.refused = Remains::Entry),
+        fault("launches-the-refused", "launches Claude, and then refuses an agent that it does not know", &["LC-CREATE-5"], |s| {
+            s.refused = Remains::Agent;
+        })
+        .also(&["LC-CREATE-3c"]),
         // ---- LC-CREATE-6: an agent that cannot start
         fault("lists-the-failed", "lists a start that failed as starting, for ever", &["LC-CREATE-6"], |s| s.failed = Remains::Entry),
         fault("hangs-on-the-missing", "waits 100 s for a program that is not there, its session listed", &["LC-CREATE-6"], |s| {
