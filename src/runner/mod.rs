@@ -118,15 +118,19 @@ pub struct Outcome {
 /// # Errors
 /// Everything that is wrong with the features.
 pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
-    let mut written: Vec<Written> = features::read(&options.features)?;
-    written.retain(|scenario| is_in(scenario, options.spec_version));
+    Ok(planned(subject, &features::read(&options.features)?, options))
+}
+
+/// What would run of features that were read.
+fn planned(subject: &Subject, written: &[Written], options: &Options) -> Vec<Planned> {
+    let written: Vec<Written> = written.iter().filter(|scenario| is_in(scenario, options.spec_version)).cloned().collect();
     let capabilities = match subject {
         Subject::Reference(reference) => simulated::capabilities(reference),
         Subject::Manifest(manifest) => system::capabilities(manifest),
         Subject::ReferenceOrchestrator(_) => gate::capabilities(true),
         Subject::Orchestrator(_) => gate::capabilities(false),
     };
-    Ok(plan(&written, Registry::embedded(), &capabilities, &options.selection))
+    plan(&written, Registry::embedded(), &capabilities, &options.selection)
 }
 
 /// Whether a version of the spec states any of the requirements that a scenario exercises. Ids of one's own always count.

@@ -15,7 +15,7 @@ use crate::results::kill_matrix::{FaultRow, KillMatrix, SCHEMA, Score};
 use crate::results::model::{ScenarioResult, Verdict};
 use crate::spec::{Party, Registry, Requirement, RequirementId};
 
-use super::{Options, Reference, Subject, prepare, run};
+use super::{Options, Reference, Subject, features, planned, run};
 
 pub use catalogue::{Defect, catalogue};
 pub(super) use transport::faulty;
@@ -156,12 +156,13 @@ fn each<T: Sync>(
     profiles: &Profiles,
     options: &(dyn Fn() -> Options + Sync),
 ) -> Vec<Found> {
+    let written = features::read(&[]).expect("the embedded features are tested");
     let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(item) = items.get(at) else { return };
         let (subject, options) = (subject(item), options());
-        let planned = prepare(&subject, &options).expect("the embedded features are tested");
+        let planned = planned(&subject, &written, &options);
         let found = Found::in_scenarios(&run(&subject, planned, profiles, &options, &mut |_| {}).report.scenarios);
         all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, found);
     };
