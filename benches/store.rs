@@ -3,7 +3,8 @@
 //! Beside each figure stands what the original of seed 003 (Python) took on the same machine, in process and as a process:
 //! create 0.062 ms and 47.6 ms, update 0.129 and 45.8, should-resume 0.020 and 46.7, get 0.016 and 44.1, finalize 0.238 and
 //! 46.3, list of 100 sessions 1.85 and 49.2, clean-up of 1,000 expired ones 209 and 286. It lost 694 of 800 concurrent
-//! updates; this one loses none. Figures with their date are in `docs/measurements.md`.
+//! updates; this one loses none. Figures with their date are in `docs/measurements.md`; on a disk, writes are the disk's:
+//! `TMPDIR=/dev/shm` shows the store's own.
 
 use std::process::{Command, Stdio};
 
