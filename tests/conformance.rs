@@ -27,6 +27,23 @@ fn verdicts(report: &Report) -> BTreeMap<String, Verdict> {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_costs_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let [file, below] = ["file", "file/r.json"].map(|name| folder.path().join(name));
+    std::fs::write(&file, "").unwrap();
+    let made = folder.path().join("not/there/yet/r.json");
+    let target = |path: &Path| format!("json={}", path.display());
+    let output = binary()
+        .args(["verify", "--requirement", "LC-CREATE-1", "--format", "plain", "--report", &target(&below), "--report", &target(&made)])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).starts_with("CONFORMANT"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("r.json: the report cannot be written"));
+    assert!(serde_json::from_slice::<Report>(&std::fs::read(made).unwrap()).is_ok());
+}
+
+#[test]
 fn the_built_in_reference_conforms() {
     let (report, status) = verified(&[]);
     assert_eq!(status, 0);

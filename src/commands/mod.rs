@@ -25,9 +25,13 @@ mod store;
 mod trace;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::report::{Form, Look};
+use crate::results::model::Report;
 
 const EXIT_CODES: &str = "\
 Exit codes of what judges (verify, gate, trace check):
@@ -102,6 +106,19 @@ pub fn main() -> ExitCode {
         Command::Man(man) => man::run(&man),
         Command::Worker => crate::runner::worker(),
     }
+}
+
+/// Draws a report in the forms asked for, each into its file; folders that are not there are made. One that cannot be
+/// written does not keep the others from being.
+fn write_reports(report: &Report, targets: &[(String, PathBuf)], look: &Look) -> miette::Result<()> {
+    let mut wrong = Vec::new();
+    for (form, path) in targets {
+        let text = Form::find(form).expect("the command line was checked").draw(report, look);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let written = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+        wrong.extend(written.err().map(|error| format!("{}: the report cannot be written: {error}", path.display())));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(miette::miette!("{}", wrong.join("\n"))) }
 }
 
 /// Prints a text. A reader that goes away (`| head`) is no fault.

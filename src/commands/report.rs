@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::report::{Form, draw_diff};
+use crate::report::draw_diff;
 use crate::results::model::{Report, SCHEMA};
 use crate::results::{diff, exit_code, merged};
 
@@ -110,14 +110,11 @@ impl Drawn {
     fn draw(&self, report: &Report) -> miette::Result<()> {
         let format = self.format.unwrap_or(Format::Auto);
         let look = format.look(self.strict);
-        for (form, path) in &self.report {
-            let text = Form::find(form).expect("the command line was checked").draw(report, &look);
-            std::fs::write(path, text).map_err(|error| miette::miette!("{}: the report cannot be written: {error}", path.display()))?;
-        }
+        let written = super::write_reports(report, &self.report, &look);
         if self.format.is_some() || self.report.is_empty() {
             super::print(&format.form().draw(report, &look));
         }
-        Ok(())
+        written
     }
 }
 

@@ -163,8 +163,9 @@ pub fn judged(subject: &Subject, args: &Running, besides: Besides) -> miette::Re
         update_baseline(path, &mut outcome.report, subject, &options)?;
     }
     let look = args.format.look(args.strict);
-    write_reports(&outcome, &args.report, &look)?;
+    let written = super::write_reports(&outcome.report, &args.report, &look).and(write_traces(&outcome, &args.report));
     super::print(&args.format.form().draw(&outcome.report, &look));
+    written?;
     if outcome.interrupted {
         eprintln!("interrupted: the report shows what ran until then");
         return Ok(INTERRUPTED);
@@ -215,12 +216,10 @@ impl Format {
     }
 }
 
-/// Writes the reports asked for, and beside each the traces of what did not pass.
-fn write_reports(outcome: &Outcome, targets: &[(String, PathBuf)], look: &Look) -> miette::Result<()> {
-    let broken = |path: &Path, error: std::io::Error| miette::miette!("{}: the report cannot be written: {error}", path.display());
-    for (form, path) in targets {
-        let text = Form::find(form).expect("the command line was checked").draw(&outcome.report, look);
-        std::fs::write(path, text).map_err(|error| broken(path, error))?;
+/// Writes the traces of what did not pass beside each report.
+fn write_traces(outcome: &Outcome, targets: &[(String, PathBuf)]) -> miette::Result<()> {
+    let broken = |path: &Path, error: std::io::Error| miette::miette!("{}: the trace cannot be written: {error}", path.display());
+    for (_, path) in targets {
         let troubled = outcome.report.scenarios.iter().filter(|scenario| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
         for scenario in troubled {
             let Some(trace) = outcome.traces.get(&scenario.key).filter(|trace| !trace.is_empty()) else { continue };

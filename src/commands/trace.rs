@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 
 use crate::profile::{Choice, Profiles};
-use crate::report::{Form, timelines};
+use crate::report::timelines;
 use crate::results::traced::{self, Checked, count};
 use crate::results::{exit_code, model::Report};
 use crate::rules::Settings;
@@ -144,15 +144,12 @@ fn read(trace: &Checked) -> String {
 
 fn tell(args: &Check, report: &Report, traces: &[Checked]) -> miette::Result<()> {
     let look = args.format.look(args.strict);
-    for (form, path) in &args.report {
-        let text = Form::find(form).expect("the command line was checked").draw(report, &look);
-        std::fs::write(path, text).map_err(|error| miette::miette!("{}: the report cannot be written: {error}", path.display()))?;
-    }
+    let written = super::write_reports(report, &args.report, &look);
     super::print(&args.format.form().draw(report, &look));
     if matches!(args.format, Format::Auto | Format::Plain) {
         super::print(&unjudged(traces));
     }
-    Ok(())
+    written
 }
 
 /// What could not be judged, by reason, for people.
