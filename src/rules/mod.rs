@@ -29,7 +29,7 @@ pub use history::{History, Moment};
 pub use run::{Run, Survivor, Turn};
 pub use session::{Account, Announced, Answer, Call, Listing, Message, Says, Session, same_prompt};
 pub use settings::{Limits, Processes, Settings};
-pub use timeline::{Told, timeline, told};
+pub use timeline::{Told, contradicted, timeline, told};
 
 /// Something in a trace that contradicts a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

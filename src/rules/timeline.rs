@@ -1,5 +1,6 @@
 use serde_json::{Map, Value};
 
+use crate::spec::RequirementId;
 use crate::trace::{Entry, Fact, Record};
 
 use super::session::{Account, Call, Listing};
@@ -7,6 +8,9 @@ use super::{History, Moment, Session};
 
 /// The most lines of a timeline; the middle of a longer one is left out.
 const LINES: usize = 48;
+
+/// How much of a long one is shown behind the line that matters.
+const AFTER: usize = 6;
 
 /// The longest value shown, in characters.
 const VALUE: usize = 60;
@@ -16,7 +20,22 @@ const VALUE: usize = 60;
 pub fn timeline(records: &[Record], session: &str) -> Vec<String> {
     let history = History::new(records);
     let Some(session) = history.sessions.iter().find(|known| known.id == session) else { return Vec::new() };
-    shortened(repeated(told(&history, session)))
+    shortened(repeated(told(&history, session)), None)
+}
+
+/// The same, with a line that says where a requirement was contradicted: behind the record of that index, the last that
+/// shows it. That line is never left out.
+pub fn contradicted(records: &[Record], session: &str, last: usize, requirement: &RequirementId) -> Vec<String> {
+    let history = History::new(records);
+    let known = history.sessions.iter().find(|known| known.id == session);
+    let Some((session, at)) = known.zip(history.moments.get(last)) else { return timeline(records, session) };
+    let mut lines = told(&history, session);
+    let place = lines.partition_point(|line| line.at.index <= last);
+    let mark = format!("✗ contradicts {requirement}");
+    lines.insert(place, Told { at: *at, until: last, text: mark.clone() });
+    let lines = repeated(lines);
+    let place = lines.iter().position(|line| line.ends_with(&mark));
+    shortened(lines, place)
 }
 
 /// One line of a timeline.
@@ -137,13 +156,24 @@ fn repeated(lines: Vec<Told>) -> Vec<String> {
     kept.into_iter().map(drawn).collect()
 }
 
-fn shortened(mut lines: Vec<String>) -> Vec<String> {
-    let excess = lines.len().saturating_sub(LINES);
-    if excess > 0 {
-        let from = LINES / 3;
-        lines.splice(from..=from + excess, [format!("            … {} lines left out …", excess + 1)]);
+/// Leaves out the middle of what is too long, and what follows the line that matters, where there is one.
+fn shortened(lines: Vec<String>, matters: Option<usize>) -> Vec<String> {
+    if lines.len() <= LINES {
+        return lines;
     }
-    lines
+    let head = LINES / 3;
+    let until = matters.map_or(lines.len(), |at| (at + 1 + AFTER).clamp(LINES, lines.len()));
+    let from = (until - (LINES - head - 1)).min(matters.unwrap_or(until)).max(head);
+    let left_out = |count: usize| format!("            … {count} lines left out …");
+    let mut short = lines[..head].to_vec();
+    if from > head {
+        short.push(left_out(from - head));
+    }
+    short.extend_from_slice(&lines[from..until]);
+    if until < lines.len() {
+        short.push(left_out(lines.len() - until));
+    }
+    short
 }
 
 fn pairs(fields: &Map<String, Value>, without: &[&str]) -> String {
@@ -166,6 +196,8 @@ fn cut(text: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn read(lines: &str) -> Vec<Record> {
@@ -181,10 +213,41 @@ mod tests {
     #[test]
     fn a_long_one_loses_its_middle() {
         let lines: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-        let short = shortened(lines);
+        let short = shortened(lines, None);
         assert_eq!(short.len(), LINES);
         assert_eq!((short[0].as_str(), short[LINES - 1].as_str()), ("0", "99"));
         assert_eq!(short[LINES / 3].trim(), "… 53 lines left out …");
+    }
+
+    #[rstest]
+    #[case(2)]
+    #[case(15)]
+    #[case(16)]
+    #[case(48)]
+    #[case(70)]
+    #[case(99)]
+    fn the_line_that_matters_stays(#[case] matters: usize) {
+        let lines: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let short = shortened(lines, Some(matters));
+        assert!(short.contains(&matters.to_string()), "{short:#?}");
+        let left_out = |line: &String| line.trim().trim_start_matches("… ").split(' ').next().unwrap().parse::<usize>().unwrap();
+        let (cuts, kept): (Vec<_>, Vec<_>) = short.iter().partition(|line| line.contains("left out"));
+        assert_eq!(kept.len() + cuts.into_iter().map(left_out).sum::<usize>(), 100);
+    }
+
+    #[test]
+    fn a_contradiction_stands_behind_what_shows_it() {
+        let records = read(include_str!("../../fixtures/traces/nothing-alive-is-called-ended.fail.jsonl"));
+        let whole = timeline(&records, "s1");
+        let id: RequirementId = "LC-OBS-7".parse().unwrap();
+        for last in 0..records.len() {
+            let marked = contradicted(&records, "s1", last, &id);
+            let place = marked.iter().position(|line| line.ends_with("✗ contradicts LC-OBS-7")).unwrap();
+            let ms = records[last].at_ms.unwrap_or_default();
+            assert!(marked[place].trim_start().starts_with(&format!("{ms} ms")), "{}", marked[place]);
+            // It may part what was repeated.
+            assert!(marked.len() > whole.len(), "{marked:#?}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::contract::{AgentKind, Side, suite};
 use crate::driver::recorder::Recorder;
 use crate::profile::Profiles;
 use crate::results::verdict_of;
-use crate::rules::{self, Settings};
+use crate::rules::{self, Settings, contradicted};
 use crate::spec::Registry;
 use crate::steps::{Found, Stop, World};
 use crate::trace::{Entry, Log, Record};
@@ -102,31 +102,28 @@ fn judged(
     stderr: &str,
     took: u64,
 ) -> ScenarioResult {
-    let last = trace.last().and_then(|record| record.at_ms);
-    let mut found: Vec<(Found, Option<u64>)> = world.found().iter().map(|found| (found.clone(), last)).collect();
+    let mut found: Vec<Found> = world.found().to_vec();
     // The standing invariants are those of running sessions; a store runs none.
     let is_store = suite(&planned.written.suite).is_some_and(|suite| suite.side == Side::Store);
     let standing = if is_store { Vec::new() } else { rules::judge(trace, settings) };
     for (rule, contradiction) in standing {
-        if found.iter().any(|(other, _)| other.requirement == contradiction.requirement) {
+        if found.iter().any(|other| other.requirement == contradiction.requirement) {
             continue;
         }
-        // It was contradicted with the last record that shows it.
-        let at = contradiction.records.iter().max().and_then(|at| trace.get(*at)?.at_ms).or(last);
-        let found_by_rule = Found {
+        found.push(Found {
             requirement: contradiction.requirement,
             message: contradiction.message,
             claimed: contradiction.claimed,
             truth: contradiction.truth,
             step: format!("standing invariant `{rule}`"),
             session: contradiction.session,
-        };
-        found.push((found_by_rule, at));
+            last: contradiction.records.into_iter().max().unwrap_or(trace.len().saturating_sub(1)),
+        });
     }
     let findings: Vec<Finding> = found
         .into_iter()
-        .map(|(found, at)| Finding {
-            trace: found.session.as_ref().map(|id| marked(rules::timeline(trace, id.as_str()), &found, at)).unwrap_or_default(),
+        .map(|found| Finding {
+            trace: found.session.as_ref().map(|id| contradicted(trace, id.as_str(), found.last, &found.requirement)).unwrap_or_default(),
             stderr: stderr.to_owned(),
             repro: String::new(),
             requirement: found.requirement,
@@ -138,14 +135,6 @@ fn judged(
         .collect();
     let (verdict, reason) = verdict(&findings, stop);
     ScenarioResult { duration_ms: took, ..unplayed(planned, verdict, reason, findings) }
-}
-
-/// A timeline with a last line that says when it contradicted what.
-fn marked(mut lines: Vec<String>, found: &Found, at: Option<u64>) -> Vec<String> {
-    if let (false, Some(at)) = (lines.is_empty(), at) {
-        lines.push(format!("{at:>8} ms  ✗ contradicts {}", found.requirement));
-    }
-    lines
 }
 
 /// Findings decide; without any, why the scenario stopped.

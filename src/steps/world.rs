@@ -52,6 +52,8 @@ pub struct Found {
     pub step: String,
     /// The session it is about, where it is about one.
     pub session: Option<SessionId>,
+    /// The index of the last record that shows it.
+    pub last: usize,
 }
 
 /// Where a session's record is, by its id.
@@ -224,7 +226,7 @@ impl World {
             return Err(Stop::Blocked(format!("{message} (claimed: {claimed}; true: {truth})")));
         }
         let session = label.and_then(|label| self.sessions.iter().find(|s| s.label == label)).and_then(|s| s.id.clone());
-        self.found.push(Found { requirement, message, claimed, truth, step, session });
+        self.found.push(Found { requirement, message, claimed, truth, step, session, last: self.log.len().saturating_sub(1) });
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use crate::reference::{Complaints, Config};
 use crate::results::model::{Finding, Verdict};
 use crate::results::verdict_of;
 use crate::rules::orchestrator::judge;
-use crate::rules::{Settings, timeline};
+use crate::rules::{Settings, contradicted};
 use crate::runner::plan::Planned;
 use crate::runner::scenario::{Played, meta, unplayed};
 use crate::spec::{Registry, RequirementId};
@@ -104,15 +104,20 @@ impl Stage {
         let mut findings: Vec<Finding> = Vec::new();
         for expected in &plan.expected {
             match expected {
-                Expected::Rules => findings.extend(judgement.contradictions.iter().map(|found| Finding {
-                    requirement: found.requirement.clone(),
-                    message: found.message.clone(),
-                    claimed: found.claimed.clone(),
-                    truth: found.truth.clone(),
-                    step: "every rule is kept".into(),
-                    trace: found.session_id().map(|id| timeline(&trace, id)).unwrap_or_default(),
-                    stderr: ended.stderr.clone(),
-                    repro: String::new(),
+                Expected::Rules => findings.extend(judgement.contradictions.iter().map(|found| {
+                    Finding {
+                        requirement: found.requirement.clone(),
+                        message: found.message.clone(),
+                        claimed: found.claimed.clone(),
+                        truth: found.truth.clone(),
+                        step: "every rule is kept".into(),
+                        trace: found
+                            .session_id()
+                            .map(|id| contradicted(&trace, id, found.records.iter().copied().max().unwrap_or_default(), &found.requirement))
+                            .unwrap_or_default(),
+                        stderr: ended.stderr.clone(),
+                        repro: String::new(),
+                    }
                 })),
                 Expected::Done => findings.extend(unlike(&ended, true, &trace)),
                 Expected::NotDone => findings.extend(unlike(&ended, false, &trace)),
