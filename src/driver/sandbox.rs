@@ -58,11 +58,8 @@ impl Sandbox {
     pub fn create(options: &SandboxOptions) -> Result<Self, SandboxError> {
         static SWEPT: OnceLock<()> = OnceLock::new();
         SWEPT.get_or_init(sweep);
-        let path = short_folder(&options.id)?;
+        let path = short_folder(&options.id, !options.keep)?;
         let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default() };
-        if !options.keep {
-            own(&sandbox.path).map_err(io_at(&sandbox.path))?;
-        }
         for name in ["home", "bin", "work", "run", "log", "agents"] {
             sandbox.folder(name)?;
         }
@@ -242,28 +239,24 @@ fn own(folder: &Path) -> io::Result<()> {
     fs::write(folder.join(OWNER), format!("{} {}", std::process::id(), ProcFs::ticks(std::process::id())))
 }
 
-/// Removes a sandbox. What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
+/// Removes a sandbox. Its name goes first: who is killed over it leaves what everybody knows to be rubbish.
 fn remove(path: &Path) {
-    for _ in 0..50 {
-        match remove_owned(path) {
-            Ok(()) => return,
-            Err(_) if !path.exists() => return,
-            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
-        }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let rubbish = path.with_file_name(format!("{RUBBISH}{}", name.trim_start_matches(PREFIX)));
+    if fs::rename(path, &rubbish).is_ok() {
+        clear(&rubbish);
     }
 }
 
-/// Whose it is goes last: what is half removed is still swept.
-fn remove_owned(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        match entry.file_type()? {
-            kind if kind.is_dir() => fs::remove_dir_all(entry.path())?,
-            _ if entry.file_name() == OWNER => {}
-            _ => fs::remove_file(entry.path())?,
+/// What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
+fn clear(rubbish: &Path) {
+    for _ in 0..50 {
+        match fs::remove_dir_all(rubbish) {
+            Ok(()) => return,
+            Err(_) if !rubbish.exists() => return,
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
         }
     }
-    fs::remove_dir_all(path)
 }
 
 fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SandboxError {
@@ -274,18 +267,30 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SandboxError {
 /// How the names of sandboxes, and of whatever else is swept, begin.
 const PREFIX: &str = "pm-";
 
-fn short_folder(id: &str) -> Result<PathBuf, SandboxError> {
-    let name = format!("{PREFIX}{}", &id[..id.len().min(10)]);
+/// How the names of those begin that are being made; the id of their maker follows, for they say by themselves whose they are.
+const NEW: &str = "pm-new-";
+
+/// How the names of those begin that are being removed.
+const RUBBISH: &str = "pm-gone-";
+
+fn short_folder(id: &str, owned: bool) -> Result<PathBuf, SandboxError> {
+    let id = &id[..id.len().min(10)];
+    let name = format!("{PREFIX}{id}");
     // The folder that the user names, unless a socket's path below it would be too long.
     let [wanted, short] = [std::env::temp_dir(), PathBuf::from("/tmp")].map(|folder| folder.join(&name));
     let path = if wanted.as_os_str().len() <= LONGEST_PATH { wanted } else { short };
-    fs::DirBuilder::new().mode(0o700).create(&path).map_err(io_at(&path))?;
+    let new = path.with_file_name(format!("{NEW}{}-{id}", std::process::id()));
+    fs::DirBuilder::new().mode(0o700).create(&new).map_err(io_at(&new))?;
+    if owned {
+        own(&new).map_err(io_at(&new))?;
+    }
+    fs::rename(&new, &path).map_err(io_at(&path))?;
     Ok(path)
 }
 
 /// Removes the sandboxes of processes that died without a word.
 pub fn sweep() {
-    // One without an owner is being made, or was kept.
+    // One without an owner was kept.
     sweep_where(|pid, ticks| ProcFs::ticks(pid) != ticks);
 }
 
@@ -297,13 +302,21 @@ pub fn sweep_own() {
 fn sweep_where(goes: impl Fn(u32, u64) -> bool) {
     for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
-                continue;
-            }
-            let owner = fs::read_to_string(entry.path().join(OWNER)).unwrap_or_default();
-            let owner = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse().ok()?)));
-            if owner.is_some_and(|(pid, ticks)| goes(pid, ticks)) {
-                remove(&entry.path());
+            let (name, path) = (entry.file_name(), entry.path());
+            let name = name.to_string_lossy();
+            if name.starts_with(RUBBISH) {
+                clear(&path);
+            } else if let Some(maker) = name.strip_prefix(NEW) {
+                let maker = maker.split_once('-').and_then(|(pid, _)| pid.parse().ok());
+                if maker.is_some_and(|pid| ProcFs::ticks(pid) == 0 || goes(pid, ProcFs::ticks(pid))) {
+                    remove(&path);
+                }
+            } else if name.starts_with(PREFIX) {
+                let owner = fs::read_to_string(path.join(OWNER)).unwrap_or_default();
+                let owner = owner.split_once(' ').and_then(|(pid, ticks)| Some((pid.parse().ok()?, ticks.parse().ok()?)));
+                if owner.is_some_and(|(pid, ticks)| goes(pid, ticks)) {
+                    remove(&path);
+                }
             }
         }
     }
@@ -355,6 +368,20 @@ mod tests {
         sweep();
         assert!(kept.path().exists() && !dead.path().exists());
         kept.keep = false;
+    }
+
+    #[test]
+    fn who_is_killed_over_a_sandbox_leaves_what_is_swept() {
+        let at = |name: &str| std::env::temp_dir().join(format!("{name}{}", &uuid::Uuid::new_v4().simple().to_string()[..10]));
+        // No process has that id: Linux knows none above 4 million.
+        let [half_made, half_removed, being_made] =
+            [at(&format!("{NEW}4999999-")), at(RUBBISH), at(&format!("{NEW}{}-", std::process::id()))];
+        for folder in [&half_made, &half_removed, &being_made] {
+            fs::create_dir(folder).unwrap();
+        }
+        sweep();
+        assert!(!half_made.exists() && !half_removed.exists() && being_made.exists());
+        fs::remove_dir(being_made).unwrap();
     }
 
     #[test]
