@@ -300,6 +300,9 @@ pub fn sweep_own() {
 }
 
 fn sweep_where(goes: impl Fn(u32, u64) -> bool) {
+    // Who finds nothing left has waited for the other thread, which may be removing it: then this process may end.
+    static SWEEPING: Mutex<()> = Mutex::new(());
+    let _one = SWEEPING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name(), entry.path());
