@@ -4,7 +4,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::watch;
 
-use crate::agent::processes::ProcFs;
+use crate::agent::processes::{ProcFs, start_no_more};
 use crate::driver::sandbox;
 
 /// Becomes true when the user, or the system, asks for the end.
@@ -14,6 +14,7 @@ pub fn watch() -> watch::Receiver<bool> {
         std::thread::spawn(move || {
             for _ in signals.forever() {
                 if asked.send_replace(true) {
+                    start_no_more();
                     ProcFs::end_descendants_of(std::process::id(), &[]);
                     sandbox::sweep_own();
                     sandbox::sweep();

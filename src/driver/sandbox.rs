@@ -242,7 +242,7 @@ fn own(folder: &Path) -> io::Result<()> {
 /// Removes a sandbox. Its name goes first: who is killed over it leaves what everybody knows to be rubbish.
 fn remove(path: &Path) {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let rubbish = path.with_file_name(format!("{RUBBISH}{}", name.trim_start_matches(PREFIX)));
+    let rubbish = path.with_file_name(format!("{RUBBISH}{}", name.strip_prefix(PREFIX).unwrap_or(&name)));
     if fs::rename(path, &rubbish).is_ok() {
         clear(&rubbish);
     }

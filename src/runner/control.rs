@@ -1,7 +1,7 @@
 //! Control checks: before a verdict on somebody's system, that this harness, on this machine, would see what it must.
 //!
-//! Each plays one scenario on the reference of the side that is judged with one fault, in a worker process and a sandbox as everybody's, and demands
-//! the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
+//! Each plays one scenario on the reference of the side that is judged with one fault, in a worker process and a sandbox
+//! as everybody's, and demands the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
 
 use std::collections::BTreeMap;
 

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 use crate::agent::cast::Cast;
-use crate::agent::processes::{ProcFs, become_subreaper, start_no_more};
+use crate::agent::processes::{ProcFs, become_subreaper, start_no_more, starting};
 use crate::agent::stage::Stage;
 use crate::clock::Clock;
 use crate::contract::suite;
@@ -166,14 +166,9 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
         Ok(program) => program,
         Err(error) => return broken(format!("the harness cannot find its own program: {error}")),
     };
-    let mut worker = match tokio::process::Command::new(program)
-        .arg(WORKER)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-    {
+    let mut command = tokio::process::Command::new(program);
+    command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut worker = match starting().and_then(|_allowed| command.spawn()) {
         Ok(worker) => worker,
         Err(error) => return broken(format!("no worker process could be started: {error}")),
     };

@@ -286,6 +286,9 @@ async fn whole(w: &mut World, _: &Arguments) -> Done {
         answer.operation == "get_session"
             && !answer.result.as_ref().is_ok_and(|result| result.get("session").is_some_and(|record| record["phase"].is_string()))
     };
+    if !w.earlier.iter().any(|answer| answer.operation == "get_session") {
+        return Err(Stop::CouldNotTest("nobody read during the updates".into()));
+    }
     match w.earlier.iter().find(torn).map(Answered::claim) {
         None => Ok(()),
         Some(claimed) => w.wrong(None, "a reader found no whole record".into(), claimed, "the session was being updated".into()),
@@ -319,6 +322,9 @@ async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
             }
         };
         return w.wrong(None, problem.into(), said(), fact);
+    }
+    if !killed.iter().any(|(update, _)| matches!(update.result, Err(CallError::TimedOut { .. }))) {
+        return Err(Stop::CouldNotTest("no update could be killed: each was over before its instant".into()));
     }
     Ok(())
 }
