@@ -18,7 +18,7 @@ use crate::reference::store::SimStore;
 use crate::reference::virtual_host::VirtualHost;
 use crate::reference::{Complaints, Config, FaultSet, Manager};
 
-use super::{Announces, CallError, Driver, Offer, Tail};
+use super::{Announces, CallError, Driver, Offer, Tail, sandbox};
 
 /// How long a call may take: the contract's limit.
 const CALL: Duration = Duration::from_secs(10);
@@ -134,7 +134,8 @@ impl InProcessStore {
     /// # Errors
     /// `Broken`, where no folder can be made.
     pub fn open(clock: Clock, faults: &FaultSet) -> Result<Self, CallError> {
-        let folder = tempfile::tempdir().map_err(|error| CallError::Broken { what: format!("no folder for a store: {error}") })?;
+        let no_folder = |error| CallError::Broken { what: format!("no folder for a store: {error}") };
+        let folder = sandbox::folder_in_memory("store").map_err(no_folder)?;
         let root = folder.path().join("session");
         let store = Store::new(&root).with_clock(clock).with_seams(faults.store_seams());
         Ok(Self { store: Arc::new(Served::new(store)), root, _folder: folder })

@@ -56,8 +56,7 @@ impl Sandbox {
     /// # Errors
     /// Where something could not be made.
     pub fn create(options: &SandboxOptions) -> Result<Self, SandboxError> {
-        static SWEPT: OnceLock<()> = OnceLock::new();
-        SWEPT.get_or_init(sweep);
+        sweep_once();
         let path = short_folder(&options.id, !options.keep)?;
         let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default() };
         for name in ["home", "bin", "work", "run", "log", "agents"] {
@@ -229,7 +228,20 @@ const OWNER: &str = "owner";
 /// # Errors
 /// The system's.
 pub fn folder(what: &str) -> io::Result<tempfile::TempDir> {
-    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{what}-")).tempdir()?;
+    folder_in(&std::env::temp_dir(), what)
+}
+
+/// The same in memory where the system has a place for files there: nothing then waits for a disk.
+///
+/// # Errors
+/// The system's.
+pub fn folder_in_memory(what: &str) -> io::Result<tempfile::TempDir> {
+    folder_in(Path::new(MEMORY), what).or_else(|_| folder(what))
+}
+
+fn folder_in(place: &Path, what: &str) -> io::Result<tempfile::TempDir> {
+    sweep_once();
+    let folder = tempfile::Builder::new().prefix(&format!("{PREFIX}{what}-")).tempdir_in(place)?;
     own(folder.path())?;
     Ok(folder)
 }
@@ -264,6 +276,9 @@ fn io_at(path: &Path) -> impl FnOnce(io::Error) -> SandboxError {
     move |source| SandboxError::Io { path, source }
 }
 
+/// Where a Linux system keeps files in memory.
+const MEMORY: &str = "/dev/shm";
+
 /// How the names of sandboxes, and of whatever else is swept, begin.
 const PREFIX: &str = "pm-";
 
@@ -288,6 +303,12 @@ fn short_folder(id: &str, owned: bool) -> Result<PathBuf, SandboxError> {
     Ok(path)
 }
 
+/// Removes, once, the sandboxes of processes that died without a word.
+fn sweep_once() {
+    static SWEPT: OnceLock<()> = OnceLock::new();
+    SWEPT.get_or_init(sweep);
+}
+
 /// Removes the sandboxes of processes that died without a word.
 pub fn sweep() {
     // One without an owner was kept.
@@ -303,7 +324,7 @@ fn sweep_where(goes: impl Fn(u32, u64) -> bool) {
     // Who finds nothing left has waited for the other thread, which may be removing it: then this process may end.
     static SWEEPING: Mutex<()> = Mutex::new(());
     let _one = SWEEPING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
+    for folder in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from(MEMORY)] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name(), entry.path());
             let name = name.to_string_lossy();

@@ -187,7 +187,13 @@ async fn update_beside(w: &mut World, writers: usize, label: &str, times: usize)
         let metadata = json!({ format!("update-{n}"): n });
         driver.call("update_state", args([("session_id", id.as_str().into()), ("phase", "investigating".into()), ("metadata", metadata)]))
     };
-    let write = |writer: usize| futures::stream::iter(writer * times..(writer + 1) * times).then(update).collect::<Vec<_>>();
+    let write = |writer: usize| async move {
+        if writer > 0 {
+            // The reader comes after the first and before the others: however fast they are, it reads during the updates.
+            tokio::task::yield_now().await;
+        }
+        futures::stream::iter(writer * times..(writer + 1) * times).then(update).collect::<Vec<_>>().await
+    };
     let done = Cell::new(false);
     let updates = async {
         let answers = join_all((0..writers).map(write)).await.concat();
@@ -201,7 +207,7 @@ async fn update_beside(w: &mut World, writers: usize, label: &str, times: usize)
         }
         answers
     };
-    let (mut answers, read) = tokio::join!(updates, reads);
+    let (mut answers, read) = tokio::join!(biased; updates, reads);
     answers.extend(read);
     w.earlier = answers;
     Ok(())

@@ -128,27 +128,43 @@ impl Folder {
         if !writing.whole {
             return self.write_in_place(record, writing.mode);
         }
-        let replaced = self.put(NEW_RECORD, &record.bytes(), writing.mode).and_then(|()| {
-            rustix::fs::renameat(&self.file, NEW_RECORD, &self.file, RECORD)?;
-            Ok(())
-        });
-        if replaced.is_err() {
-            let _ = rustix::fs::unlinkat(&self.file, NEW_RECORD, AtFlags::empty());
-        }
+        let replaced = self.put_new(&record.bytes(), writing.mode).and_then(|()| self.swap());
+        self.drop_new();
         replaced
     }
 
-    fn put(&self, name: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    /// Writes the record that is to stand beside the one that stands.
+    fn put_new(&self, bytes: &[u8], mode: u32) -> io::Result<()> {
+        // What a killed writer left there may have stood, and somebody may still be reading it: it is not written over.
+        self.drop_new();
+        self.put(NEW_RECORD, OFlags::EXCL, bytes, mode)
+    }
+
+    /// Puts the new record in the place of the old one. Where the file system can do so, the two change places: one that is
+    /// renamed over another is written out at once by some, and the next writer waits for the disk.
+    fn swap(&self) -> io::Result<()> {
+        match rustix::fs::renameat_with(&self.file, NEW_RECORD, &self.file, RECORD, RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOENT) => Ok(rustix::fs::renameat(&self.file, NEW_RECORD, &self.file, RECORD)?),
+            swapped => Ok(swapped?),
+        }
+    }
+
+    /// Removes what stands beside the record, if anything does.
+    fn drop_new(&self) {
+        let _ = rustix::fs::unlinkat(&self.file, NEW_RECORD, AtFlags::empty());
+    }
+
+    fn put(&self, name: &str, how: OFlags, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | how;
         File::from(rustix::fs::openat(&self.file, name, flags, Mode::from_raw_mode(mode))?).write_all(bytes)
     }
 
     /// Writes half of the record where it is, and after a while the rest: a reader in between sees what a torn write leaves.
     fn write_in_place(&self, record: &Record, mode: u32) -> io::Result<()> {
         let bytes = record.bytes();
-        self.put(RECORD, &bytes[..bytes.len() / 2], mode)?;
+        self.put(RECORD, OFlags::TRUNC, &bytes[..bytes.len() / 2], mode)?;
         std::thread::sleep(super::seams::RACE);
-        self.put(RECORD, &bytes, mode)
+        self.put(RECORD, OFlags::TRUNC, &bytes, mode)
     }
 
     /// The names in the folder.
