@@ -47,6 +47,8 @@ mod tests {
     #[case::as_told(&[Some(5), Some(7), None, Some(9)], &[5, 7, 7, 9])]
     #[case::from_the_first_on(&[Some(1_767_225_600_000), Some(1_767_225_600_250)], &[0, 250])]
     #[case::a_little_back_is_no_time(&[Some(100), Some(90), Some(101)], &[100, 100, 101])]
+    #[case::a_minute_back_is_no_time(&[Some(70_000), Some(10_000), Some(10_500)], &[70_000, 70_000, 70_000])]
+    #[case::more_than_a_minute_back_is_another_beginning(&[Some(70_000), Some(9_999), Some(10_499)], &[70_000, 70_000, 70_500])]
     #[case::far_back_is_another_beginning(&[Some(70_000), Some(0), Some(500)], &[70_000, 70_000, 70_500])]
     #[case::no_time_at_all(&[None, None], &[0, 0])]
     fn times(#[case] told: &[Option<u64>], #[case] read: &[u64]) {

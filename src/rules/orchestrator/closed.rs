@@ -1,6 +1,6 @@
 //! The ids of sessions that are over: eight bytes each.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// FNV-1a over words: good enough for ids, and the same on every machine.
 #[derive(Debug, Clone, Copy)]
@@ -31,20 +31,11 @@ impl Hasher for Fnv {
 }
 
 /// Makes [`Fnv`] hashers.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Fast;
-
-impl BuildHasher for Fast {
-    type Hasher = Fnv;
-
-    fn build_hasher(&self) -> Fnv {
-        Fnv::default()
-    }
-}
+pub type Fast = BuildHasherDefault<Fnv>;
 
 /// A text's hash.
 pub fn hash(value: impl Hash) -> u64 {
-    Fast.hash_one(value)
+    Fast::default().hash_one(value)
 }
 
 /// The shard of `of` that an id is in, from 1: the same everywhere.
@@ -84,6 +75,8 @@ impl Closed {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -97,5 +90,26 @@ mod tests {
         }
         assert!(ids.iter().all(|id| closed.contains(id)) && !closed.contains("session-x"));
         assert!(closed.sorted.capacity() < 11_000);
+    }
+
+    #[rstest]
+    #[case::few(0, 4096)]
+    #[case::sixteen_times_as_many(65_536, 4096)]
+    #[case::more(131_072, 8192)]
+    fn so_many_wait_to_be_merged_with(#[case] merged: u64, #[case] most: usize) {
+        let mut closed = Closed { sorted: (0..merged).collect(), ..Closed::default() };
+        (1..most).for_each(|n| closed.insert(&format!("session-{n}")));
+        assert_eq!(closed.recent.len(), most - 1);
+        closed.insert("the last");
+        assert_eq!((closed.recent.len(), closed.sorted.len()), (0, merged as usize + most));
+    }
+
+    /// The parts of a trace may be judged on different machines, by different versions.
+    #[rstest]
+    #[case("s1", [1, 3, 4, 33])]
+    #[case("s2", [2, 2, 1, 64])]
+    #[case("0191b2a4-7c1e-7d3f-8a55-4d2f9c6b1e07", [1, 1, 1, 71])]
+    fn an_id_is_in_the_same_shard_everywhere(#[case] id: &str, #[case] shards: [u64; 4]) {
+        assert_eq!([2, 3, 7, 100].map(|of| shard(id, of)), shards);
     }
 }

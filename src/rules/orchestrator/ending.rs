@@ -9,7 +9,7 @@ use super::{Judged, Moment, Occurrence};
 pub fn ended_once(occurrence: &Occurrence) -> Judged {
     match occurrence {
         Occurrence::EndAsked { session, at, .. } => match session.ending {
-            Ending::Done { at: done, late: false } if session.still_alive.is_none_or(|alive| alive < done) => {
+            Ending::Done { at: done, late: false } if session.still_alive.is_none() => {
                 Judged::broken("OR-4", session, format!("session {} is ended a second time", session.id))
                     .did("end_session after it had succeeded")
                     .known("no list showed the session alive since")
@@ -60,7 +60,7 @@ pub fn end_is_confirmed(occurrence: &Occurrence) -> Judged {
             .shown_by([done].into_iter().chain(at));
     }
     let was_escalated = outcome.is_some_and(|(_, outcome)| outcome.state == WorkerState::Escalated);
-    match (session.still_alive.filter(|alive| *alive > done), at) {
+    match (session.still_alive, at) {
         (Some(alive), Some(at)) if !was_escalated => {
             Judged::broken("OR-5", session, format!("session {} is still alive, and was neither ended again nor escalated", session.id))
                 .did("nothing after the list that showed it")

@@ -180,17 +180,16 @@ impl Ledger {
             return;
         }
         let at = self.now;
+        for session in self.sessions.values_mut().filter(|session| session.end_asked.is_none()) {
+            session.nothing = asked::nothing_of(session, self.listing.as_ref());
+        }
         let mut left: Vec<&Session> = self.sessions.values().collect();
         left.sort_by_key(|session| session.known);
         for session in left {
             let worker = session.worker.map(|worker| &self.workers[worker]);
             court.hear(&Occurrence::Left { session, worker, at });
         }
-        let unanswered = self.pending.values().filter_map(|pending| match &pending.call {
-            Call::Start(start) => Some(&**start),
-            _ => None,
-        });
-        let mut starts: Vec<&Start> = self.unsettled.iter().chain(unanswered).collect();
+        let mut starts: Vec<&Start> = self.unsettled.iter().chain(self.unanswered()).collect();
         starts.sort_by_key(|start| start.asked);
         for start in starts {
             court.hear(&Occurrence::StartLeft { start, at });
@@ -202,7 +201,10 @@ impl Ledger {
         }
         let of_workers: usize = workers.iter().map(|(_, sessions)| sessions.len()).sum();
         let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;
-        court.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
+        // What is of no session is for the first shard to judge.
+        if matches!(self.part, Part::All | Part::Shard { k: 1, .. }) {
+            court.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
+        }
         self.sessions.clear();
         self.unsettled.clear();
         self.pending.clear();
@@ -214,7 +216,51 @@ impl Ledger {
     pub(super) fn finish(&mut self, _: &mut Court) {
         let is_open = |session: &&Session| !matches!(session.ending, Ending::Done { .. });
         self.seen.open = self.sessions.values().filter(is_open).count() as u64;
-        let unanswered = self.pending.values().filter(|pending| matches!(pending.call, Call::Start(_))).count();
-        self.seen.unsettled = (self.unsettled.len() + unanswered) as u64;
+        self.seen.unsettled = (self.unsettled.len() + self.unanswered().count()) as u64;
+    }
+
+    /// The starts that wait for their answer; the folder stands for the session.
+    fn unanswered(&self) -> impl Iterator<Item = &Start> {
+        self.pending.values().filter_map(|pending| match &pending.call {
+            Call::Start(start) if self.is_ours(start.cwd.as_deref().unwrap_or_default()) => Some(&**start),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::Judge;
+    use super::super::tests::{brief::trace, see};
+    use super::*;
+
+    fn ledger(lines: &str) -> Ledger {
+        let mut judge = Judge::new(&Settings::default());
+        see(&mut judge, &trace(lines));
+        judge.ledger
+    }
+
+    #[rstest]
+    #[case::one_day_later_there_is_room_for_one(1, 4104)]
+    #[case::one_day_later_there_is_not_room_for_two(2, 3)]
+    fn calls_that_nobody_waits_for_any_more_are_forgotten_once_they_are_many(#[case] later: usize, #[case] waiting: usize) {
+        let open = "0 start claude /a -> s1\n 0 start claude /b -> s2\n 0 read s1\n";
+        let over = "0 start claude /c -> s3\n 0 read s3\n 0 end s3 -> ok\n 0 list -> []\n";
+        let lists = "0 list\n".repeat(4101) + &"86_400_001 list\n".repeat(later);
+        assert_eq!(ledger(&format!("{open}{over}{lists}")).pending.len(), waiting);
+    }
+
+    #[rstest]
+    #[case::as_many_as_are_kept(4096, 4096)]
+    #[case::one_more(4097, 4096)]
+    fn announcements_about_what_is_being_started_are_kept_up_to_a_limit(#[case] announced: usize, #[case] kept: usize) {
+        assert_eq!(ledger(&("0 start codex /w\n".to_owned() + &"1 completed s1\n".repeat(announced))).early.len(), kept);
+    }
+
+    #[test]
+    fn announcements_are_not_kept_while_nothing_is_being_started() {
+        assert_eq!(ledger("0 start codex /w\n 1 completed s8\n 2 -> s1\n 3 completed s9").early.len(), 0);
     }
 }

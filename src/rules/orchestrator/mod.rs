@@ -139,10 +139,8 @@ pub enum Read {
     Pending,
     /// `session_ended`.
     Over,
-    /// No answer, or an indefinite error.
-    Indefinite,
-    /// Another definite error.
-    Refused,
+    /// No answer, or another error.
+    Failed,
 }
 
 /// What a rule thinks of an occurrence.

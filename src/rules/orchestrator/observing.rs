@@ -12,14 +12,12 @@ pub fn first_turn_unpolled(occurrence: &Occurrence) -> Judged {
         return Judged::Silent;
     }
     let was_reasonable = session.told.or(session.announced).or(session.data).is_some();
-    if was_reasonable || !read.found_nothing() {
-        return Judged::Kept;
-    }
+    let Some(nothing) = read.found_nothing().filter(|_| !was_reasonable) else { return Judged::Kept };
     let when = asked.ms.saturating_sub(session.asked.ms);
     if asked.ms < session.deadline.earliest() && session.age(asked.ms) < DAY_MS {
         return Judged::broken("OR-1", session, format!("session {} is read {when} ms after its start, in its first turn", session.id))
             .did("get_session_data before any announcement")
-            .known(format!("{}; {}", read.words(), session.deadline.words()))
+            .known(format!("{nothing}; {}", session.deadline.words()))
             .shown_by([session.known, *asked, *at]);
     }
     let allowed = 1 + u32::from(session.age(asked.ms) >= DAY_MS);
@@ -28,7 +26,7 @@ pub fn first_turn_unpolled(occurrence: &Occurrence) -> Judged {
     }
     Judged::broken("OR-1", session, format!("session {} is inspected again and again, though nothing announced it", session.id))
         .did(format!("read number {} after its deadline", session.inspections + 1))
-        .known(read.words())
+        .known(nothing)
         .shown_by(session.looked.into_iter().chain([*asked, *at]))
 }
 
@@ -131,20 +129,12 @@ pub fn gone_is_not_polled(occurrence: &Occurrence) -> Judged {
 }
 
 impl Read {
-    /// Whether there was nothing to see.
-    pub fn found_nothing(self) -> bool {
-        matches!(self, Read::NotFound | Read::Pending)
-    }
-
-    /// The words for it, for people.
-    pub fn words(self) -> &'static str {
+    /// Where there was nothing to see, that in words.
+    fn found_nothing(self) -> Option<&'static str> {
         match self {
-            Read::Data => "there was data",
-            Read::NotFound => "it was not found",
-            Read::Pending => "there was nothing to read yet",
-            Read::Over => "it had ended",
-            Read::Indefinite => "no definite answer came",
-            Read::Refused => "the read was refused",
+            Read::NotFound => Some("it was not found"),
+            Read::Pending => Some("there was nothing to read yet"),
+            Read::Data | Read::Over | Read::Failed => None,
         }
     }
 }

@@ -182,6 +182,8 @@ mod tests {
     #[case::a_second_each_on_a_busy_machine(&[1390, 1020, 1700, 1450, 2900, 1060], true)]
     #[case::busy_at_first(&[3900, 2700, 3100, 1100, 1050, 1000], true)]
     #[case::too_few(&[1000; 5], false)]
+    #[case::almost_two_seconds_each(&[1999; 6], true)]
+    #[case::two_seconds_each(&[2000; 6], false)]
     #[case::far_apart(&[5000; 12], false)]
     #[case::growing_by_a_tenth(&[1000, 1100, 1210, 1331, 1464, 1611], false)]
     #[case::growing_on_a_busy_machine(&[1300, 1250, 1210, 1331, 1464, 1611], false)]
@@ -189,6 +191,12 @@ mod tests {
     fn pauses_that_do_not_grow_are_told_from_those_that_do(#[case] pauses: &[u64], #[case] steady: bool) {
         assert_eq!(polled(pauses, 0), steady);
         assert_eq!(polled(pauses, 2500), steady, "a slow manager changes nothing");
+    }
+
+    #[test]
+    fn the_first_three_pauses_and_the_last_three_are_compared() {
+        let streak = [9, 8, 7, 1, 2, 3, 4].into_iter().fold(Streak::from(at(0)), Streak::and);
+        assert_eq!((streak.early_ms, streak.late_ms), (7, [4, 2, 3]));
     }
 
     #[test]

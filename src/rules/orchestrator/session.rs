@@ -169,7 +169,7 @@ pub struct Session {
     pub end_failures: u32,
     /// Whether a list was asked for after its end.
     pub listed_after: bool,
-    /// When a list showed it alive after its end.
+    /// When a list showed it alive after its last end.
     pub still_alive: Option<Moment>,
     /// Which rules have found something in it.
     pub found: Cell<u32>,
@@ -262,3 +262,20 @@ pub struct Listing {
 
 /// Sessions that were ended and not yet verified, in the order they were ended.
 pub type Unverified = VecDeque<Arc<str>>;
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::a_quarter_of_a_short_one(4.0, 4000)]
+    #[case::two_seconds_at_most(8.0, 7000)]
+    #[case::two_seconds_of_a_long_one(20.0, 19_000)]
+    #[case::nothing_of_none(0.0, 1000)]
+    #[case::nothing_of_one_that_is_below_zero(-5.0, 1000)]
+    fn of_a_deadline_is_granted(#[case] deadline_s: f64, #[case] earliest: u64) {
+        assert_eq!(Deadline::stated(1000, deadline_s).earliest(), earliest);
+    }
+}

@@ -8,6 +8,27 @@ use rstest::rstest;
 use super::*;
 use crate::trace::{Entry, jsonl};
 
+use brief::trace;
+
+pub(super) mod brief;
+mod ending;
+mod ledger;
+mod observing;
+mod outcomes;
+mod pace;
+mod starting;
+mod unjudged;
+
+/// A Codex worker of 20 s, of which two are granted: until 19 s its session surely lies before its deadline.
+const CODEX: &str = "0 worker 0 codex 20\n 1000 start codex /w/0 q1 -> s1\n";
+
+/// The same of Claude, whose sessions can be observed from 3 s on.
+const CLAUDE: &str = "0 worker 0 claude 20\n 1000 start claude /w/0 q1 -> s1\n";
+
+/// Workers of two days.
+const CODEX_FOR_DAYS: &str = "0 worker 0 codex 172800\n 1000 start codex /w/0 q1 -> s1\n";
+const CLAUDE_FOR_DAYS: &str = "0 worker 0 claude 172800\n 1000 start claude /w/0 q1 -> s1\n";
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces/orchestrator")
 }
@@ -16,6 +37,15 @@ fn fixture(rule: &Rule, kind: &str) -> Vec<Record> {
     let path = folder().join(format!("{}.{kind}.jsonl", rule.requirement.to_lowercase()));
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     jsonl::read(std::io::BufReader::new(file)).map(|record| record.unwrap()).collect()
+}
+
+pub(super) fn see(judge: &mut Judge, records: &[Record]) {
+    records.iter().enumerate().for_each(|(index, record)| judge.see(index, &Glance::of_record(record)));
+}
+
+fn judged_by(mut judge: Judge, records: &[Record]) -> Judgement {
+    see(&mut judge, records);
+    judge.finish()
 }
 
 fn found(records: &[Record]) -> Vec<String> {
@@ -58,12 +88,30 @@ fn what_is_found_cites_the_records_that_prove_it() {
         .flat_map(|rule| judge(&fixture(rule, "fail"), &Settings::default()).contradictions)
         .map(|found| {
             format!(
-                "{}: {}\n  did: {}\n  known: {}\n  records {:?}",
-                found.requirement, found.message, found.claimed, found.truth, found.records
+                "{} of {}: {}\n  did: {}\n  known: {}\n  records {:?}",
+                found.requirement,
+                found.session_id().unwrap_or("no session"),
+                found.message,
+                found.claimed,
+                found.truth,
+                found.records
             )
         })
         .collect();
     insta::assert_snapshot!(drawn.join("\n"));
+}
+
+#[test]
+fn what_is_kept_is_counted_where_there_is_something_to_judge() {
+    let counted: Vec<String> = RULES
+        .iter()
+        .map(|rule| {
+            let tallies = judge(&fixture(rule, "pass"), &Settings::default()).tallies;
+            let counts: Vec<String> = tallies.iter().map(|(id, tally)| format!("{id} {}", tally.kept)).collect();
+            format!("{}.pass: {}", rule.requirement, counts.join(", "))
+        })
+        .collect();
+    insta::assert_snapshot!(counted.join("\n"));
 }
 
 #[test]
@@ -231,5 +279,6 @@ fn closed_sessions_are_forgotten() {
         }
         assert_eq!(judge.open_sessions(), 0);
     }
+    assert_eq!(judge.sessions(), 1000);
     assert_eq!(judge.finish().contradictions, []);
 }

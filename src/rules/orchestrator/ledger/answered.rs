@@ -126,8 +126,7 @@ impl Ledger {
             Err(ErrorCode::SessionPending) => Read::Pending,
             Err(ErrorCode::SessionNotFound) => Read::NotFound,
             Err(ErrorCode::SessionEnded) => Read::Over,
-            Err(code) if code.spec().definite => Read::Refused,
-            Err(_) => Read::Indefinite,
+            Err(_) => Read::Failed,
         };
         court.hear(&Occurrence::ReadAnswered { session, asked, at, read });
         session.pace.answered(at);
@@ -172,6 +171,7 @@ impl Ledger {
                 }
                 session.ending = Ending::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
                 session.listed_after = false;
+                session.still_alive = None;
                 self.unverified.retain(|other| **other != *session.id);
                 self.unverified.push_back(Arc::clone(&session.id));
             }

@@ -6,7 +6,7 @@ use crate::rules::Moment;
 use crate::trace::Asked;
 
 use super::super::closed::hash;
-use super::super::session::{DAY_MS, Ending, Session, Start, Worker};
+use super::super::session::{DAY_MS, Ending, Listing, Session, Start, Worker};
 use super::super::{Court, Occurrence};
 use super::{Call, Ledger, MANY_PENDING, Pending};
 
@@ -44,7 +44,8 @@ impl Ledger {
         let request = args.request.get();
         let beside = self.works.get(&work).and_then(|id| self.sessions.get(id));
         let beside = beside.filter(|session| request.is_none() || session.request.as_deref() != request);
-        let beside = beside.filter(|session| session.end_asked.is_none()).map(|session| (session, self.nothing_of(session)));
+        let beside =
+            beside.filter(|session| session.end_asked.is_none()).map(|session| (session, nothing_of(session, self.listing.as_ref())));
         let unsettled = self.unsettled.iter().find(|start| start.work == work);
         court.hear(&Occurrence::StartAsked { beside, unsettled, request, at });
         // A repetition is the same start: what it starts is as old as the first.
@@ -68,12 +69,6 @@ impl Ledger {
         let cwd = cwd?;
         let is_it = |worker: &Worker| worker.cwd[..folder(&worker.cwd)] == cwd[..folder(cwd)];
         self.workers.iter().position(is_it)
-    }
-
-    /// When a session was not to be seen: by a read of it, or by a list that nobody needed for verifying.
-    pub(super) fn nothing_of(&self, session: &Session) -> Option<Moment> {
-        let absent = self.listing.as_ref().filter(|list| list.asked > session.known && !list.ids.contains(&hash(&*session.id)));
-        session.nothing.max(absent.map(|list| list.at))
     }
 
     pub(super) fn about_asked(&mut self, op: &str, id: &str, court: &mut Court) -> Option<Call> {
@@ -110,7 +105,7 @@ impl Ledger {
         let session = self.sessions.get_mut(&id)?;
         let deadline = session.deadline.earliest();
         let last_look = session.looked.map_or(session.asked.ms, |look| look.ms);
-        if (last_look..=at.ms).contains(&deadline) && last_look < deadline {
+        if last_look < deadline && deadline <= at.ms {
             session.pace.prompt();
         }
         court.hear(&Occurrence::ReadAsked { session, at });
@@ -124,8 +119,8 @@ impl Ledger {
 
     pub(super) fn end_asked(&mut self, id: Arc<str>, court: &mut Court) -> Option<Call> {
         let at = self.now;
-        let nothing = self.nothing_of(self.sessions.get(&id)?);
         let session = self.sessions.get_mut(&id)?;
+        let nothing = nothing_of(session, self.listing.as_ref());
         court.hear(&Occurrence::EndAsked { session, nothing, at });
         session.nothing = nothing;
         session.end_asked.get_or_insert(at);
@@ -134,4 +129,10 @@ impl Ledger {
         }
         Some(Call::End(id))
     }
+}
+
+/// When a session was not to be seen: by a read of it, or by a list that nobody needed for verifying.
+pub(super) fn nothing_of(session: &Session, listing: Option<&Listing>) -> Option<Moment> {
+    let absent = listing.filter(|list| list.asked > session.known && !list.ids.contains(&hash(&*session.id)));
+    session.nothing.max(absent.map(|list| list.at))
 }

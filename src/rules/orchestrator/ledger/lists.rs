@@ -43,8 +43,8 @@ impl Ledger {
                 (Some(listed), Some(own)) => listed == &**own,
                 _ => item.cwd.get().is_some() && item.cwd.get() == start.cwd.as_deref(),
             };
-            let known = |item: &&Listed| item.session.get().is_some_and(|id| !self.sessions.contains_key(id));
-            if let Some(id) = items.iter().filter(is_it).find(known).and_then(|item| item.session.get()) {
+            let new = |id: &&str| !self.sessions.contains_key(*id) && !self.closed.contains(id);
+            if let Some(id) = items.iter().filter(is_it).filter_map(|item| item.session.get()).find(new) {
                 found.push((start.asked, id));
             }
         }
