@@ -67,8 +67,31 @@ fn early(
 /// Whether a turn may have been over without a release: the agent died or was interrupted, or the session was ended.
 fn cut_short(history: &History, session: &Session, then: Moment, settings: &Settings) -> bool {
     let latest = then.after(settings.limits.settle);
-    let cut = |at: Moment| at.ms <= latest;
-    let own_end = |at: Moment| cut(at) && (at < then || !history.may_be_ended(session, at, settings));
+    let own_end = |at: Moment| at.ms <= latest && !history.may_be_ended(session, at, settings);
     history.may_be_ended(session, then, settings)
         || history.runs_of(session).any(|run| run.over.is_some_and(own_end) || run.signals.iter().any(|(at, _)| own_end(*at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::scene::found;
+    use super::*;
+
+    #[rstest]
+    #[case::before_it_is_released("40 ! turn_completed s1; 41 * turn_released s1 turn=1", &["CX-3"])]
+    #[case::once_it_is_released("40 * turn_released s1 turn=1; 41 ! turn_completed s1", &[])]
+    #[case::when_its_agent_died("40 * agent_gone s1; 41 ! turn_completed s1", &[])]
+    #[case::when_its_agent_dies_soon("40 ! turn_completed s1; 240 * agent_gone s1", &[])]
+    #[case::when_its_agent_dies_later("40 ! turn_completed s1; 241 * agent_gone s1", &["CX-3"])]
+    #[case::when_its_agent_was_interrupted("40 * agent_signalled s1 signal=INT; 41 ! turn_completed s1", &[])]
+    #[case::when_its_agent_dies_soon_because_it_is_ended(
+        "40 ! turn_completed s1; 41 > end_session s1; 42 * agent_gone s1; 43 < ok",
+        &["CX-3"]
+    )]
+    #[case::when_it_is_being_ended("40 > end_session s1; 41 ! turn_completed s1; 42 < ok", &[])]
+    fn a_turn_is_announced(#[case] then: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(once_not_early, &format!("0 start s1 codex; {then}")), expected);
+    }
 }

@@ -8,7 +8,7 @@ use crate::contract::TurnStatus;
 use crate::profile::Phase;
 use crate::trace::Record;
 
-/// A place in a trace. Order is the trace's; milliseconds are only compared with limits.
+/// A place in a trace. Order is the trace's; milliseconds, which never go back, are only compared with limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
     /// The record's index.
@@ -91,7 +91,7 @@ impl<'a> History<'a> {
 
     /// Whether the session's first turn was still open then.
     pub fn in_first_turn(&self, session: &Session<'a>, then: Moment) -> bool {
-        self.turns_of(session).iter().all(|turn| turn.over().is_none_or(|over| over > then))
+        self.turns_of(session).iter().all(|turn| turn.over().is_none_or(|over| then < over))
     }
 
     /// When the session became observable, by the phase of its agent's profile; never before its id was known.
@@ -108,18 +108,15 @@ impl<'a> History<'a> {
     /// Whether anything but its agent's own death may have ended the session by then: its end was asked for, its
     /// timeout passed, or the manager was restarted.
     pub fn may_be_ended(&self, session: &Session<'a>, then: Moment, settings: &Settings) -> bool {
-        session.end_asked().is_some_and(|asked| asked < then)
+        session.end_asked().iter().chain(&self.restarts).any(|at| *at < then)
             || then.ms >= session.begun.after(session.timeout.unwrap_or(settings.timeout))
-            || self.restarts.iter().any(|restart| *restart < then)
     }
 
     /// Whether the session surely lived when this was said of it: its agent was up before the question, outlived the
     /// answer by the settle limit, and nothing may have ended it.
     pub fn surely_alive(&self, session: &Session<'a>, said: &Account<'a>, settings: &Settings) -> bool {
-        let lives = |run: &Run| {
-            run.started < said.asked
-                && run.over.is_none_or(|over| over > said.answered && over.ms > said.answered.after(settings.limits.settle))
-        };
+        let outlives = |over: Moment| over.ms > said.answered.after(settings.limits.settle);
+        let lives = |run: &Run| run.started < said.asked && run.over.is_none_or(outlives);
         !self.may_be_ended(session, said.answered, settings) && self.runs_of(session).any(lives)
     }
 
@@ -134,7 +131,7 @@ impl<'a> History<'a> {
         let mut said: Vec<Account> = session.calls.iter().filter_map(Account::of_call).collect();
         said.extend(self.listings.iter().map(|listing| Account::of_listing(listing, session.id)));
         said.extend(session.announced_end.iter().map(|&at| Account::of_announced_end(at)));
-        said.retain(|account| account.asked > session.known);
+        said.retain(|account| session.known < account.asked);
         said.sort_by_key(|account| account.asked);
         said
     }
@@ -142,6 +139,7 @@ impl<'a> History<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scene::trace;
     use super::*;
 
     fn read(lines: &str) -> Vec<Record> {
@@ -158,6 +156,30 @@ mod tests {
         let history = History::new(&records);
         let session = history.session("s1").unwrap();
         assert_eq!((session.begun.ms, session.known.ms, session.announced_end[0].ms), (0, 1500, 1500));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stands_still() {
+        let records = trace("5 # on; 100 # set back; 50 # behind; 101 # caught up");
+        let moments: Vec<u64> = History::new(&records).moments.iter().map(|at| at.ms).collect();
+        assert_eq!(moments, [5, 100, 100, 101]);
+    }
+
+    #[test]
+    fn only_a_restart_is_a_restart() {
+        let records = trace("0 # restarted; 1 restart");
+        assert_eq!(History::new(&records).restarts.iter().map(|at| at.ms).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn in_a_folder_of_two_sessions_a_run_belongs_to_whom_it_is_bound_to() {
+        let records = trace(
+            "0 > start_session cwd=/w/x; 1 < session_id=s1; 2 > start_session cwd=/w/x; 3 < session_id=s2; 4 * agent_started r1 cwd=/w/x; \
+             5 * agent_started r2 cwd=/w/x; 6 bound s2 r2",
+        );
+        let history = History::new(&records);
+        let runs = |id| history.runs_of(history.session(id).unwrap()).map(|run| run.id.0.as_str()).collect::<Vec<_>>();
+        assert_eq!((runs("s1"), runs("s2")), (vec![], vec!["r2"]));
     }
 
     #[test]
@@ -184,6 +206,7 @@ mod tests {
         let history = History::new(&records);
         let session = history.session("s1").unwrap();
         assert_eq!((session.begun.ms, session.known.ms, session.messages.len(), session.runs.len()), (0, 12, 1, 1));
+        assert_eq!(session.messages[0].asked, session.begun);
     }
 
     #[test]

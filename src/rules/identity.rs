@@ -78,7 +78,7 @@ pub(super) fn refused(history: &History, settings: &Settings) -> Vec<Contradicti
             continue;
         }
         let outlived = answered.after(settings.limits.end);
-        for run in history.runs.iter().filter(|run| run.cwd == Some(cwd) && run.started > call.asked) {
+        for run in history.runs.iter().filter(|run| run.cwd == Some(cwd) && call.asked < run.started) {
             let (requirement, message) = match error.code {
                 ErrorCode::UnknownAgent | ErrorCode::InvalidArgument => ("LC-CREATE-5", "a start that was refused started an agent"),
                 ErrorCode::AgentFailed if run.lived_at(outlived, history.last()) => {
@@ -92,4 +92,45 @@ pub(super) fn refused(history: &History, settings: &Settings) -> Vec<Contradicti
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::scene::found;
+    use super::*;
+
+    /// What comes before the end of a session is refused, and what comes after.
+    #[rstest]
+    #[case::while_its_agent_lives("", "20000 # the end", &["LC-CREATE-4"])]
+    #[case::after_a_read_failed("40 > get_session_data s1; 42 < internal;", "20000 # the end", &["LC-CLEAN-4"])]
+    #[case::after_a_read_succeeded("40 > get_session_data s1; 42 < text=go;", "20000 # the end", &["LC-CREATE-4"])]
+    #[case::after_a_message_failed("40 > send_message s1 message=x; 42 < internal;", "20000 # the end", &["LC-CREATE-4"])]
+    #[case::before_a_read_failed("", "140 > get_session_data s1; 142 < internal; 20000 # the end", &["LC-CREATE-4"])]
+    #[case::while_its_agent_lives_to_the_end_limit("", "5102 * agent_exited s1", &[])]
+    #[case::while_its_agent_lives_longer("", "5103 * agent_exited s1", &["LC-CREATE-4"])]
+    #[case::and_no_more_is_known("", "", &[])]
+    #[case::after_its_agent_died("40 * agent_gone s1;", "", &["LC-CLEAN-7"])]
+    fn an_end_is_refused(#[case] before: &str, #[case] after: &str, #[case] expected: &[&str]) {
+        let trace = format!("0 start s1 codex; {before} 100 > end_session s1; 102 < session_not_found; {after}");
+        assert_eq!(found(working, &trace), expected);
+    }
+
+    #[test]
+    fn a_death_before_any_prompt_is_a_failed_start_and_no_session_that_must_be_known() {
+        let trace = "0 > start_session cwd=/w/x; 1 * agent_started r1 cwd=/w/x; 2 < session_id=s1; 40 * agent_gone r1; 100 > end_session s1; \
+                     102 < session_not_found";
+        assert_eq!(found(working, trace), [""; 0]);
+    }
+
+    #[rstest]
+    #[case::no_other("", &["LC-CREATE-5"])]
+    #[case::another_elsewhere("0 > start_session cwd=/w/y; 1 < session_id=s1;", &["LC-CREATE-5"])]
+    #[case::another_there("0 > start_session cwd=/w/x; 1 < session_id=s1;", &[])]
+    #[case::the_same_with_another_folder("0 > start_session cwd=/w/y request_id=q; 1 < session_id=s1;", &[])]
+    fn an_agent_comes_up_where_a_start_was_refused_and(#[case] other: &str, #[case] expected: &[&str]) {
+        let trace = format!("{other} 10 > start_session cwd=/w/x request_id=q; 11 * agent_started r1 cwd=/w/x; 12 < invalid_argument");
+        assert_eq!(found(refused, &trace), expected);
+    }
 }

@@ -103,3 +103,33 @@ fn quoted(prompt: &str) -> String {
         None => format!("{prompt:?}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::scene::found;
+    use super::*;
+
+    #[rstest]
+    #[case::first_of_4000("start_session cwd=/w/x", "session_id=s1", 4_000, "LC-CREATE-3")]
+    #[case::first_of_4001("start_session cwd=/w/x", "session_id=s1", 4_001, "LC-CREATE-3b")]
+    #[case::later_of_4000("send_message s1", "ok", 4_000, "LC-SEND-1")]
+    #[case::later_of_4001("send_message s1", "ok", 4_001, "LC-CREATE-3b")]
+    fn a_message_that_is_altered(#[case] call: &str, #[case] answer: &str, #[case] length: usize, #[case] expected: &str) {
+        let begin = if call.starts_with("send") { "0 > start_session cwd=/w/x; 1 < session_id=s1;" } else { "" };
+        let message = "x".repeat(length);
+        let trace = format!(
+            "{begin} 10 > {call} message={message}; 11 < {answer}; 12 * agent_started r1 cwd=/w/x; 13 * prompt_accepted r1 turn=1 text=y"
+        );
+        assert_eq!(found(delivered, &trace), [expected]);
+    }
+
+    /// Which prompt of a daemon was meant for whom is not known.
+    #[rstest]
+    #[case::own("", &["LC-CREATE-3"])]
+    #[case::shared("20 > start_session cwd=/w/s2 message=stay; 21 < session_id=s2; 22 bound s2 s1;", &[])]
+    fn a_prompt_that_nobody_sent_to_a_process(#[case] sharing: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(delivered, &format!("0 start s1 codex; {sharing} 40 * prompt_accepted s1 turn=2 text=what")), expected);
+    }
+}

@@ -14,6 +14,8 @@ pub mod orchestrator;
 mod reading;
 mod reading_in;
 mod run;
+#[cfg(test)]
+mod scene;
 mod session;
 mod settings;
 mod status;

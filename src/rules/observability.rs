@@ -75,7 +75,7 @@ pub(super) fn after(history: &History, settings: &Settings) -> Vec<Contradiction
 /// When the first true announcement of a Codex session's completed turn came.
 fn announced_completion(history: &History, session: &Session) -> Option<Moment> {
     let completed = history.first_completed(session).filter(|_| session.agent == Some(AgentKind::Codex))?;
-    session.announced.iter().map(|announced| announced.at).find(|at| *at > completed)
+    session.announced.iter().map(|announced| announced.at).find(|at| completed < *at)
 }
 
 fn is_lost(said: &Account) -> bool {
@@ -97,5 +97,61 @@ fn claim(said: &Account) -> String {
     match said.says {
         Says::Error(error) if !error.message.is_empty() => format!("{} ({})", said.words(), error.message),
         _ => said.words(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::scene::found;
+    use super::*;
+
+    #[rstest]
+    #[case::before_its_turn_is_complete("40 > get_session_data s1; 42 < internal; 50 * turn_completed s1 turn=1", &["LC-OBS-3"])]
+    #[case::after_its_turn_is_complete("50 * turn_completed s1 turn=1; 60 > get_session_data s1; 62 < internal", &[])]
+    #[case::while_its_turn_completes("40 > get_session_data s1; 50 * turn_completed s1 turn=1; 62 < internal", &[])]
+    #[case::not_at_all("40 > get_session_data s1; 62 < timeout; 70 * turn_completed s1 turn=1", &[])]
+    fn an_error_on_reading_before_a_session_is_observable(#[case] then: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(before, &format!("0 start s1 codex; {then}")), expected);
+    }
+
+    /// A Claude session is observable from its start on; its first turn completes 1,000 ms later.
+    #[rstest]
+    #[case::at_the_observe_limit("3000 > get_session_data s1; 3001 < pending=true", &["LC-OBS-1"])]
+    #[case::before_the_observe_limit("2999 > get_session_data s1; 3001 < pending=true", &[])]
+    #[case::by_an_empty_text("4000 > get_session_data s1; 4001 < text=", &["LC-OBS-1"])]
+    #[case::by_an_error("4000 > get_session_data s1; 4001 < internal", &["LC-OBS-1"])]
+    #[case::by_no_answer("4000 > get_session_data s1; 4001 < timeout", &[])]
+    #[case::by_its_end("4000 > get_session_data s1; 4001 < session_ended", &[])]
+    #[case::by_a_message_that_fails("4000 > send_message s1 message=x; 4001 < internal", &[])]
+    fn a_session_without_data(#[case] then: &str, #[case] expected: &[&str]) {
+        let complete = "1000 * turn_completed s1 turn=1;";
+        assert_eq!(found(after, &format!("0 start s1 claude; {complete} {then}")), expected);
+        assert_eq!(found(after, &format!("0 start s1 claude; {then}")), [""; 0], "in its first turn there may be none");
+    }
+
+    #[rstest]
+    #[case::at_the_observe_limit(2020, &["LC-OBS-2"])]
+    #[case::before_the_observe_limit(2019, &[])]
+    fn a_session_that_a_list_leaves_out(#[case] at: u64, #[case] expected: &[&str]) {
+        assert_eq!(found(after, &format!("0 start s1 claude; {at} > list_sessions; {at} < listed")), expected);
+    }
+
+    #[rstest]
+    #[case::before_it_is_complete("40 ! turn_completed s1; 50 * turn_completed s1 turn=1;", &[])]
+    #[case::when_it_is_complete("50 * turn_completed s1 turn=1; 60 ! turn_completed s1;", &["CX-4"])]
+    fn a_turn_that_is_announced_makes_a_codex_session_readable(#[case] announced: &str, #[case] expected: &[&str]) {
+        let trace = format!("0 start s1 codex; {announced} 70 > get_session_data s1; 72 < session_pending");
+        assert_eq!(found(after, &trace), expected);
+    }
+
+    #[rstest]
+    #[case("", "get_session_data: `internal`")]
+    #[case("no such file", "get_session_data: `internal` (no such file)")]
+    fn a_claim_quotes_what_the_error_says(#[case] message: &str, #[case] expected: &str) {
+        let error = crate::contract::ContractError::new(ErrorCode::Internal, message);
+        let at = Moment { index: 0, ms: 0 };
+        assert_eq!(claim(&Account { by: "get_session_data", asked: at, answered: at, says: Says::Error(&error) }), expected);
     }
 }

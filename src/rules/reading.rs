@@ -23,12 +23,10 @@ fn signalled(history: &History, session: &Session, settings: &Settings) -> Vec<C
     let mut found = Vec::new();
     let signals = history.runs_of(session).flat_map(|run| run.signals.iter()).filter(|(_, signal)| ENDING.contains(signal));
     for (at, signal) in signals {
-        let window = |call: &Call| {
-            call.asked < *at && call.answer.is_none_or(|answer| answer.at > *at || at.ms <= answer.at.after(settings.limits.settle))
-        };
+        let window = |call: &Call| call.asked < *at && call.answer.is_none_or(|answer| at.ms <= answer.at.after(settings.limits.settle));
         let acts = |call: &&Call| !matches!(call.op, "get_session_data" | "list_sessions" | "capture_screen" | "wait_events");
         // At the end of a scenario the harness closes everything: only while it goes on asking is the signal the manager's.
-        let goes_on = history.calls.iter().any(|call| call.asked > *at);
+        let goes_on = history.calls.iter().any(|call| *at < call.asked);
         if !goes_on || history.may_be_ended(session, *at, settings) || history.calls.iter().filter(acts).any(window) {
             continue;
         }
@@ -76,14 +74,62 @@ fn text<'a>(call: &Call<'a>) -> Option<(Moment, &'a str)> {
 /// Whether the session's agent is known and did nothing, and nothing was asked of it but reading, from the observe limit
 /// before `from` until `to`.
 fn is_quiet(history: &History, session: &Session, from: Moment, to: Moment, settings: &Settings) -> bool {
-    let since = |at: Moment| at < to && at.after(settings.limits.observe) > from.ms;
+    let lately = |at: Moment| at.after(settings.limits.observe) > from.ms;
+    let since = |at: Moment| at < to && lately(at);
     let busy = |run: &Run| run.facts.iter().any(|at| since(*at));
     let acts = |call: &Call| !matches!(call.op, "get_session_data" | "capture_screen");
-    let acted =
-        session.calls.iter().filter(|call| acts(call) && call.asked < to).any(|call| call.answer.is_none_or(|answer| since(answer.at)));
+    let in_between = |call: &Call| call.asked < to && call.answer.is_none_or(|answer| lately(answer.at));
+    let acted = session.calls.iter().any(|call| acts(call) && in_between(call));
     !session.runs.is_empty()
         && !since(session.known)
         && !history.runs_of(session).any(busy)
         && !acted
         && !history.restarts.iter().any(|at| since(*at))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::super::scene::found;
+    use super::*;
+
+    #[rstest]
+    #[case::while_it_is_read("401 * agent_signalled s1 signal=TERM; 402 < text=go; 900 > list_sessions", &["LC-OBS-6"])]
+    #[case::soon_after("402 < text=go; 602 * agent_signalled s1 signal=TERM; 900 > list_sessions", &["LC-OBS-6"])]
+    #[case::later("402 < text=go; 603 * agent_signalled s1 signal=TERM; 900 > list_sessions", &[])]
+    #[case::when_the_scenario_is_over("402 < text=go; 403 * agent_signalled s1 signal=TERM", &[])]
+    #[case::after_a_restart("402 < text=go; 403 restart; 404 * agent_signalled s1 signal=TERM; 900 > list_sessions", &[])]
+    #[case::while_another_starts("402 > start_session cwd=/w/x; 403 * agent_signalled s1 signal=TERM; 404 < ok; 900 > list_sessions", &[])]
+    #[case::past_the_settle_limit_of_anothers_end(
+        "402 < text=go; 410 > end_session s2; 412 < ok; 613 > get_session_data s1; 614 * agent_signalled s1 signal=INT; 615 < text=go; 900 > list_sessions",
+        &["LC-OBS-6"]
+    )]
+    fn a_reading_session_is_signalled(#[case] then: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(pure, &format!("0 start s1 codex; 400 > get_session_data s1; {then}")), expected);
+    }
+
+    /// What happens about two reads that give different texts; the first is asked for at 5,000 ms.
+    #[rstest]
+    #[case::nothing("", "", "", &["LC-OBS-6"])]
+    #[case::its_agent_was_done_the_observe_limit_before("3000 * turn_completed s1 turn=1;", "", "", &["LC-OBS-6"])]
+    #[case::its_agent_was_done_later("3001 * turn_completed s1 turn=1;", "", "", &[])]
+    #[case::its_agent_works_in_between("", "5005 * turn_started s1 turn=2;", "", &[])]
+    #[case::its_agent_works_afterwards("", "", "5020 * turn_started s1 turn=2", &["LC-OBS-6"])]
+    #[case::a_message_was_taken_the_observe_limit_before("2990 > send_message s1 message=x; 3000 < ok;", "", "", &["LC-OBS-6"])]
+    #[case::a_message_was_taken_later("2990 > send_message s1 message=x; 3001 < ok;", "", "", &[])]
+    #[case::a_message_was_never_answered("2000 > send_message s1 message=x;", "", "", &[])]
+    #[case::a_message_is_sent_in_between("", "5005 > send_message s1 message=x; 5006 < ok;", "", &[])]
+    #[case::a_message_is_sent_in_between_and_taken_afterwards("", "5005 > send_message s1 message=x;", "5020 < ok", &[])]
+    #[case::a_message_is_sent_afterwards("", "", "5020 > send_message s1 message=x", &["LC-OBS-6"])]
+    #[case::another_session_is_sent_one("", "5005 > send_message s2 message=x; 5006 < ok;", "", &["LC-OBS-6"])]
+    #[case::the_manager_is_restarted_in_between("", "5005 restart;", "", &[])]
+    #[case::the_manager_is_restarted_afterwards("", "", "5020 restart", &["LC-OBS-6"])]
+    fn two_reads_differ(#[case] before: &str, #[case] between: &str, #[case] after: &str, #[case] expected: &[&str]) {
+        let reads = format!(
+            "0 start s1 codex; {before} 5000 > get_session_data s1; 5001 < text=go; {between} 5010 > get_session_data s1; \
+             5011 < text=went; {after}"
+        );
+        assert_eq!(found(pure, &reads), expected);
+    }
 }

@@ -31,7 +31,8 @@ pub(super) fn history(records: &[Record]) -> History<'_> {
     let mut origin = None;
     let mut ms = 0;
     for (index, record) in records.iter().enumerate() {
-        ms = offset(record, &mut origin).unwrap_or(ms);
+        // A clock that was set back tells no time until it has caught up.
+        ms = offset(record, &mut origin).map_or(ms, |told| told.max(ms));
         let now = Moment { index, ms };
         gathered.moments.push(now);
         gathered.take(now, &record.entry);
@@ -196,7 +197,7 @@ fn runs_of(session: &Session, gathered: &Gathered) -> Vec<usize> {
         own.is_some_and(|own| starts().all(|call| call.text("cwd") != session.cwd || same_start(own, call)))
     };
     let bound = |run: &Run| gathered.bound.iter().any(|(id, bound)| id.as_str() == session.id && *bound == run.id);
-    let in_folder = |run: &Run| alone && run.cwd == session.cwd && run.started > session.begun;
+    let in_folder = |run: &Run| alone && run.cwd == session.cwd && session.begun < run.started;
     let found = gathered.runs.iter().enumerate().filter(|(_, run)| bound(run) || in_folder(run));
     found.map(|(at, _)| at).collect()
 }

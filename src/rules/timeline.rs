@@ -79,7 +79,7 @@ fn calls(history: &History, session: &Session) -> Vec<(Moment, Line)> {
             lines.push((answer.at, Line::Answered(said)));
         }
     }
-    for listing in history.listings.iter().filter(|listing| listing.asked > session.begun) {
+    for listing in history.listings.iter().filter(|listing| session.begun < listing.asked) {
         lines.push((listing.asked, Line::Asked("list_sessions".into())));
         lines.push((listing.answered, Line::Answered(listed(listing, session))));
     }
@@ -198,6 +198,7 @@ fn cut(text: String) -> String {
 mod tests {
     use rstest::rstest;
 
+    use super::super::scene::trace;
     use super::*;
 
     fn read(lines: &str) -> Vec<Record> {
@@ -232,7 +233,15 @@ mod tests {
         assert!(short.contains(&matters.to_string()), "{short:#?}");
         let left_out = |line: &String| line.trim().trim_start_matches("… ").split(' ').next().unwrap().parse::<usize>().unwrap();
         let (cuts, kept): (Vec<_>, Vec<_>) = short.iter().partition(|line| line.contains("left out"));
+        assert!(cuts.iter().all(|cut| left_out(cut) > 0), "{short:#?}");
         assert_eq!(kept.len() + cuts.into_iter().map(left_out).sum::<usize>(), 100);
+    }
+
+    #[test]
+    fn six_lines_are_shown_behind_the_line_that_matters() {
+        let lines: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let short = shortened(lines, Some(70));
+        assert_eq!((short[short.len() - 2].as_str(), short[short.len() - 1].trim()), ("76", "… 23 lines left out …"));
     }
 
     #[test]
@@ -248,6 +257,15 @@ mod tests {
             // It may part what was repeated.
             assert!(marked.len() > whole.len(), "{marked:#?}");
         }
+    }
+
+    #[test]
+    fn it_stands_before_what_came_later_and_announcements_are_told() {
+        let records =
+            trace("0 start s1 codex; 40 > list_sessions; 42 < listed s1=ended; 50 ! turn_completed s1 turn=1; 51 ! turn_completed s2");
+        let told = contradicted(&records, "s1", 5, &"CX-2".parse().unwrap());
+        let expected = ["40 ms  > list_sessions < listed as `ended`", "42 ms  ✗ contradicts CX-2", "50 ms  ! turn_completed turn=1"];
+        assert_eq!(told[told.len() - 3..].iter().map(|line| line.trim()).collect::<Vec<_>>(), expected);
     }
 
     #[test]
