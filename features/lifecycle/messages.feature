@@ -13,6 +13,14 @@ Feature: Sending messages
     And the agent of "B" was given its messages exactly once, in order, unaltered
 
   @LC-SEND-1 @each-agent
+  Scenario: A message that comes during a turn is taken after it
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When the message "plain" is sent to "A"
+    And the agent of "A" completes its turn
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-SEND-1 @each-agent
   Scenario: Messages that come during a turn are taken after it
     Given session "A" is started
     And the agent of "A" works on turn 1

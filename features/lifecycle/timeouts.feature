@@ -31,6 +31,6 @@ Feature: Session timeouts
   Scenario: A turn in flight postpones the timeout
     Given session "A" is started with a timeout of 2 s
     And the agent of "A" works on turn 1
-    When 3 s pass
+    When 5 s pass
     Then session "A" is not called ended
     And the agent of "A" runs in its folder

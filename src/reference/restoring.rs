@@ -90,6 +90,7 @@ impl Manager {
             Adopting::Nothing => return None,
             Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
             Adopting::CallsOver => record.dead = true,
+            Adopting::LosesHold => record.handle = None,
             _ => {}
         }
         if let Some(request_id) = &record.request_id

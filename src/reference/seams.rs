@@ -469,6 +469,8 @@ pub(super) enum Adopting {
     Believes,
     /// It goes on with those that live, and hears nothing more of them.
     Deaf,
+    /// It goes on with them, and has no hold of their agents any more.
+    LosesHold,
 }
 
 /// When something is done besides.

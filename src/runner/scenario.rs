@@ -8,7 +8,7 @@ use cucumber::gherkin::StepType;
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{AgentKind, Side, suite};
+use crate::contract::{AgentKind, Side};
 use crate::driver::recorder::Recorder;
 use crate::profile::Profiles;
 use crate::results::verdict_of;
@@ -17,7 +17,7 @@ use crate::spec::Registry;
 use crate::steps::{Found, Stop, World};
 use crate::trace::{Entry, Log, Record};
 
-use super::features::step_collection;
+use super::features::{side, step_collection};
 use super::plan::Planned;
 use crate::results::model::{Finding, ScenarioResult, Verdict};
 
@@ -29,6 +29,9 @@ pub struct Played {
     /// Everything that was recorded.
     pub trace: Vec<Record>,
 }
+
+/// What must pass besides a limit for it to be over.
+const LONGER: Duration = Duration::from_millis(1);
 
 /// Plays a scenario's steps in a world that is ready, looks at the truth, judges the trace.
 pub async fn play(
@@ -44,6 +47,10 @@ pub async fn play(
         Err(_) => Some(Stop::CouldNotTest(format!("the scenario took longer than its time limit of {} s", time_limit.as_secs()))),
     };
     world.look_at_the_end().await;
+    // What was said last may be about to come true, and the harness is about to end everything: only time shows whether it lied.
+    if !standing(planned, &log.records(), settings).is_empty() {
+        tokio::time::sleep(settings.limits.settle + LONGER).await;
+    }
     let stderr = driver.driver().stderr_tail();
     driver.stop_listening().await;
     for remark in driver.driver().close().await {
@@ -93,6 +100,14 @@ async fn steps(planned: &Planned, world: &mut World) -> Option<Stop> {
     None
 }
 
+/// What breaks the standing invariants. They are those of running sessions; a store runs none.
+fn standing(planned: &Planned, trace: &[Record], settings: &Settings) -> Vec<rules::Judged> {
+    match side(&planned.written.suite) {
+        Side::Store => Vec::new(),
+        _ => rules::judge(trace, settings),
+    }
+}
+
 fn judged(
     planned: &Planned,
     world: &World,
@@ -103,10 +118,7 @@ fn judged(
     took: u64,
 ) -> ScenarioResult {
     let mut found: Vec<Found> = world.found().to_vec();
-    // The standing invariants are those of running sessions; a store runs none.
-    let is_store = suite(&planned.written.suite).is_some_and(|suite| suite.side == Side::Store);
-    let standing = if is_store { Vec::new() } else { rules::judge(trace, settings) };
-    for (rule, contradiction) in standing {
+    for (rule, contradiction) in standing(planned, trace, settings) {
         if found.iter().any(|other| other.requirement == contradiction.requirement) {
             continue;
         }

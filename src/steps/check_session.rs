@@ -3,6 +3,7 @@
 use crate::contract::{Args, Status};
 
 use super::check_answer::{is_data, kind};
+use super::check_truth::{noticed_nothing, settle};
 use super::table::{Arguments, Done, StepDef, step};
 use super::world::{Stop, World};
 
@@ -389,15 +390,17 @@ async fn listed_or_gone(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn unharmed_one(w: &mut World, label: &str) -> Done {
-    super::check_truth::noticed_nothing(w, label).await?;
+    noticed_nothing(w, label).await?;
     alive_by_all_accounts(w, label).await
 }
 
 async fn unharmed(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
     unharmed_one(w, a.text(0)).await
 }
 
 async fn all_unharmed(w: &mut World, _: &Arguments) -> Done {
+    settle(w).await;
     for label in w.labels() {
         unharmed_one(w, &label).await?;
     }
@@ -405,6 +408,7 @@ async fn all_unharmed(w: &mut World, _: &Arguments) -> Done {
 }
 
 async fn others_unharmed(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
     for label in others(w, a.text(0)) {
         unharmed_one(w, &label).await?;
     }

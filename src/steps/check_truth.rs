@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use tokio::time::timeout;
 
 use crate::contract::AgentKind;
-use crate::trace::{Entry, Fact};
+use crate::rules::same_prompt;
+use crate::trace::{Entry, Fact, Record};
 
 use super::table::{Arguments, Done, StepDef, step};
 use super::world::{Ground, Stop, World};
@@ -113,10 +114,14 @@ async fn all_given(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-/// No run may exist that belongs to none of the scenario's bound sessions. Nothing announces an absence: it is looked at
-/// again after the settle time.
-async fn none_started(w: &mut World, a: &Arguments) -> Done {
+/// Nothing announces an absence: it is looked for after the settle time.
+pub(super) async fn settle(w: &World) {
     tokio::time::sleep(w.limits.settle).await;
+}
+
+/// No run may exist that belongs to none of the scenario's bound sessions.
+async fn none_started(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
     let bound: Vec<_> = w.sessions.iter().filter_map(|session| session.run.clone()).collect();
     let stray: Vec<String> = w
         .cast
@@ -130,7 +135,7 @@ async fn none_started(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn one_started(w: &mut World, a: &Arguments) -> Done {
-    tokio::time::sleep(w.limits.settle).await;
+    settle(w).await;
     let cwd = w.session(a.text(0))?.cwd.to_string_lossy().into_owned();
     let count = w.cast.runs().iter().filter(|run| run.cwd == cwd).count();
     let claimed = w.last()?.claim();
@@ -143,7 +148,8 @@ async fn first_turn_open(w: &mut World, a: &Arguments) -> Done {
     w.expect(run.completed == 0 && !run.over, a.text(0), "the first turn is over already", "", "the harness has not released it")
 }
 
-async fn nothing_alive_of(w: &mut World, label: &str) -> Done {
+/// Whether nothing of a session is alive within the end limit; what is, is found.
+async fn nothing_alive_of(w: &mut World, label: &str) -> Result<bool, Stop> {
     w.bind(label).await?;
     let mut alive = Vec::new();
     let limit = w.limits.end;
@@ -154,20 +160,34 @@ async fn nothing_alive_of(w: &mut World, label: &str) -> Done {
         })
         .await;
     if wrong.is_none() {
-        return Ok(());
+        return Ok(true);
     }
     let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
     let truth = format!("alive {} ms after: {}", limit.as_millis(), alive.join(", "));
-    w.wrong(Some(label), format!("session \"{label}\" was ended, but something of it is alive"), claimed, truth)
+    w.wrong(Some(label), format!("session \"{label}\" was ended, but something of it is alive"), claimed, truth)?;
+    Ok(false)
 }
 
 async fn nothing_alive(w: &mut World, a: &Arguments) -> Done {
-    nothing_alive_of(w, a.text(0)).await
+    nothing_alive_of_any(w, &[a.text(0).to_owned()]).await
 }
 
 async fn nothing_alive_at_all(w: &mut World, _: &Arguments) -> Done {
-    for label in w.labels() {
-        nothing_alive_of(w, &label).await?;
+    let labels = w.labels();
+    nothing_alive_of_any(w, &labels).await
+}
+
+/// It is looked at twice: what comes up again does so after the end.
+async fn nothing_alive_of_any(w: &mut World, labels: &[String]) -> Done {
+    let mut gone = Vec::new();
+    for label in labels {
+        if nothing_alive_of(w, label).await? {
+            gone.push(label);
+        }
+    }
+    settle(w).await;
+    for label in gone {
+        nothing_alive_of(w, label).await?;
     }
     Ok(())
 }
@@ -176,12 +196,20 @@ async fn nothing_alive_at_all(w: &mut World, _: &Arguments) -> Done {
 /// message that the manager took before may still be on its way; it is the caller's own, and so is what follows from it.
 pub(super) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
     let session = w.session(label)?;
+    let session = session.clone();
     let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
         return Ok(());
     };
-    let disturbs = |fact: &Fact| match fact {
-        Fact::PromptAccepted { turn, .. } => *turn > own,
-        Fact::TurnCompleted { .. } | Fact::AgentSignalled { .. } | Fact::AgentExited { .. } | Fact::AgentGone { .. } => true,
+    let quiet_from = w.quiet_from;
+    let is_reading = |record: &Record| matches!(&record.entry, Entry::Request { op, .. } if op == "get_session_data");
+    let first_read = w.log.read(|records| records.iter().position(is_reading)).unwrap_or(quiet_from);
+    let disturbs = |at: usize, fact: &Fact| match fact {
+        // What was typed at the first reading is taken once: what is typed later waits behind it. A message that is taken again
+        // was delivered twice, which is no reading's doing.
+        Fact::PromptAccepted { turn, text, .. } => {
+            *turn > own && at >= first_read.min(quiet_from) && !session.messages.iter().any(|message| same_prompt(message, text))
+        }
+        Fact::TurnCompleted { .. } | Fact::AgentSignalled { .. } | Fact::AgentExited { .. } | Fact::AgentGone { .. } => at >= quiet_from,
         Fact::AgentStarted { .. }
         | Fact::TurnStarted { .. }
         | Fact::TurnReleased { .. }
@@ -189,19 +217,19 @@ pub(super) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
         | Fact::FileRemoved { .. }
         | Fact::DescendantAlive { .. } => false,
     };
-    let quiet_from = w.quiet_from;
     let noticed: Vec<String> = w.log.read(|records| {
-        let since = records.iter().skip(quiet_from).filter_map(|record| match &record.entry {
-            Entry::Truth(fact) if *fact.agent_run() == run && disturbs(fact) => serde_json::to_string(fact).ok(),
+        let noticed = records.iter().enumerate().filter_map(|(at, record)| match &record.entry {
+            Entry::Truth(fact) if *fact.agent_run() == run && disturbs(at, fact) => serde_json::to_string(fact).ok(),
             _ => None,
         });
-        since.collect()
+        noticed.collect()
     });
     let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
     w.expect(noticed.is_empty(), label, &format!("the agent of session \"{label}\" was disturbed"), &claimed, &noticed.join("; "))
 }
 
 async fn noticed(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
     noticed_nothing(w, a.text(0)).await
 }
 

@@ -19,7 +19,8 @@ pub(super) fn start(how: Child) -> io::Result<u32> {
         }
         // What a shell ignores, the program that it becomes ignores as well.
         Child::Stubborn => shell(&format!("trap '' HUP TERM INT; exec sleep {SECONDS}")),
-        Child::Reparented => shell(&format!("sleep {SECONDS} >/dev/null 2>&1 & echo $!")),
+        // As with `nohup`: what outlives its parent outlives the hangup of its terminal, too.
+        Child::Reparented => shell(&format!("trap '' HUP; sleep {SECONDS} >/dev/null 2>&1 & echo $!")),
     };
     command.env(RUN_MARK, std::process::id().to_string()).stdin(Stdio::null()).stderr(Stdio::null());
     command.stdout(if how == Child::Reparented { Stdio::piped() } else { Stdio::null() });

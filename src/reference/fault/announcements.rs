@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[Fault] = &[
     })
     .seen("orca #18368: declared stalled, its completion rejected"),
     fault("announces-for-the-newest", "announces every turn as the newest session's", CX_3, |s| s.owner = Owner::Newest)
-        .also(&["LC-OBS-4"]),
+        .also(&["LC-OBS-1", "LC-OBS-4"]),
     fault("announces-one-of-many", "announces one of the turns that end at once", CX_3, |s| {
         s.announcing = Announcing::Gathered(Duration::from_millis(500));
     })

@@ -172,9 +172,24 @@ pub(super) const FAULTS: &[Fault] = &[
     .also(&["CX-4", "LC-OBS-2"]),
     // ---- LC-CLEAN-10: ended is final
     fault("restarts-what-exits", "launches three agents for one that exits, ended or not", &["LC-CLEAN-10"], |s| {
-        s.besides = vec![(At::Exited, Act::Launch(3))];
+        // Whether its exit is heard before it is forgotten is a race: it comes back either way.
+        s.besides = vec![(At::Exited, Act::Launch(3)), (At::Ended, Act::Launch(3))];
     })
-    .also(&["LC-CREATE-3"])
+    .also(&[
+        "LC-CLEAN-1",
+        "LC-CLEAN-1b",
+        "LC-CLEAN-2",
+        "LC-CLEAN-4",
+        "LC-CLEAN-6",
+        "LC-CLEAN-8",
+        "LC-CLEAN-9",
+        "LC-CREATE-3",
+        "LC-RESTART-1",
+        "LC-SEND-2",
+        "LC-TERM-1",
+        "LC-TERM-2",
+        "LC-TIME-3",
+    ])
     .seen("agent-deck #1040: one exit causes 3 to 5 restarts at once"),
     fault("readmits-on-reading", "takes a session back into its list when it is read after its end", &["LC-CLEAN-10"], |s| {
         s.afterwards = Afterwards { read: Late::Readmits, ..KEPT };

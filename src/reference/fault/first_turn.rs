@@ -82,17 +82,19 @@ pub(super) const FAULTS: &[Fault] = &[
     // ---- CX-8, CX-9, CX-10
     fault("captures-the-known", "captures no screen of a session without a file", &["CX-8"], |s| {
         s.knows = |operation, record| operation != "capture_screen" || record.native.is_some();
-    }),
+    })
+    .also(&["LC-CREATE-4"]),
     fault("stops-looking", "looks for a file for ten minutes, and then no more", &["CX-9"], |s| {
         s.readable = |view| view.age < Duration::from_secs(600);
     })
-    .also(&["CX-4"]),
+    .also(&["CX-4", "LC-OBS-1"]),
     fault("gives-up-after-a-day-s-work", "lists a first turn as an error that has taken eight hours", &["CX-9"], |s| {
         s.status = |view| {
             let late = view.record.turns == 0 && view.age > Duration::from_secs(8 * 3600);
             if late { "error" } else { view.record.status(view.alive).name() }
         };
-    }),
+    })
+    .also(&["CX-2", "LC-OBS-7"]),
     fault("makes-the-file-on-reading", "makes the session's file when it is read and not there", &["CX-10"], |s| {
         s.besides = vec![(At::Unreadable, Act::Write("{}\n"))];
     })

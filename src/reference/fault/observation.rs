@@ -20,6 +20,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "CX-4",
         "LC-CLEAN-2",
         "LC-CLEAN-2b",
+        "LC-OBS-2",
         "LC-OBS-7",
         "LC-TIME-2",
         "LC-TIME-3",
@@ -34,7 +35,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("locks-the-busy", "knows nothing of a session's data while its later turns are open", &["LC-OBS-2"], |s| {
         s.knows = |operation, record| operation != "get_session_data" || record.turns == 0 || !record.is_busy();
     })
-    .also(&["LC-OBS-7"]),
+    .also(&["CX-4", "LC-OBS-7"]),
     fault("lists-the-newest", "lists the session that was started last", &["LC-OBS-2"], |s| {
         s.list = |entries| drop(entries.drain(..entries.len().saturating_sub(1)));
     })
@@ -113,7 +114,8 @@ pub(super) const FAULTS: &[Fault] = &[
     }),
     fault("takes-zero-for-none", "answers an empty text to a `tail_chars` of zero", &["LC-OBS-5"], |s| {
         s.cut = |text, wanted| if wanted == Some(0) { Ok((String::new(), true)) } else { Ok(tail(text, wanted)) };
-    }),
+    })
+    .also(&["LC-OBS-1"]),
     fault("trusts-tails", "answers as much as `tail_chars` asks for", &["LC-OBS-5"], |s| {
         s.cut = |text, wanted| {
             if wanted.is_some_and(|wanted| wanted > 0) && wanted > Some(TEXT_LIMIT as i64) {
@@ -172,16 +174,18 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("calls-the-unasked-dead", "lists a session without a message as an error", &["LC-OBS-7"], |s| {
         s.status = |view| if view.record.messages == 0 { "error" } else { view.record.status(view.alive).name() };
     })
+    .also(&["CX-2"])
     .seen("measured: a never-prompted session is reported dead"),
     // ---- LC-OBS-8: silent, slow or stopped is not dead
     fault("gives-up-after-a-minute", "lists a session as an error that was silent for a minute", &["LC-OBS-8"], |s| {
         s.status = |view| if view.idle > MINUTE && view.record.is_busy() { "error" } else { view.record.status(view.alive).name() };
     })
-    .also(&["CX-9"])
+    .also(&["CX-2", "CX-9", "LC-OBS-7"])
     .seen("orca #18368: a healthy worker declared stalled"),
     fault("reads-the-screen", "takes an agent for dead whose screen is empty", &["LC-OBS-8"], |s| s.probe = Probe::Screen)
         .also(&["CX-2", "LC-OBS-3", "LC-OBS-7"]),
-    fault("drowns", "loses an agent that has printed a megabyte", &["LC-OBS-8"], |s| s.probe = Probe::Quiet(1_000_000)).also(&["LC-OBS-7"]),
+    fault("drowns", "loses an agent that has printed 60,000 characters", &["LC-OBS-8"], |s| s.probe = Probe::Quiet(60_000))
+        .also(&["LC-OBS-7"]),
     fault("ends-the-slow", "ends a session whose turn has taken an hour", &["LC-OBS-8"], |s| {
         s.timeout_waits = false;
         s.asked = |asked| asked.timeout_s = asked.timeout_s.min(3600.0);

@@ -9,10 +9,14 @@ pub(super) const FAULTS: &[Fault] = &[
     })
     .also(&["LC-RESTART-2"])
     .seen("claude-squad #322, the other way round"),
-    fault("starts-all-again", "launches another agent for every session when it comes back", &["LC-RESTART-1"], |s| {
+    fault("starts-all-again", "launches another agent for every session when it comes back", &["LC-CREATE-3"], |s| {
         s.adopting = Adopting::Launches;
     })
-    .also(&["LC-CLEAN-1", "LC-CREATE-3", "LC-CREATE-10"]),
+    .also(&["LC-CLEAN-1", "LC-CREATE-10", "LC-RESTART-1"]),
+    fault("loses-hold", "comes back to its sessions and can end none of their agents", &["LC-RESTART-1"], |s| {
+        s.adopting = Adopting::LosesHold;
+    })
+    .also(&["LC-CLEAN-1"]),
     fault("calls-all-over", "lists every session as an error when it comes back, while their agents run", &["LC-RESTART-1"], |s| {
         s.adopting = Adopting::CallsOver;
     })

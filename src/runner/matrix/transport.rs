@@ -199,8 +199,9 @@ fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
         let showing =
             killed.found.failed.iter().find(|(failed, _)| failed.as_str() == *id).map(|(_, by)| by.as_slice()).unwrap_or_default();
         let of = |by: &super::Detector| planned.iter().find(|planned| planned.key == by.scenario);
-        let able: Vec<&str> =
-            showing.iter().filter(|by| of(by).is_some_and(|planned| planned.fate == Fate::Run)).map(|by| by.scenario.as_str()).collect();
+        let mut able: Vec<&super::Detector> = showing.iter().filter(|by| of(by).is_some_and(|planned| planned.fate == Fate::Run)).collect();
+        // What a scenario asks for itself is sure; what an invariant sees on the way depends on what else happens.
+        able.sort_by_key(|by| by.rule.is_some());
         if able.is_empty() {
             let why = showing.iter().find_map(|by| match &of(by)?.fate {
                 Fate::Skip(why) => Some(why.clone()),
@@ -210,7 +211,7 @@ fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
                 .beyond
                 .insert(id.parse().expect("the catalogue is tested"), why.unwrap_or_else(|| "no scenario shows it in memory".into()));
         }
-        wanted.extend(able.into_iter().take(SHOWN_BY).map(str::to_owned));
+        wanted.extend(able.into_iter().take(SHOWN_BY).map(|by| by.scenario.clone()));
     }
     wanted.sort();
     wanted.dedup();
