@@ -37,7 +37,7 @@ impl Ledger {
     /// Starts of which nobody knew, found in a list or not.
     pub(super) fn settle(&mut self, asked: Moment, items: &[Listed]) {
         let mut found = Vec::new();
-        for start in self.unsettled.iter_mut().filter(|start| start.failed < asked) {
+        for start in self.unsettled.iter_mut().filter(|start| asked > start.failed) {
             start.looked = true;
             let is_it = |item: &&Listed| match (item.request.get(), &start.request) {
                 (Some(listed), Some(own)) => listed == &**own,
