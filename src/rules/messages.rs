@@ -125,11 +125,11 @@ mod tests {
         assert_eq!(found(delivered, &trace), [expected]);
     }
 
-    /// Which prompt of a daemon was meant for whom is not known.
+    /// Where two sessions that share a process were sent the same, nobody knows which of them a prompt was meant for.
     #[rstest]
-    #[case::own("", &["LC-CREATE-3"])]
-    #[case::shared("20 > start_session cwd=/w/s2 message=stay; 21 < session_id=s2; 22 bound s2 s1;", &[])]
-    fn a_prompt_that_nobody_sent_to_a_process(#[case] sharing: &str, #[case] expected: &[&str]) {
-        assert_eq!(found(delivered, &format!("0 start s1 codex; {sharing} 40 * prompt_accepted s1 turn=2 text=what")), expected);
+    #[case::of_one_session("", &["LC-CREATE-3"])]
+    #[case::of_two_that_were_sent_it("20 > start_session cwd=/w/s2 message=go; 21 < session_id=s2; 22 bound s2 s1;", &[])]
+    fn a_prompt_that_comes_twice_to_the_process(#[case] sharing: &str, #[case] expected: &[&str]) {
+        assert_eq!(found(delivered, &format!("0 start s1 codex; {sharing} 40 * prompt_accepted s1 turn=2 text=go")), expected);
     }
 }

@@ -198,10 +198,106 @@ fn converted(kind: Kind, found: Vec<Value>) -> Option<Value> {
     let first = found.first()?.clone();
     Some(match kind {
         Kind::Text => found.iter().map(plain).collect::<Vec<_>>().join("\n").into(),
-        Kind::Integer | Kind::Number if first.is_string() => {
-            serde_json::from_str(first.as_str().unwrap_or_default().trim()).unwrap_or(first)
+        Kind::Integer | Kind::Number | Kind::Boolean => {
+            first.as_str().and_then(|digits| serde_json::from_str(digits.trim()).ok()).unwrap_or(first)
         }
-        Kind::Boolean if first.is_string() => serde_json::from_str(first.as_str().unwrap_or_default().trim()).unwrap_or(first),
         _ => first,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::contract::{SESSION_OPERATIONS, STORE_OPERATIONS};
+    use crate::driver::manifest::Manifest;
+
+    /// What an answer comes to where a manifest says this of the operation; `store` makes it one of a store.
+    fn judged(operation: &str, says: &str, mut seen: Seen) -> String {
+        let (suite, table) = match operation.strip_prefix("store ") {
+            Some(_) => ("resumption", STORE_OPERATIONS),
+            None => ("lifecycle", SESSION_OPERATIONS),
+        };
+        let operation = operation.trim_start_matches("store ");
+        let record = if suite == "resumption" { "[store]\nrecord = \"{{ sandbox }}/x\"\n" } else { "[status]\nrunning = [\"busy\"]\n" };
+        let text = format!(
+            "[system]\nname = \"m\"\nsuites = [\"{suite}\"]\n[transport]\nkind = \"cli\"\ncommand = [\"m\"]\n{record}\
+             [operations.{operation}]\ncommand = [\"m\"]\n{says}\n"
+        );
+        let manifest = Manifest::parse(Path::new("m.toml"), &text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let spec = OperationSpec::find(table, operation).unwrap();
+        match judge(&manifest.operations[operation][0], spec, true, &mut seen, &Variables::new(), &manifest.status) {
+            Ok(result) => Value::Object(result).to_string(),
+            Err(CallError::Contract(error)) => format!("{}: {}", error.code, error.message),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn process(exit: i32, stdout: &str, stderr: &str) -> Seen {
+        Seen { exit: Some(exit), failed: exit != 0, stdout: stdout.into(), stderr: stderr.into(), ..Seen::default() }
+    }
+
+    const TEXT: &str = "output = \"text\"\nresult = { text = \"$\" }";
+    const DECISION: &str = "output = \"text\"\nresult = { resume = { exit = 0 }, refused = { exit = 1 }, reason = \"$\" }";
+    const BY_EXIT: &str = "result = { resume = { exit = 0 }, refused = { exit = 1 }, reason = \"no word\" }";
+    const BY_OUTPUT: &str = "output = \"text\"\nresult = { resume = { stdout = \"yes\" }, reason = \"$\" }";
+    const NOT_FOUND: &str = "errors = { session_not_found = { stderr = \"no such\" } }";
+    const EMPTY: &str = "empty = { exit = 3 }";
+    const ITEMS: &str = "result = { sessions = \"$.items[*]\" }\neach = { session_id = \"$.id\", status = \"$.state\", live = { path = \"$.up\" }, load = \"$.n\" }";
+
+    #[rstest]
+    #[case::as_it_is("get_session_data", TEXT, process(0, "hello\n", ""), r#"{"text":"hello"}"#)]
+    #[case::a_failure_by_its_first_line("get_session_data", TEXT, process(1, "out", "\nboom\nmore"), "internal: exit status 1: boom")]
+    #[case::or_by_what_it_put_out("get_session_data", TEXT, process(1, "bad", " "), "internal: exit status 1: bad")]
+    #[case::an_error_that_is_named("get_session_data", NOT_FOUND, process(1, "", "no such thing"), "session_not_found: no such thing")]
+    #[case::empty("get_session_data", EMPTY, process(3, "", ""), r#"{"text":""}"#)]
+    #[case::an_empty_list("list_sessions", EMPTY, process(3, "", ""), r#"{"sessions":[]}"#)]
+    #[case::no_json("capture_screen", "", process(0, "what", ""), "the output is not JSON (expected value at line 1 column 1): what")]
+    #[case::nothing_was_to_be_said("send_message", "", process(0, "sent", ""), "{}")]
+    #[case::a_status_that_is_an_answer(
+        "store should_resume",
+        DECISION,
+        process(1, "done", ""),
+        r#"{"reason":"done","refused":true,"resume":false}"#
+    )]
+    #[case::a_status_that_says_all(
+        "store should_resume",
+        BY_EXIT,
+        process(1, "-", ""),
+        r#"{"reason":"no word","refused":true,"resume":false}"#
+    )]
+    #[case::a_status_that_nothing_names("store should_resume", DECISION, process(2, "", "boom"), "internal: exit status 2: boom")]
+    #[case::output_names_no_status("store should_resume", BY_OUTPUT, process(1, "yes", ""), "internal: exit status 1: yes")]
+    #[case::a_missing_field("list_sessions", "", process(0, "{}", ""), "the result's `sessions` is missing; answered: {}")]
+    #[case::texts_are_joined("get_session_data", "result = { text = \"$[*]\" }", process(0, r#"["a",null,"b"]"#, ""), r#"{"text":"a\nb"}"#)]
+    #[case::digits_are_numbers(
+        "start_session",
+        "result = { session_id = \"$.id\", timeout_s = \"$.t\" }",
+        process(0, r#"{"id":7,"t":" 5 "}"#, ""),
+        r#"{"session_id":"7","timeout_s":5}"#
+    )]
+    #[case::words_are_booleans(
+        "get_session_data",
+        "result = { text = \"$.t\", pending = \"$.p\", truncated = \"$.c\" }",
+        process(0, r#"{"t":"x","p":"true","c":false}"#, ""),
+        r#"{"pending":true,"text":"x","truncated":false}"#
+    )]
+    #[case::items_have_the_contracts_words(
+        "list_sessions",
+        "result = { sessions = \"$.all\" }",
+        process(0, r#"{"all":[{"session_id":7,"status":"busy"},{"session_id":"b","status":"odd"}]}"#, ""),
+        r#"{"sessions":[{"session_id":"7","status":"running"},{"session_id":"b","status":"odd"}]}"#
+    )]
+    #[case::items_have_the_contracts_names(
+        "list_sessions",
+        ITEMS,
+        process(0, r#"{"items":[{"id":"a","state":"busy","up":1,"n":5},null,{"id":"b"}]}"#, ""),
+        r#"{"sessions":[{"live":true,"load":5,"session_id":"a","status":"running"},{"live":false,"session_id":"b"}]}"#
+    )]
+    fn an_answer_comes_to(#[case] operation: &str, #[case] says: &str, #[case] seen: Seen, #[case] expected: &str) {
+        assert_eq!(judged(operation, says, seen), expected);
+    }
 }

@@ -131,3 +131,61 @@ pub fn plain(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn regex(text: &str) -> Option<Regex> {
+        Some(Regex::new(text).unwrap())
+    }
+
+    fn at(path: &str) -> Path {
+        Path::parse(path).unwrap()
+    }
+
+    #[rstest]
+    #[case::nothing_else(|_: &mut Matcher| {}, true)]
+    #[case::another_exit_status(|m: &mut Matcher| m.exit = Some(0), false)]
+    #[case::another_output(|m: &mut Matcher| m.stdout = regex("x"), false)]
+    #[case::another_complaint(|m: &mut Matcher| m.stderr = regex("x"), false)]
+    #[case::another_code(|m: &mut Matcher| m.code = regex("x"), false)]
+    #[case::another_message(|m: &mut Matcher| m.message = regex("x"), false)]
+    #[case::another_value(|m: &mut Matcher| m.path = Some((at("$.one"), Wanted::Equals(json!(2)))), false)]
+    #[case::a_value_that_matches(|m: &mut Matcher| m.path = Some((at("$.one"), Wanted::Matches(regex("^1$").unwrap()))), true)]
+    #[case::a_value_that_does_not(|m: &mut Matcher| m.path = Some((at("$.one"), Wanted::Matches(regex("2").unwrap()))), false)]
+    #[case::any_value(|m: &mut Matcher| m.path = Some((at("$.one"), Wanted::Anything)), true)]
+    #[case::null_is_no_value(|m: &mut Matcher| m.path = Some((at("$.none"), Wanted::Anything)), false)]
+    #[case::null_matches_as_nothing(|m: &mut Matcher| m.path = Some((at("$.none"), Wanted::Matches(regex("^$").unwrap()))), true)]
+    #[case::a_value_that_is_there(|m: &mut Matcher| m.absent = Some(at("$.one")), false)]
+    fn all_of_a_condition_must_hold(#[case] also: fn(&mut Matcher), #[case] holds: bool) {
+        let seen = Seen {
+            exit: Some(1),
+            stdout: "out".into(),
+            stderr: "err".into(),
+            code: Some("404".into()),
+            message: Some("gone".into()),
+            value: json!({"one": 1, "none": null}),
+            failed: true,
+        };
+        let mut matcher = Matcher {
+            exit: Some(1),
+            stdout: regex("out"),
+            stderr: regex("err"),
+            code: regex("404"),
+            message: regex("gone"),
+            path: Some((at("$.one"), Wanted::Equals(json!(1)))),
+            absent: Some(at("$.two")),
+        };
+        also(&mut matcher);
+        assert_eq!(matcher.holds(&seen, &Variables::new()), holds);
+    }
+
+    #[test]
+    fn a_path_names_its_variables() {
+        assert_eq!(at("$.sessions['{{ session_id }}']").names().collect::<Vec<_>>(), ["session_id"]);
+    }
+}
