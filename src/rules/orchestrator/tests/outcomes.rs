@@ -136,6 +136,12 @@ fn or_12_exit_status_0_though_the_agent(#[case] truth: &str, #[case] ids: &[&str
 }
 
 #[test]
+fn or_12_a_turn_may_be_complete_before_the_session_is_known() {
+    let lines = well_done("").replace("1030 -> s1", "1025 turn r1 completed\n 1030 -> s1") + "5400 outcome 0 done\n 5500 exit 0";
+    assert_eq!(found(&trace(&lines)), Vec::<String>::new());
+}
+
+#[test]
 fn or_12_an_orchestrator_without_workers_may_exit_as_it_likes() {
     assert_eq!(found(&trace("0 list -> []\n 10 exit 1")), Vec::<String>::new());
 }
