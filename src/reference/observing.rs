@@ -108,6 +108,10 @@ impl Manager {
 
     pub(super) async fn screen(&self, args: &Args) -> Result<Args, ContractError> {
         let live = self.session("capture_screen", args)?;
+        if live.record().handle.is_none() {
+            // Whose agent is being launched has a screen when that is done.
+            drop(live.gate.lock().await);
+        }
         let handle = live.record().handle.clone();
         let handle = handle.ok_or_else(|| not_found(&text(args, "session_id").unwrap_or_default()))?;
         let text = self.host.screen(&handle).await.unwrap_or_default();

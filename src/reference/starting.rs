@@ -181,7 +181,11 @@ impl Manager {
                 let (manager, live) = (self.clone(), live.clone());
                 self.spawn(async move {
                     manager.its_time(&live).await;
-                    if manager.launch(&live).await.is_err() {
+                    let changing = live.gate.lock().await;
+                    // Its agent may be seen before it is known here: an end, or a message, waits.
+                    let launched = manager.launch(&live).await;
+                    drop(changing);
+                    if launched.is_err() {
                         manager.exited(&live).await;
                     }
                 });

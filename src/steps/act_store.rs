@@ -8,6 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::contract::Args;
+use crate::driver::CallError;
 
 use super::kept::{Kept, args, value};
 use super::table::{Arguments, Done, StepDef, step};
@@ -18,7 +19,7 @@ const NEVER: &str = "agent-20200101-000000-00000000";
 /// Whose sessions they are unless a step says otherwise.
 const AGENT: &str = "terraform-architect";
 /// How many characters a writer that will be killed has to write: the longer it writes, the likelier it is hit while it does.
-const KILLED_PAD: usize = 20_000;
+const KILLED_PAD: usize = 60_000;
 /// For how long writers are killed at most: a store whose updates take a second is killed less often.
 const KILLED_FOR: Duration = Duration::from_secs(15);
 /// Part of every id that must not get out of the store.
@@ -223,10 +224,15 @@ async fn killed(w: &mut World, a: &Arguments) -> Done {
     };
     let began = Instant::now();
     asked(w, "update_state", update(0)).await?;
-    let takes = began.elapsed().mul_f64(1.2);
+    let mut takes = began.elapsed().mul_f64(1.2);
     for n in (1..=a.number(0)).take_while(|_| began.elapsed() < KILLED_FOR) {
         let after = takes.mul_f64((n as f64 * 0.618_033_988_749_895).fract());
+        let asked = Instant::now();
         let answer = w.driver.call_killed("update_state", update(n), after).await;
+        if !matches!(answer.result, Err(CallError::TimedOut { .. })) {
+            // It was over before its instant: the first may have taken long for reasons of its own.
+            takes = takes.min(asked.elapsed());
+        }
         let read = w.driver.call("get_session", args([("session_id", id.as_str().into())])).await;
         w.store.killed.push((answer, read));
     }

@@ -4,6 +4,7 @@ pub mod keeper;
 mod terminal;
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -29,6 +30,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// The longest message that goes as an argument, in bytes; the system takes 128 KiB for one.
 const LONGEST_ARGUMENT: usize = 100_000;
 
+/// The longest id that its keeper's socket is named after, in bytes: a socket's path ends soon. Others go by their hash.
+const LONGEST_NAME: usize = 11;
+
 /// The host of keepers.
 #[derive(Debug)]
 pub struct ProcessHost {
@@ -45,7 +49,13 @@ impl ProcessHost {
     }
 
     fn socket(&self, session: &SessionId) -> PathBuf {
-        self.ground.at(&format!("k/{session}.sock"))
+        let mut name = session.to_string();
+        if name.len() > LONGEST_NAME {
+            let mut hasher = DefaultHasher::new();
+            name.hash(&mut hasher);
+            name = format!("x{:010x}", hasher.finish() >> 24);
+        }
+        self.ground.at(&format!("k/{name}.sock"))
     }
 
     /// Starts a keeper, which listens from the beginning; gives the first connection to it.
