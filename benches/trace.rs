@@ -98,6 +98,7 @@ fn peak_memory(path: &Path) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let held = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
         peak = peak.max(held.unwrap_or_default());
+        // The kernel keeps the peak: any interval will do while the process is there to be asked.
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     peak

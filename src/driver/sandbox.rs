@@ -260,13 +260,18 @@ fn remove(path: &Path) {
     }
 }
 
-/// What is being killed may still write into it for a moment: a few tries, then the next run's sweep.
+/// How often rubbish is tried to be removed, and how long after one another: what is killed is gone within a quarter of a second.
+const TRIES: usize = 50;
+const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
+
+/// What is being killed may still write into it for a moment, and nothing tells when it has stopped: a few tries, then the next
+/// run's sweep.
 fn clear(rubbish: &Path) {
-    for _ in 0..50 {
+    for _ in 0..TRIES {
         match fs::remove_dir_all(rubbish) {
             Ok(()) => return,
             Err(_) if !rubbish.exists() => return,
-            Err(_) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(_) => std::thread::sleep(TRY_AGAIN),
         }
     }
 }

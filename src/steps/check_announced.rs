@@ -10,6 +10,7 @@ use crate::trace::{Entry, Record};
 use super::act_start;
 use super::check_data;
 use super::check_session::not_alive_within;
+use super::check_truth::settle;
 use super::table::{Arguments, Done, StepDef, step};
 use super::world::{Stop, World};
 
@@ -92,7 +93,7 @@ async fn barrier(w: &mut World) -> Done {
     w.release(&label, None, TurnStatus::Completed).await?;
     let (id, limit) = (w.id(&label)?, w.limits.announce);
     if !arrives(w, &id, 1, limit).await {
-        tokio::time::sleep(w.limits.settle).await;
+        settle(w).await;
     }
     Ok(())
 }
