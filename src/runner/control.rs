@@ -48,7 +48,7 @@ const OF_MANAGERS: &[Check] = &[
         what: "a missing announcement",
         fault: "busy-for-ever",
         requirement: "CX-3",
-        scenario: "codex-observability/completion/a-turn-s-completion-is-announced-once-and-not-early",
+        scenario: "codex-observability/completion/a-completion-is-announced-on-the-stream",
     },
 ];
 
@@ -88,8 +88,8 @@ fn checks_of(side: Side) -> &'static [Check] {
     }
 }
 
-/// The faults are real whatever the limits are: short ones only find them sooner.
-const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.3\nannounce = 0.3\nend = 0.3\nsettle = 0.05\n";
+/// The faults are real whatever the limits are: short ones only find them sooner. Each is waited for twice.
+const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.15\nannounce = 0.15\nend = 0.15\nsettle = 0.05\n";
 
 /// Plays every check of the sides that the scenarios judge.
 pub(super) fn check(judging: &[Planned], options: &Options) -> Control {
