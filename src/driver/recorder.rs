@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, Notify, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable};
@@ -36,6 +36,10 @@ pub struct Recorder {
     weight: Cell<usize>,
     announced: Cell<usize>,
     listening: RefCell<Vec<AbortHandle>>,
+    /// Held while the system is asked for announcements, and while it is started again.
+    waiting: Mutex<()>,
+    /// Who waits for announcements is to give up.
+    hush: Notify,
 }
 
 /// One call and its answer.
@@ -89,6 +93,8 @@ impl Recorder {
             weight: Cell::default(),
             announced: Cell::default(),
             listening: RefCell::default(),
+            waiting: Mutex::default(),
+            hush: Notify::new(),
         }
     }
 
@@ -122,6 +128,17 @@ impl Recorder {
         let id = self.asked(name, &args);
         let (result, wire) = wire_log::keeping(self.driver.call_killed(self.operation(name), &args, after)).await;
         self.answered(id, name, args, result, wire)
+    }
+
+    /// Kills the system and starts it again. Nobody asks for announcements meanwhile: a command that starts its server where
+    /// none runs would take the place of the one that is being started.
+    ///
+    /// # Errors
+    /// The driver's, where it does not come back.
+    pub async fn restart(&self) -> Result<(), CallError> {
+        self.hush.notify_waiters();
+        let _alone = self.waiting.lock().await;
+        self.driver.restart().await
     }
 
     fn asked(&self, name: &str, args: &Args) -> u64 {
@@ -214,8 +231,16 @@ impl Recorder {
             let mut args = Args::new();
             args.insert("after".into(), cursor.clone());
             args.insert("timeout_s".into(), wait_s.into());
-            match self.driver.call(wait, &args).await.and_then(|answer| self.weighed(answer)) {
-                Ok(answer) => {
+            let alone = self.waiting.lock().await;
+            let answer = tokio::select! {
+                () = self.hush.notified() => None,
+                answer = self.driver.call(wait, &args) => Some(answer),
+            };
+            drop(alone);
+            match answer.map(|answer| answer.and_then(|answer| self.weighed(answer))) {
+                // What is announced while nobody asks must not be lost.
+                None => tokio::time::sleep(10 * PAUSE).await,
+                Some(Ok(answer)) => {
                     let said = answer.get("events").and_then(|events| events.as_array()).map(Vec::as_slice).unwrap_or_default();
                     if said.is_empty() {
                         // Some answer at once, whatever they are given to wait.
@@ -231,9 +256,9 @@ impl Recorder {
                         cursor = next.clone();
                     }
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     self.record(Entry::Note { text: format!("wait_events: {error}") });
-                    // A manager that restarts is back after a moment; a poll needs some interval.
+                    // What failed may do so again at once; a poll needs some interval.
                     tokio::time::sleep(10 * PAUSE).await;
                 }
             }
@@ -265,6 +290,7 @@ pub(super) fn recorded(error: &CallError) -> ContractError {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
+    use rstest::rstest;
     use serde_json::{Value, json};
 
     use super::*;
@@ -272,13 +298,20 @@ mod tests {
     use crate::contract::SESSION_OPERATIONS;
     use crate::driver::Announces;
 
-    /// A system that always answers the same.
-    struct Same(Value);
+    /// A system that always answers the same, after a while.
+    struct Same {
+        answer: Value,
+        takes: Duration,
+        /// As many others as there are calls in flight.
+        asking: Rc<()>,
+    }
 
     #[async_trait(?Send)]
     impl Driver for Same {
         async fn call(&self, _: &'static OperationSpec, _: &Args) -> Result<Args, CallError> {
-            Ok(self.0.as_object().unwrap().clone())
+            let _asking = Rc::clone(&self.asking);
+            tokio::time::sleep(self.takes).await;
+            Ok(self.answer.as_object().unwrap().clone())
         }
         fn offer(&self, _: &'static OperationSpec) -> Offer {
             Offer { offered: true, args: Vec::new() }
@@ -290,10 +323,14 @@ mod tests {
             Ok(())
         }
         async fn restart(&self) -> Result<(), CallError> {
+            for _ in 0..100 {
+                assert_eq!(Rc::strong_count(&self.asking), 1, "somebody asks it meanwhile");
+                tokio::time::sleep(PAUSE).await;
+            }
             Ok(())
         }
         fn can_restart(&self) -> bool {
-            false
+            true
         }
         async fn close(&self) -> Vec<String> {
             Vec::new()
@@ -304,8 +341,12 @@ mod tests {
     }
 
     fn recorder(answer: Value) -> (Rc<Recorder>, Log) {
+        recorder_of(Same { answer, takes: Duration::ZERO, asking: Rc::default() })
+    }
+
+    fn recorder_of(same: Same) -> (Rc<Recorder>, Log) {
         let log = Log::new(Clock::start());
-        (Rc::new(Recorder::new(Box::new(Same(answer)), SESSION_OPERATIONS, log.clone())), log)
+        (Rc::new(Recorder::new(Box::new(same), SESSION_OPERATIONS, log.clone())), log)
     }
 
     #[tokio::test]
@@ -342,5 +383,27 @@ mod tests {
         };
         tokio::task::LocalSet::new().run_until(waiting).await;
         assert_eq!(log.len(), ANNOUNCEMENTS_LIMIT + 1);
+    }
+
+    #[rstest]
+    #[case::in_a_wait(Duration::from_secs(600))]
+    #[case::between_two(Duration::ZERO)]
+    #[tokio::test(start_paused = true)]
+    async fn nobody_asks_for_announcements_while_it_is_started_again(#[case] takes: Duration) {
+        let same = Same { answer: json!({ "events": [] }), takes, asking: Rc::default() };
+        let asking = Rc::downgrade(&same.asking);
+        let (recorder, _) = recorder_of(same);
+        let restarting = async {
+            recorder.listen(false, true).await.unwrap();
+            tokio::time::sleep(PAUSE / 2).await;
+            let began = tokio::time::Instant::now();
+            recorder.restart().await.unwrap();
+            assert_eq!(began.elapsed(), 100 * PAUSE, "nobody's wait was waited for");
+            // Only then it is asked again.
+            tokio::time::sleep(11 * PAUSE).await;
+            assert!(takes.is_zero() || asking.strong_count() == 2);
+            recorder.stop_listening().await;
+        };
+        tokio::task::LocalSet::new().run_until(restarting).await;
     }
 }

@@ -185,7 +185,7 @@ async fn hours(w: &mut World, a: &Arguments) -> Done {
 
 async fn restart(w: &mut World) -> Done {
     w.log.push(Entry::Note { text: RESTARTED.into() });
-    w.driver.driver().restart().await.map_err(|error| Stop::Blocked(format!("the manager did not come back: {error}")))
+    w.driver.restart().await.map_err(|error| Stop::Blocked(format!("the manager did not come back: {error}")))
 }
 
 async fn restarted(w: &mut World, _: &Arguments) -> Done {
