@@ -196,8 +196,9 @@ impl Ledger {
         }
         let of_worker = |worker: &Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
         let workers: Vec<(&Worker, Vec<&Session>)> = self.workers.iter().map(|worker| (worker, of_worker(worker))).collect();
+        let gave_up = code.is_some_and(|code| code != 0) && !self.seen.outcomes;
         for (worker, sessions) in &workers {
-            court.hear(&Occurrence::WorkerOver { worker, sessions, at });
+            court.hear(&Occurrence::WorkerOver { worker, sessions, gave_up, at });
         }
         let of_workers: usize = workers.iter().map(|(_, sessions)| sessions.len()).sum();
         let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;

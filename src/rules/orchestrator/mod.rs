@@ -97,6 +97,8 @@ pub enum Occurrence<'a> {
         /// When.
         at: Moment,
     },
+    /// A list showed the session of a start of which nobody knew.
+    StartFound,
     /// The orchestrator is over, and nobody knows what came of a start.
     StartLeft {
         /// The start.
@@ -110,6 +112,8 @@ pub enum Occurrence<'a> {
         worker: &'a Worker,
         /// Its sessions.
         sessions: &'a [&'a Session],
+        /// Whether the orchestrator failed, and told of no worker at all.
+        gave_up: bool,
         /// When.
         at: Moment,
     },
@@ -355,6 +359,7 @@ impl<'a> Occurrence<'a> {
             | Occurrence::Left { session, .. } => Some(session),
             Occurrence::StartAsked { .. }
             | Occurrence::EndedAgain { .. }
+            | Occurrence::StartFound
             | Occurrence::StartLeft { .. }
             | Occurrence::WorkerOver { .. }
             | Occurrence::Exited { .. } => None,

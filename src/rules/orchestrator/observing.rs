@@ -51,7 +51,7 @@ pub fn not_found_is_not_ended(occurrence: &Occurrence) -> Judged {
             .known(format!("nobody said that it is over; {}", session.deadline.words()))
             .shown_by([*nothing, *at])
         }
-        Occurrence::WorkerOver { worker, sessions, at } => {
+        Occurrence::WorkerOver { worker, sessions, at, .. } => {
             let Some((told, outcome)) = &worker.outcome else { return Judged::Silent };
             let given_up = |session: &&&Session| session.end_asked.is_none() && session.is_in_the_dark(*at) && session.nothing.is_some();
             match sessions.iter().find(given_up) {

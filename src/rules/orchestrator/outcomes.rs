@@ -40,7 +40,7 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
                 _ => Judged::Silent,
             }
         }
-        Occurrence::WorkerOver { worker, sessions, .. } => {
+        Occurrence::WorkerOver { worker, sessions, gave_up, .. } => {
             let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
             if let Some((session, end)) = ended_unseen(sessions)
                 && matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
@@ -56,6 +56,8 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
             }
             let killed = sessions.iter().find_map(|session| Some((session, killed_unseen(session)?)));
             match killed {
+                // Whoever gives up and tells of nobody may have escalated it.
+                Some(_) if *gave_up => Judged::Silent,
                 Some((session, end)) if state != Some(WorkerState::Escalated) => {
                     Judged::broken("OR-9", session, format!("session {} is ended at its deadline without a look at it", session.id))
                         .did("end_session, and no get_session_data or capture_screen before it")
@@ -97,7 +99,7 @@ pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
             }
             _ => Judged::Silent,
         },
-        Occurrence::WorkerOver { worker, sessions, at } => {
+        Occurrence::WorkerOver { worker, sessions, at, .. } => {
             let old =
                 |session: &&&Session| session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS;
             let Some(session) = sessions.iter().find(old) else { return Judged::Silent };

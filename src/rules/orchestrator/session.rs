@@ -139,8 +139,12 @@ pub struct Session {
     pub turn_failed: Option<Moment>,
     /// The first time that its data was read.
     pub data: Option<Moment>,
-    /// The last time that its data was read, if that was truncated.
+    /// The last time that its data was read, if that was truncated and the whole was not known.
     pub cut: Option<Moment>,
+    /// Whether the whole was read when its work was known to be over.
+    pub whole: bool,
+    /// Whether a message was sent to it: when the work of that is over is not known.
+    pub messaged: bool,
     /// The last time that there was nothing to see of it: not found, pending, not in the list.
     pub nothing: Option<Moment>,
     /// When it was not found though it had been observable.

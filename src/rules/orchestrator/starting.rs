@@ -28,7 +28,7 @@ pub fn settled(occurrence: &Occurrence) -> Judged {
                 .known("an agent may have been started")
                 .shown_by([start.asked, start.failed, *at])
         }
-        Occurrence::StartLeft { .. } => Judged::Kept,
+        Occurrence::StartFound | Occurrence::StartLeft { .. } => Judged::Kept,
         _ => Judged::Silent,
     }
 }

@@ -36,7 +36,11 @@ pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
         (!seen.exit, &["OR-3", "OR-8", "OR-9", "OR-12"], "no `orchestrator_exited` line: how the orchestrator came out is not known"),
         (!seen.exit && seen.open > 0, &["OR-4"], &open),
         (!seen.exit && seen.unsettled > 0, &["OR-7"], &unsettled),
-        (seen.exit && !seen.outcomes, &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12"], "no `outcome` lines: what was reported is not known"),
+        (
+            seen.exit && !seen.outcomes,
+            &["OR-2", "OR-3", "OR-8", "OR-9", "OR-10", "OR-12"],
+            "no `outcome` lines: what was reported is not known",
+        ),
         (!seen.outcomes && !seen.exit, &["OR-10"], "no `outcome` lines: only waiting on is judged, not whether somebody was called"),
         (!seen.truth, &["OR-9"], "no `truth` lines: whether an observable session was at work when it was ended is not known"),
         (seen.strangers > 0, &["OR-1", "OR-2", "OR-4", "OR-5", "OR-6", "OR-11", "OR-11b"], &strangers),

@@ -84,6 +84,7 @@ pub(in crate::runner) async fn play(
     for process in left {
         stage.log.push(Entry::Note { text: format!("litter: {process} was left running") });
     }
+    stage.manager.let_go();
     let _ = tokio::time::timeout(GRACE, desk.close()).await;
     Ok(played)
 }

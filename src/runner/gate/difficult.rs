@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::agent::cast::Cast;
 use crate::contract::{
@@ -25,8 +26,8 @@ use crate::trace::{Binding, Entry, Log};
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
-/// How many calls are answered in one rehearsal: whoever makes more has shown what is to be shown.
-const CALLS: u64 = 2_000;
+/// How many calls are answered in one rehearsal. Ten workers that are each asked about ten times a second stay far below.
+const CALLS: u64 = 50_000;
 /// How many announcements a slow listener may be behind.
 const BEHIND: usize = 1024;
 
@@ -62,6 +63,8 @@ pub(super) struct Difficult {
     stream: broadcast::Sender<Announcement>,
     /// Whether more was asked than is answered.
     flooded: watch::Sender<bool>,
+    /// Lets go of the calls that are not answered.
+    let_go: CancellationToken,
     /// When a session was last asked for.
     started: watch::Sender<Option<Instant>>,
 }
@@ -91,6 +94,7 @@ impl Difficult {
             more: watch::Sender::new(0),
             stream: broadcast::Sender::new(BEHIND),
             flooded: watch::Sender::new(false),
+            let_go: CancellationToken::new(),
             started: watch::Sender::new(None),
             how,
         });
@@ -104,6 +108,11 @@ impl Difficult {
     /// Waits until more was asked than is answered.
     pub(super) async fn flooded(&self) {
         let _ = self.flooded.subscribe().wait_for(|flooded| *flooded).await;
+    }
+
+    /// Lets go of the calls that are not answered: nobody asks any more.
+    pub(super) fn let_go(&self) {
+        self.let_go.cancel();
     }
 
     /// When a session was last asked for, as it changes.
@@ -289,7 +298,8 @@ impl Service for Difficult {
         let id = self.next.fetch_add(1, Ordering::SeqCst);
         if id > CALLS {
             self.flooded.send_replace(true);
-            std::future::pending::<()>().await;
+            self.let_go.cancelled().await;
+            return Err(broken("more was asked than is answered"));
         }
         self.log.push(Entry::Request { id, op: spec.name.to_owned(), args: args.clone() });
         if spec.name == "start_session" {

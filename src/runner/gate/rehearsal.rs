@@ -24,12 +24,16 @@ use crate::runner::plan::Planned;
 use crate::runner::scenario::{Played, meta, unplayed};
 use crate::spec::{Registry, RequirementId};
 use crate::steps::gate::{Expected, Plan, Turn, Work};
-use crate::trace::{Entry, Log, Outcome, Record, Worker};
+use crate::trace::{Entry, Fact, Log, Outcome, Record, Worker};
 
 use super::difficult::{Difficult, Ground};
 
 /// What a reply is made of.
 const SENTENCE: &str = "all of it is done and tested. ";
+
+/// What is said of an orchestrator that floods the manager.
+const FLOODED: &str =
+    "the orchestrator made more calls than the gate answers (50,000), and was ended: what it would have done is not known";
 
 /// The stage of a rehearsal.
 pub(super) struct Stage {
@@ -87,7 +91,7 @@ impl Stage {
             self.log.push(Entry::Outcome(outcome.clone()));
         }
         if ended.flooded {
-            self.log.push(Entry::Note { text: "the orchestrator made more calls than are answered, and was ended".into() });
+            self.log.push(Entry::Note { text: FLOODED.into() });
         } else {
             self.log.push(Entry::OrchestratorExited { code: ended.code, overdue: ended.overdue });
         }
@@ -102,6 +106,7 @@ impl Stage {
         }
         let judgement = judge(&trace, &Settings::of(profiles));
         let mut findings: Vec<Finding> = Vec::new();
+        let is_broken = |findings: &[Finding]| verdict_of(findings, Registry::embedded()) == Verdict::Failed;
         for expected in &plan.expected {
             match expected {
                 Expected::Rules => findings.extend(judgement.contradictions.iter().map(|found| {
@@ -119,6 +124,8 @@ impl Stage {
                         repro: String::new(),
                     }
                 })),
+                // Whoever gave the work up too early has broken the rule that says so, and may tell it.
+                Expected::Done if is_broken(&findings) && turns_completed(&trace) < plan.workers.len() => {}
                 Expected::Done => findings.extend(unlike(&ended, true, &trace)),
                 Expected::NotDone => findings.extend(unlike(&ended, false, &trace)),
             }
@@ -138,6 +145,9 @@ impl Stage {
         if result.verdict != Verdict::Skipped {
             result.requirements = exercised;
         }
+        if ended.flooded && findings.is_empty() {
+            (result.verdict, result.reason) = (Verdict::CouldNotTest, Some(FLOODED.into()));
+        }
         result.findings = findings;
         Played { result, trace }
     }
@@ -151,7 +161,6 @@ fn unlike(ended: &Ended, done: bool, trace: &[Record]) -> Option<Finding> {
         return None;
     }
     let outcomes: Vec<String> = ended.outcomes.iter().map(|one| format!("{}: {}", one.worker, one.state.name())).collect();
-    let turns = trace.iter().filter(|record| matches!(&record.entry, Entry::Truth(crate::trace::Fact::TurnCompleted { status: None, .. })));
     Some(Finding {
         requirement: "OR-12".parse().expect("an id"),
         message: if done { "the work was done and is not reported so" } else { "the work was not done and is reported as if it were" }
@@ -161,12 +170,17 @@ fn unlike(ended: &Ended, done: bool, trace: &[Record]) -> Option<Finding> {
             status(ended),
             if outcomes.is_empty() { String::new() } else { format!(", outcomes {}", outcomes.join(", ")) }
         ),
-        truth: format!("{} of the agents' turns were completed", turns.count()),
+        truth: format!("{} of the agents' turns were completed", turns_completed(trace)),
         step: if done { "all work is reported done" } else { "work is reported that is not done" }.into(),
         trace: Vec::new(),
         stderr: ended.stderr.clone(),
         repro: String::new(),
     })
+}
+
+/// How many turns of the agents were completed.
+fn turns_completed(trace: &[Record]) -> usize {
+    trace.iter().filter(|record| matches!(&record.entry, Entry::Truth(Fact::TurnCompleted { status: None, .. }))).count()
 }
 
 fn status(ended: &Ended) -> String {

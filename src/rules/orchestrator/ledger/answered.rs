@@ -80,6 +80,8 @@ impl Ledger {
             turn_failed: None,
             data: None,
             cut: None,
+            whole: false,
+            messaged: false,
             nothing: None,
             gone: None,
             inspections: 0,
@@ -137,7 +139,8 @@ impl Ledger {
         match (read, result) {
             (Read::Data, Ok(answered)) => {
                 session.data.get_or_insert(at);
-                session.cut = answered.truncated.0.then_some(at);
+                session.whole |= !answered.truncated.0 && session.told.is_some() && !session.messaged;
+                session.cut = (answered.truncated.0 && !session.whole).then_some(at);
                 session.pace.saw(answered.text.0.unwrap_or_default());
                 if answered.truncated.0 {
                     session.pace.prompt();

@@ -93,7 +93,9 @@ impl Ledger {
                 Some(Call::About(id))
             }
             "send_message" => {
-                self.sessions.get_mut(&id)?.pace.prompt();
+                let session = self.sessions.get_mut(&id)?;
+                (session.whole, session.messaged) = (false, true);
+                session.pace.prompt();
                 Some(Call::About(id))
             }
             _ => None,

@@ -16,7 +16,7 @@ impl Ledger {
         let items = result.ok().and_then(|answered| answered.sessions.as_deref());
         if let Some(items) = items {
             self.learn(items);
-            self.settle(asked, items);
+            self.settle(asked, items, court);
             if !verifies {
                 let ids = items.iter().filter_map(|item| item.session.get()).map(hash).collect();
                 self.listing = Some(Listing { asked, at: self.now, ids });
@@ -35,7 +35,7 @@ impl Ledger {
     }
 
     /// Starts of which nobody knew, found in a list or not.
-    pub(super) fn settle(&mut self, asked: Moment, items: &[Listed]) {
+    pub(super) fn settle(&mut self, asked: Moment, items: &[Listed], court: &mut Court) {
         let mut found = Vec::new();
         for start in self.unsettled.iter_mut().filter(|start| asked > start.failed) {
             start.looked = true;
@@ -53,6 +53,7 @@ impl Ledger {
         for (asked, id) in found {
             let Some(at) = self.unsettled.iter().position(|start| start.asked == asked) else { continue };
             let start = self.unsettled.swap_remove(at);
+            court.hear(&Occurrence::StartFound);
             self.open(id, &start);
         }
     }

@@ -50,6 +50,31 @@ fn or_9_a_silent_session_is_ended_past_its_deadline(
     assert_eq!(found(&trace(&lines)), ids);
 }
 
+/// It may have called somebody, and may say so by its exit status alone.
+#[rstest]
+#[case::failed("exit 1", false)]
+#[case::well("exit 0", true)]
+#[case::had_to_be_ended("exit overdue", true)]
+#[case::told_of_another("outcome 1 failed\n 21_300 exit 1", true)]
+fn or_9_an_orchestrator_that_tells_of_no_worker(#[case] over: &str, #[case] broken: bool) {
+    let lines = format!("{CLAUDE}21_000 end s1 -> ok\n 21_100 list -> []\n 21_200 {over}");
+    assert_eq!(found(&trace(&lines)).contains(&"OR-9".to_owned()), broken);
+}
+
+#[rstest]
+#[case::the_tail_alone("5000 completed s1\n 5100 read s1 -> cut", &["OR-8"])]
+#[case::the_tail_then_the_whole("5000 completed s1\n 5100 read s1 -> cut\n 5200 read s1 -> data", &[])]
+#[case::the_whole_then_the_tail("5000 completed s1\n 5100 read s1 -> data\n 5200 read s1 -> cut", &[])]
+#[case::the_whole_of_half_the_work("4000 read s1 -> data\n 5000 completed s1\n 5100 read s1 -> cut", &["OR-8"])]
+#[case::the_whole_of_the_turn_before(
+    "5000 completed s1\n 5100 read s1 -> data\n 5200 send s1 -> ok\n 5300 read s1 -> data\n 6000 completed s1\n 6100 read s1 -> cut",
+    &["OR-8"]
+)]
+fn or_8_what_was_read_is_a_tail(#[case] reads: &str, #[case] ids: &[&str]) {
+    let lines = format!("{CLAUDE}{reads}\n 7000 end s1 -> ok\n 7100 list -> []\n 7200 outcome 0 done\n 7300 exit 0");
+    assert_eq!(found(&trace(&lines)), ids);
+}
+
 #[test]
 fn or_9_what_its_own_end_announced_is_no_reason_for_it() {
     let lines = "21_000 end s1 -> ok\n 21_050 over s1\n 21_100 list -> []\n 21_200 outcome 0 failed\n 21_300 exit 1";

@@ -22,9 +22,12 @@ fn or_7_a_start_is_settled(#[case] lines: &str, #[case] ids: &[&str]) {
     assert_eq!(found(&trace(&format!("{lines}\n 9000 exit 1"))), ids);
 }
 
-#[test]
-fn or_7_a_look_is_counted_as_settling() {
-    let judged = judge(&trace("1000 start codex /w q1 -> timeout\n 2000 list -> []\n 9000 exit 1"), &Settings::default());
+#[rstest]
+#[case::in_vain("[]")]
+#[case::that_finds_it("[s1:running:/w]")]
+fn or_7_a_look_is_counted_as_settling(#[case] listed: &str) {
+    let lines = format!("1000 start codex /w q1 -> timeout\n 2000 list -> {listed}\n 9000 exit 1");
+    let judged = judge(&trace(&lines), &Settings::default());
     assert_eq!(judged.tallies[&"OR-7".parse().unwrap()], Tally { kept: 1, broken: 0 });
 }
 
