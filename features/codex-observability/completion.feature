@@ -70,6 +70,13 @@ Feature: Learning that a Codex turn is complete
     And the data of "A" has its turns in order and nobody else's
     And the data of "B" has its turns in order and nobody else's
 
+  @CX-7
+  Scenario: A session without a file is not shown its neighbour's
+    Given sessions "A" and "B" are started at once in one folder
+    When the agent of "B" completes its turn
+    Then the data of "B" has come to turn 1
+    And the data of "A" has its turns in order and nobody else's
+
   @CX-7 @needs:announcements
   Scenario: Completions in one directory are announced for the right session
     Given sessions "A" and "B" are started at once in one folder

@@ -20,9 +20,12 @@ Feature: Codex during its first turn
   @CX-8
   Scenario: The screen can be captured
     Given session "A" is started
+    And session "B" is started
     And the agent of "A" works on turn 1
     When the screen of "A" is captured
     Then the answer is "success"
+    And the screen of "A" shows what it was given, and nobody else's
+    And the screen of "B" shows what it was given, and nobody else's
 
   @CX-9 @virtual
   Scenario: A first turn of 23 hours changes nothing

@@ -120,6 +120,14 @@ Feature: Ending sessions
     And every other session than "2" is unharmed
     And every other session than "2" is listed and readable
 
+  @LC-CLEAN-9
+  Scenario: Ending one of two in one directory leaves the other
+    Given sessions "A" and "B" are started at once in one folder
+    And every agent completes its turn
+    When session "A" is ended
+    Then nothing of "A" is alive
+    And session "B" is unharmed
+
   @LC-CLEAN-10
   Scenario: Ended is final
     Given session "A" is started
@@ -128,8 +136,9 @@ Feature: Ending sessions
     And the message "plain" is sent to "A"
     And the sessions are listed
     And session "B" is started
-    Then session "A" is not listed as alive
-    And nothing of "A" is alive
+    And 1 s pass
+    Then nothing of "A" is alive
+    And session "A" is not listed as alive
 
   @LC-CLEAN-11 @each-agent
   Scenario: Ending keeps the native file

@@ -41,6 +41,8 @@ Feature: Creating sessions
       | unicode          |
       | leading dash     |
       | spaces           |
+      | tabs             |
+      | blanks around    |
       | 4000 characters  |
 
   @LC-CREATE-3b

@@ -12,6 +12,15 @@ Feature: Sending messages
     Then the agent of "A" was given its messages exactly once, in order, unaltered
     And the agent of "B" was given its messages exactly once, in order, unaltered
 
+  @LC-SEND-1
+  Scenario: Messages to two sessions in one directory are not confused
+    Given sessions "A" and "B" are started at once in one folder
+    And every agent completes its turn
+    When the message "plain" is sent to "A"
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+    When the message "plain" is sent to "B"
+    Then every agent was given its messages exactly once, in order, unaltered
+
   @LC-SEND-1 @each-agent
   Scenario: A message that comes during a turn is taken after it
     Given session "A" is started
@@ -45,6 +54,8 @@ Feature: Sending messages
       | shell           |
       | unicode         |
       | leading dash    |
+      | tabs            |
+      | blanks around   |
       | 4000 characters |
 
   @LC-SEND-2

@@ -44,6 +44,7 @@ Feature: Observing sessions
     And session "B" is started
     And the agent of "A" completes its turn
     And the agent of "B" completes its turn
+    And session "A" is observable
     And the message "plain" is sent to "A"
     And the agent of "A" completes its turn
     Then the data of "A" has come to turn 2

@@ -36,6 +36,13 @@ impl Manager {
                 live.record().dead = true;
                 self.save_or_say(live);
             }
+            Act::ReadmitAfter(time) => {
+                let (manager, live) = (self.clone(), live.clone());
+                tokio::spawn(async move {
+                    tokio::time::sleep(time).await;
+                    manager.sessions().insert(live.id(), live.clone());
+                });
+            }
             Act::AnnounceEnd => self.announce_end(live, "not found"),
             Act::Launch(count) => {
                 for _ in 0..count {

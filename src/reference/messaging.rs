@@ -25,7 +25,7 @@ impl Manager {
         }
         let found = self.session(OP, args);
         let live = match found {
-            Ok(live) => live,
+            Ok(live) => self.addressee(live),
             Err(error) => return self.late(args, self.seams.afterwards.sent, error).await,
         };
         let _changing = live.gate.lock().await;
@@ -49,6 +49,12 @@ impl Manager {
             self.announce_at_delivery(&live);
         }
         Ok(Args::new())
+    }
+
+    /// Who is given a session's message: the session, where the manager conforms.
+    fn addressee(&self, live: Arc<Live>) -> Arc<Live> {
+        let meant = live.record().clone();
+        self.all().into_iter().rev().find(|other| (self.seams.misdelivered)(&meant, &other.record())).unwrap_or(live)
     }
 
     /// Types a message. It is counted first: its turn may end before the typing is known to be over.

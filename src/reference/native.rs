@@ -37,6 +37,10 @@ impl Manager {
                 Some(path) => Some(path),
                 None => self.by_message(&record).await,
             },
+            Native::OwnOrNewest => match self.named(&record).await {
+                Some(path) => Some(path),
+                None => self.of_folder(&record).await.into_iter().next().map(|(path, _)| path),
+            },
             Native::Named => self.named(&record).await,
             Native::Nothing => None,
             Native::Newest => self.of_folder(&record).await.into_iter().next().map(|(path, _)| path),

@@ -103,7 +103,8 @@ impl Manager {
         if said.is_empty() {
             return String::new();
         }
-        (self.seams.text)(&said, live.reads.fetch_add(1, Ordering::Relaxed) + 1)
+        let text = (self.seams.text)(&said, live.reads.fetch_add(1, Ordering::Relaxed) + 1);
+        if self.seams.text_stays { locked(&live.shown).get_or_insert(text).clone() } else { text }
     }
 
     pub(super) async fn screen(&self, args: &Args) -> Result<Args, ContractError> {
@@ -114,7 +115,7 @@ impl Manager {
         }
         let handle = live.record().handle.clone();
         let handle = handle.ok_or_else(|| not_found(&text(args, "session_id").unwrap_or_default()))?;
-        let text = self.host.screen(&handle).await.unwrap_or_default();
+        let text = (self.seams.screen)(self.host.screen(&handle).await.unwrap_or_default());
         Ok(Args::from_iter([("text".to_owned(), text.into())]))
     }
 

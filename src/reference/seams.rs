@@ -70,12 +70,18 @@ pub(super) struct Seams {
     pub(super) pending: Pending,
     /// A transcript as text, at which read (from 1).
     pub(super) text: fn(&[Said], u64) -> String,
+    /// Whether a text that was shown once is shown ever after.
+    pub(super) text_stays: bool,
+    /// What is answered of what a terminal shows.
+    pub(super) screen: fn(String) -> String,
     /// The part of a text that is answered, and whether it is less than all.
     pub(super) cut: fn(&str, Option<i64>) -> Cut,
     /// What is changed in a reading's answer.
     pub(super) data: fn(&mut Args),
 
     // ---- messages
+    /// Who is given a message instead of the session that it is for, where that is somebody.
+    pub(super) misdelivered: fn(&SessionRecord, &SessionRecord) -> bool,
     /// What becomes of an empty message.
     pub(super) empty_message: Empty,
     /// Whether a message that comes while a turn is open is typed.
@@ -162,8 +168,11 @@ impl Default for Seams {
             absence_kept: Duration::ZERO,
             pending: Pending::Result,
             text: |said, _| transcript::text(said),
+            text_stays: false,
+            screen: |shown| shown,
             cut: |text, tail| Ok(transcript::tail(text, tail)),
             data: |_| {},
+            misdelivered: |_, _| false,
             empty_message: Empty::Refused,
             types_while_busy: true,
             owner: Owner::Named,
@@ -277,6 +286,8 @@ pub(super) enum Native {
     Nothing,
     /// The newest of its folder.
     Newest,
+    /// Its own, and until there is one the newest of its folder.
+    OwnOrNewest,
     /// That of its folder that has its own place in the order of the folder's sessions.
     InOrder,
     /// All of its agent's.
@@ -509,6 +520,8 @@ pub(super) enum Act {
     End,
     /// The session is called dead, for good.
     CallDead,
+    /// The session is taken back into the list, so much later.
+    ReadmitAfter(Duration),
     /// The session's end is announced.
     AnnounceEnd,
     /// That many agents are launched for it.

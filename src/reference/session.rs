@@ -115,6 +115,8 @@ pub(super) struct Live {
     /// How often it was read, and when in vain or looked for in vain: only faulty managers care.
     pub(super) reads: AtomicU64,
     pub(super) remembered: Mutex<Option<(Instant, bool)>>,
+    /// What was shown of it first.
+    pub(super) shown: Mutex<Option<String>>,
 }
 
 impl Live {
@@ -129,6 +131,7 @@ impl Live {
             over: CancellationToken::new(),
             reads: AtomicU64::new(0),
             remembered: Mutex::new(None),
+            shown: Mutex::new(None),
         };
         (live, told)
     }

@@ -29,7 +29,7 @@ pub(super) const STEPS: &[StepDef] = &[
     ),
 ];
 
-fn of(id: &str) -> Args {
+pub(super) fn of(id: &str) -> Args {
     Args::from_iter([("session_id".to_owned(), id.into())])
 }
 

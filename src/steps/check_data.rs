@@ -2,6 +2,7 @@
 
 use crate::contract::TEXT_LIMIT;
 
+use super::act_call::of;
 use super::check_answer::{is_data, kind};
 use super::table::{Arguments, Done, StepDef, step};
 use super::world::{Stop, World};
@@ -13,6 +14,12 @@ pub(super) const STEPS: &[StepDef] = &[
         "the data of {string} has its turns in order and nobody else's",
         "every prompt and reply marker appears, in order, and no other session's",
         in_order
+    ),
+    step!(
+        Check,
+        "the screen of {string} shows what it was given, and nobody else's",
+        "capture it until it shows the first prompt's marker (observe limit); no other session's",
+        on_screen
     ),
     step!(Check, "the text is at most {int} characters", "the last answer's `text`, in Unicode scalar values", at_most),
     step!(
@@ -97,17 +104,50 @@ async fn in_order(w: &mut World, a: &Arguments) -> Done {
             }
         }
     }
-    let foreign: Vec<String> = w
-        .sessions
-        .iter()
-        .filter(|other| other.label != label)
-        .flat_map(|other| {
-            (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
-        })
-        .filter(|marker| text.contains(marker.as_str()))
-        .collect();
+    let foreign = foreign(w, label, &text);
     let message = format!("the data of session \"{label}\" has another session's text: {}", foreign.join(", "));
     w.expect(foreign.is_empty(), label, &message, &answer.claim(), "those words were given to, or came from, another agent")
+}
+
+/// Which words of other sessions are in a text.
+fn foreign(w: &World, label: &str, text: &str) -> Vec<String> {
+    let others = w.sessions.iter().filter(|other| other.label != label);
+    let markers = others.flat_map(|other| {
+        (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
+    });
+    markers.filter(|marker| text.contains(marker.as_str())).collect()
+}
+
+async fn on_screen(w: &mut World, a: &Arguments) -> Done {
+    let (label, limit) = (a.text(0), w.limits.observe);
+    let (args, marker) = (of(w.id(label)?.as_str()), format!("ask-{label}-1."));
+    let (mut stop, mut claimed) = (None, String::new());
+    let wrong = w
+        .within(limit, async |w| {
+            let answer = match w.ask("capture_screen", args.clone()).await {
+                Err(stopped) => {
+                    stop = Some(stopped);
+                    return None;
+                }
+                Ok(answer) => answer,
+            };
+            claimed = answer.claim();
+            let shown = text(w).unwrap_or_default();
+            let foreign = foreign(w, label, &shown);
+            if !foreign.is_empty() {
+                return Some(format!("the screen of session \"{label}\" shows another session's text: {}", foreign.join(", ")));
+            }
+            (!shown.contains(&marker)).then(|| format!("the screen of session \"{label}\" does not show what it was given"))
+        })
+        .await;
+    match (stop, wrong) {
+        (Some(stopped), _) => Err(stopped),
+        (None, None) => Ok(()),
+        (None, Some(wrong)) => {
+            let truth = format!("its agent has drawn `{marker}`; limit {} ms", limit.as_millis());
+            w.wrong(Some(label), wrong, claimed, truth)
+        }
+    }
 }
 
 async fn at_most(w: &mut World, a: &Arguments) -> Done {

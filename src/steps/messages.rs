@@ -35,6 +35,8 @@ pub const MESSAGES: &[MessageKind] = &[
     },
     MessageKind { name: "leading dash", about: "starts like a flag", text: |marker, _| format!("--{marker} -rf --help") },
     MessageKind { name: "spaces", about: "inner runs of spaces", text: |marker, _| format!("{marker} a  b   c    d") },
+    MessageKind { name: "tabs", about: "tabs between words", text: |marker, _| format!("{marker}\ta\tb\t\tc") },
+    MessageKind { name: "blanks around", about: "blanks before and behind", text: |marker, _| format!("  {marker} in between  ") },
     MessageKind { name: "4000 characters", about: "4,000 characters in lines of 80", text: |marker, _| padded(marker, 4_000) },
     MessageKind { name: "longest", about: "as long as the manager states it takes", text: padded },
     MessageKind {

@@ -156,6 +156,8 @@ pub(super) const FAULTS: &[Fault] = &[
     })
     .also(&["CX-2", "LC-CLEAN-5", "LC-CLEAN-6", "LC-OBS-2"])
     .seen("pkill codex"),
+    fault("ends-its-folder", "ends every session of the same folder", &["LC-CLEAN-9"], |s| s.along = |ended, other| ended.cwd == other.cwd)
+        .seen("pkill -f with a directory"),
     fault("ends-what-begins-alike", "ends every session whose id begins with the one asked for", &["LC-CLEAN-9"], |s| {
         s.along = |ended, other| other.id.as_str().starts_with(ended.id.as_str());
     })
@@ -195,6 +197,11 @@ pub(super) const FAULTS: &[Fault] = &[
         s.afterwards = Afterwards { read: Late::Readmits, ..KEPT };
         s.probe = Probe::None;
     }),
+    fault("readmits-later", "takes a session back into its list a moment after its end", &["LC-CLEAN-10"], |s| {
+        s.besides = vec![(At::Ended, Act::ReadmitAfter(Duration::from_millis(500)))];
+        s.probe = Probe::None;
+    })
+    .seen("a hook that comes late makes the record anew"),
     fault("comes-back-with-the-ended", "launches agents for its ended sessions when it is started", &["LC-CLEAN-10"], |s| {
         s.afterwards = Afterwards { record: true, ..KEPT };
         s.adopting = Adopting::Launches;

@@ -76,10 +76,15 @@ pub(super) const FAULTS: &[Fault] = &[
     .seen("two Codex threads in one directory"),
     fault("matches-files-in-order", "takes the first file of a directory for the first session's that was started there", &["CX-7"], |s| {
         s.native = Native::InOrder;
-    }),
+    })
+    .also(&["CX-4", "LC-OBS-1"]),
     fault("announces-by-folder", "tells a turn's session by its directory", &["CX-7"], |s| s.owner = Owner::ByFolder)
         .also(&["CX-3", "LC-OBS-1"]),
+    fault("reads-its-neighbour", "reads the newest file of a directory for a session that has none", &["CX-7"], |s| {
+        s.native = Native::OwnOrNewest;
+    }),
     // ---- CX-8, CX-9, CX-10
+    fault("captures-a-blank", "captures a screen before anything is drawn", &["CX-8"], |s| s.screen = |_| String::new()),
     fault("captures-the-known", "captures no screen of a session without a file", &["CX-8"], |s| {
         s.knows = |operation, record| operation != "capture_screen" || record.native.is_some();
     })
@@ -109,6 +114,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "CX-9",
         "LC-CLEAN-5",
         "LC-CLEAN-6",
+        "LC-CLEAN-9",
         "LC-CREATE-3",
         "LC-CREATE-3b",
         "LC-OBS-1",
@@ -130,6 +136,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "CX-9",
         "LC-CLEAN-5",
         "LC-CLEAN-6",
+        "LC-CLEAN-9",
         "LC-OBS-1",
         "LC-OBS-3",
         "LC-OBS-7",

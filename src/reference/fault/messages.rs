@@ -44,6 +44,9 @@ pub(super) const FAULTS: &[Fault] = &[
         s.typed = |message, _| vec![message.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")];
     })
     .also(&["LC-SEND-1"]),
+    fault("expands-tabs", "types four spaces for a tab", BOTH, |s| s.typed = |message, _| vec![message.replace('\t', "    ")])
+        .seen("terminals that complete at a tab"),
+    fault("trims-messages", "cuts the blanks around messages off", BOTH, |s| s.typed = |message, _| vec![message.trim().to_owned()]),
     fault("never-delivers", "starts the agent without its message", &["LC-CREATE-3"], |s| {
         s.typed = |message, nth| if nth == 1 { Vec::new() } else { vec![message.to_owned()] };
     })
@@ -83,4 +86,8 @@ pub(super) const FAULTS: &[Fault] = &[
     .also(&["LC-CLEAN-3"]),
     fault("hangs-on-nothing", "waits for ever on an empty message", &["LC-SEND-3"], |s| s.empty_message = Empty::Hangs),
     fault("stumbles-over-nothing", "answers `internal` to an empty message", &["LC-SEND-3"], |s| s.empty_message = Empty::Breaks),
+    fault("types-into-the-folder", "types a message into the session that was started last in its folder", &["LC-SEND-1"], |s| {
+        s.misdelivered = |meant, other| meant.agent == other.agent && meant.cwd == other.cwd;
+    })
+    .seen("panes found by their directory"),
 ];

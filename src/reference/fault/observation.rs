@@ -74,6 +74,7 @@ pub(super) const FAULTS: &[Fault] = &[
         s.text = |said, _| text(&said.iter().rev().cloned().collect::<Vec<_>>());
     })
     .also(&["CX-5", "CX-7"]),
+    fault("shows-what-it-showed", "shows what it showed first of a session", &["LC-OBS-4"], |s| s.text_stays = true),
     fault("mixes-sessions", "shows what is in all of an agent's files", &["LC-OBS-4"], |s| s.native = Native::All).also(&["CX-7"]),
     // ---- LC-OBS-5: the limit
     fault("tears-texts", "cuts a long transcript at bytes from its beginning", &["LC-OBS-5"], |s| {
@@ -129,7 +130,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault("asks-the-agent", "types `/status` into the terminal before it reads", &["LC-OBS-6"], |s| {
         s.besides = vec![(At::Read, Act::Type("/status"))];
     })
-    .also(&["LC-CLEAN-9", "LC-CREATE-3", "LC-SEND-1"]),
+    .also(&["LC-CLEAN-9", "LC-CREATE-3", "LC-OBS-4", "LC-SEND-1"]),
     fault("wakes-the-agent", "sends the agent signals before it reads", &["LC-OBS-6"], |s| {
         s.besides = vec![(At::Read, Act::Strike(End::Polite))];
     })
