@@ -190,10 +190,19 @@ fn show(args: &Show) -> miette::Result<u8> {
         eprintln!("{} of {} sessions are shown; `--session ID` shows others", wanted.len(), judged.sessions);
     }
     if drawn.is_empty() {
-        eprintln!("{}: there is no such session", args.file.display());
+        eprintln!("{}: {}", args.file.display(), why_nothing(judged.records, !args.session.is_empty()));
         return Ok(COULD_NOT_TEST);
     }
     Ok(0)
+}
+
+/// Why nothing of a trace is shown.
+fn why_nothing(records: u64, is_asked_for: bool) -> &'static str {
+    match (records, is_asked_for) {
+        (0, _) => "the trace has no records",
+        (_, true) => "there is no such session",
+        (_, false) => "the trace has no sessions",
+    }
 }
 
 /// The first sessions that a trace gives an id.
@@ -213,4 +222,20 @@ fn first_sessions(mut lines: Lines) -> std::io::Result<Vec<String>> {
         }
     }
     Ok(sessions)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::an_empty_trace(0, false, "the trace has no records")]
+    #[case::an_empty_trace_and_a_session(0, true, "the trace has no records")]
+    #[case::records_of_no_session(3, false, "the trace has no sessions")]
+    #[case::another_session(3, true, "there is no such session")]
+    fn that_nothing_is_shown_has_a_reason(#[case] records: u64, #[case] is_asked_for: bool, #[case] why: &str) {
+        assert_eq!(why_nothing(records, is_asked_for), why);
+    }
 }
