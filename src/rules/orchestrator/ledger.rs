@@ -19,9 +19,6 @@ use super::session::{Ending, Listing, Observable, Session, Start, Unverified, Wo
 use super::unjudged::{Seen, unjudged};
 use super::{Court, Occurrence};
 
-/// How long after its end a session may wait for a list, in milliseconds: OR-5.
-const CONFIRM_MS: u64 = 60_000;
-
 /// How long a start whose session no list shows may still turn up in one, in milliseconds.
 const LOOKED_FOR_MS: u64 = 60 * 60 * 1000;
 

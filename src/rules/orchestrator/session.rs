@@ -14,6 +14,9 @@ use super::pace::Pace;
 /// The age from which "not found" is to be escalated: OR-10.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How long after its end a session may wait for a list, in milliseconds: OR-5.
+pub const CONFIRM_MS: u64 = 60_000;
+
 /// How long after its first day a session's orchestrator is given to look at it, in milliseconds.
 pub const DAY_SLACK_MS: u64 = 60 * 60 * 1000;
 
@@ -167,8 +170,8 @@ pub struct Session {
     pub ending: Ending,
     /// How often its end failed.
     pub end_failures: u32,
-    /// Whether a list was asked for after its end.
-    pub listed_after: bool,
+    /// When a list was first asked for after its end.
+    pub listed: Option<Moment>,
     /// When a list showed it alive after its last end.
     pub still_alive: Option<Moment>,
     /// Which rules have found something in it.

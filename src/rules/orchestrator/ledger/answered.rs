@@ -93,7 +93,7 @@ impl Ledger {
             end_asked: None,
             ending: Ending::NotAsked,
             end_failures: 0,
-            listed_after: false,
+            listed: None,
             still_alive: None,
             found: Default::default(),
         };
@@ -170,7 +170,7 @@ impl Ledger {
                     return;
                 }
                 session.ending = Ending::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
-                session.listed_after = false;
+                session.listed = None;
                 session.still_alive = None;
                 self.unverified.retain(|other| **other != *session.id);
                 self.unverified.push_back(Arc::clone(&session.id));
