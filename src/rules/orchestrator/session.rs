@@ -252,6 +252,18 @@ pub struct Worker {
     pub outcome: Option<(Moment, Outcome)>,
 }
 
+impl Worker {
+    /// Whether that is its folder.
+    pub fn is_in(&self, cwd: &str) -> bool {
+        self.cwd.trim_end_matches('/') == cwd.trim_end_matches('/')
+    }
+
+    /// Whether another worker has the same folder: whose the sessions in it are, nobody can tell then.
+    pub fn shares_with(&self, other: &Worker) -> bool {
+        self.index != other.index && self.is_in(&other.cwd)
+    }
+}
+
 /// The last list that nobody needed for verifying: who was in it.
 #[derive(Debug)]
 pub struct Listing {

@@ -7,6 +7,8 @@ use crate::spec::RequirementId;
 pub struct Seen {
     /// Workers with their deadlines.
     pub workers: bool,
+    /// Workers in one folder.
+    pub shared: bool,
     /// Outcomes.
     pub outcomes: bool,
     /// The orchestrator's end.
@@ -26,13 +28,15 @@ pub struct Seen {
 /// The requirements that could not be judged, or not wholly, and why.
 pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
     const NO_DEADLINE: &str = "no `worker` lines: only a session's first 30 s surely lie before its deadline";
+    const SHARED: &str = "workers share a folder: which of the sessions in it are whose is not known";
     let open = format!("the trace ends while {} sessions are open", seen.open);
     let unsettled = format!("the trace ends while {} starts are unanswered or unsettled", seen.unsettled);
     let strangers = format!("{} calls are about sessions whose start is not in the trace", seen.strangers);
     let unknown = format!("{} sessions are of agents without a profile", seen.unknown_agents);
-    let rows: [(bool, &[&str], &str); 10] = [
+    let rows: [(bool, &[&str], &str); 11] = [
         (!seen.workers, &["OR-1", "OR-2"], NO_DEADLINE),
         (!seen.workers, &["OR-3", "OR-9"], "no `worker` lines: which deadline a session had is not known"),
+        (seen.shared, &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12"], SHARED),
         (!seen.exit, &["OR-3", "OR-8", "OR-9", "OR-12"], "no `orchestrator_exited` line: how the orchestrator came out is not known"),
         (!seen.exit && seen.open > 0, &["OR-4"], &open),
         (!seen.exit && seen.unsettled > 0, &["OR-7"], &unsettled),

@@ -59,7 +59,9 @@ impl Ledger {
         let deadline = match worker {
             Some(at) => {
                 self.workers[at].sessions.push(Arc::clone(&id));
-                Deadline::stated(self.workers[at].began.unwrap_or(start.asked).ms, self.workers[at].deadline_s)
+                let worker = &self.workers[at];
+                let shortest = self.sharing(worker).map(|worker| worker.deadline_s).fold(worker.deadline_s, f64::min);
+                Deadline::stated(worker.began.unwrap_or(start.asked).ms, shortest)
             }
             None => Deadline::unstated(start.asked.ms),
         };

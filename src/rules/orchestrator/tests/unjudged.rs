@@ -9,6 +9,11 @@ use super::*;
 #[case::no_outcomes("0 worker 0 codex 20\n 0 gone r1\n 10 exit 1", &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12"])]
 #[case::neither_outcomes_nor_exit("0 worker 0 codex 20\n 0 gone r1", &["OR-3", "OR-8", "OR-9", "OR-10", "OR-12"])]
 #[case::no_truth("0 worker 0 codex 20\n 10 outcome 0 failed\n 10 exit 1", &["OR-9"])]
+#[case::a_shared_folder(
+    "0 worker 0 codex 20 /w\n 0 worker 1 codex 20 /w/\n 0 gone r1\n 10 outcome 0 failed\n 10 exit 1",
+    &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12"]
+)]
+#[case::a_worker_that_is_stated_twice("0 worker 0 codex 20\n 0 worker 0 codex 20\n 0 gone r1\n 10 outcome 0 failed\n 10 exit 1", &[])]
 fn what_is_missing_from_a_trace_leaves_unjudged(#[case] lines: &str, #[case] ids: &[&str]) {
     let judged = judge(&trace(lines), &Settings::default());
     assert_eq!(judged.unjudged.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ids);
