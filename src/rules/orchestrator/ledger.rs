@@ -138,6 +138,11 @@ impl Ledger {
             self.clock.begin_anew();
         }
         self.now = Moment { index, ms: self.clock.read(glance.ms) };
+        let happens = matches!(glance.what, What::Asked { .. } | What::Answered { .. } | What::Told { .. } | What::Exited { .. });
+        if happens && glance.ms.is_none() {
+            self.seen.untimed += 1;
+            court.untimed = Some(index);
+        }
         match &glance.what {
             What::Asked { id, op, args } => self.asked(*id, op, args, court),
             What::Answered { id, said } => self.answered(*id, said.as_ref(), court),

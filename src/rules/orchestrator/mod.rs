@@ -9,6 +9,7 @@ mod clock;
 mod closed;
 mod ending;
 mod ledger;
+mod needs;
 mod observing;
 mod outcomes;
 mod pace;
@@ -257,7 +258,7 @@ pub struct Judge {
 impl Judge {
     /// A judge who has seen nothing. Of the settings, the observe limit and the profiles' phases count.
     pub fn new(settings: &Settings) -> Self {
-        Self { ledger: Ledger::new(settings), court: Court { found: Vec::new(), tallies: Default::default(), keep: KEPT } }
+        Self { ledger: Ledger::new(settings), court: Court { found: Vec::new(), tallies: Default::default(), keep: KEPT, untimed: None } }
     }
 
     /// Judges only a part of the sessions: shard `k` of `of`, by a hash of their ids that is the same everywhere. A trace
@@ -308,12 +309,18 @@ struct Court {
     found: Vec<Contradiction>,
     tallies: [Tally; RULES.len()],
     keep: u64,
+    /// The last call, answer, announcement or end that tells no time.
+    untimed: Option<usize>,
 }
 
 impl Court {
     /// Hears what the rules think of an occurrence. In one session each finds one thing at most.
     fn hear(&mut self, occurrence: &Occurrence) {
+        let is_untimed = self.untimed.is_some_and(|untimed| untimed >= occurrence.since());
         for (at, rule) in RULES.iter().enumerate() {
+            if is_untimed && needs::times(rule.requirement, occurrence) {
+                continue;
+            }
             match (rule.judge)(occurrence) {
                 Judged::Silent => {}
                 Judged::Kept => self.tallies[at].kept += 1,
@@ -359,6 +366,13 @@ impl<'a> Occurrence<'a> {
             | Occurrence::WorkerOver { .. }
             | Occurrence::Exited { .. } => None,
         }
+    }
+}
+
+impl Occurrence<'_> {
+    /// The first record that may bear on it: of a session without a worker its start, of everything else the trace's first.
+    fn since(&self) -> usize {
+        self.session().filter(|session| session.worker.is_none()).map_or(0, |session| session.asked.index)
     }
 }
 

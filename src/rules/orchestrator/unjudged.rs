@@ -2,6 +2,8 @@
 
 use crate::spec::RequirementId;
 
+use super::needs::TIMED;
+
 /// What a trace had in it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Seen {
@@ -19,6 +21,8 @@ pub struct Seen {
     pub strangers: u64,
     /// Sessions of agents without a profile.
     pub unknown_agents: u64,
+    /// Calls, answers, announcements and ends that tell no time.
+    pub untimed: u64,
     /// Sessions open at its end.
     pub open: u64,
     /// Unanswered starts at its end.
@@ -32,8 +36,9 @@ pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
     let open = format!("the trace ends while {} sessions are open", seen.open);
     let unsettled = format!("the trace ends while {} starts are unanswered or unsettled", seen.unsettled);
     let strangers = format!("{} calls are about sessions whose start is not in the trace", seen.strangers);
+    let untimed = format!("{} records tell no time: what rests on times is not judged", seen.untimed);
     let unknown = format!("{} sessions are of agents without a profile", seen.unknown_agents);
-    let rows: [(bool, &[&str], &str); 11] = [
+    let rows: [(bool, &[&str], &str); 12] = [
         (!seen.workers, &["OR-1", "OR-2"], NO_DEADLINE),
         (!seen.workers, &["OR-3", "OR-9"], "no `worker` lines: which deadline a session had is not known"),
         (seen.shared, &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12"], SHARED),
@@ -43,6 +48,7 @@ pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
         (seen.exit && !seen.outcomes, &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12"], "no `outcome` lines: what was reported is not known"),
         (!seen.outcomes && !seen.exit, &["OR-10"], "no `outcome` lines: only waiting on is judged, not whether somebody was called"),
         (!seen.truth, &["OR-9"], "no `truth` lines: whether an observable session was at work when it was ended is not known"),
+        (seen.untimed > 0, &TIMED, &untimed),
         (seen.strangers > 0, &["OR-1", "OR-2", "OR-4", "OR-5", "OR-6", "OR-11", "OR-11b"], &strangers),
         (seen.unknown_agents > 0, &["OR-1", "OR-2", "OR-3", "OR-10"], &unknown),
     ];

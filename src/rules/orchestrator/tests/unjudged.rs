@@ -31,3 +31,58 @@ fn what_is_open_unknown_or_unsettled_is_counted() {
     assert_eq!(told("OR-7"), ["the trace ends while 3 starts are unanswered or unsettled"]);
     assert!(told("OR-10").contains(&"2 sessions are of agents without a profile"));
 }
+
+/// A trace of which some records, counted from 0, tell no time.
+fn untimed(lines: &str, which: impl Fn(usize) -> bool) -> Vec<Record> {
+    let mut records = trace(lines);
+    records.iter_mut().enumerate().filter(|(index, _)| which(*index)).for_each(|(_, record)| record.at_ms = None);
+    records
+}
+
+const POLLED: &str = "0 start claude /w q1 -> s1\n";
+
+#[rstest]
+#[case::calls_without_a_pause(&(POLLED.to_owned() + &"1 read s1 -> data\n".repeat(12)), &["OR-11", "OR-11b"], &[])]
+#[case::a_first_turn_read_before_its_deadline("0 start codex /w q1 -> s1\n 5000 read s1 -> pending", &["OR-1"], &[])]
+#[case::a_first_turn_ended("0 start codex /w q1 -> s1\n 1 read s1 -> pending\n 2 end s1 -> ok", &["OR-1", "OR-2"], &[])]
+#[case::an_end_right_after_its_success("0 start codex /w q1 -> s1\n 1 completed s1\n 2 end s1 -> ok\n 3 end s1", &["OR-4"], &[])]
+#[case::an_end_of_what_was_seen_to_be_gone(
+    "0 start codex /w q1 -> s1\n 1 completed s1\n 2 end s1 -> ok\n 3 list -> []\n 4 end s1",
+    &["OR-4"],
+    &["OR-4"]
+)]
+#[case::no_end_and_no_list(
+    "0 start codex /w q1 -> s1\n 1 start codex /v q2 -> s2\n 1 completed s1\n 2 completed s2\n 3 end s1 -> ok\n 4 exit 0",
+    &["OR-5", "OR-4"],
+    &["OR-5", "OR-4"]
+)]
+#[case::a_read_after_it_was_gone(
+    "0 start codex /w q1 -> s1\n 1 completed s1\n 2 read s1 -> session_not_found\n 9000 read s1",
+    &["OR-6"],
+    &["OR-6"]
+)]
+fn what_rests_on_times_is_not_judged_where_records_tell_none(#[case] lines: &str, #[case] timed: &[&str], #[case] ids: &[&str]) {
+    assert_eq!(found(&trace(lines)), timed);
+    let judged = judge(&untimed(lines, |_| true), &Settings::default());
+    assert_eq!(judged.contradictions.iter().map(|found| found.requirement.as_str()).collect::<Vec<_>>(), ids);
+    assert!(judged.unjudged.iter().any(|(id, why)| id.as_str() == "OR-11b" && why.contains("records tell no time")));
+    assert!(!judged.tallies.contains_key(&"OR-11b".parse().unwrap()));
+}
+
+#[rstest]
+#[case::none_of_its_records(|_| false, 1)]
+#[case::one_before_it_began(|index| index == 1, 1)]
+#[case::its_start(|index| index == 2, 0)]
+#[case::its_last_read(|index| index == 4, 0)]
+#[case::one_after_the_finding(|index| index == 6, 1)]
+fn a_recording_s_session_is_judged_by_times_if_none_is_missing_since_it_began(#[case] which: fn(usize) -> bool, #[case] count: usize) {
+    let lines = "0 start codex /v q0 -> s0\n 100 start codex /w q1 -> s1\n 5000 read s1 -> pending\n 6000 later";
+    let found = found(&untimed(lines, which));
+    assert_eq!(found.len(), count, "{found:?}");
+}
+
+#[test]
+fn remarks_and_outcomes_need_no_time() {
+    let lines = "0 worker 0 codex 20\n 1000 start codex /w/0 q1 -> s1\n 1500 later\n 2000 read s1 -> pending\n 3000 outcome 0 failed";
+    assert_eq!(found(&untimed(lines, |index| [0, 3, 6].contains(&index))), ["OR-1"]);
+}
