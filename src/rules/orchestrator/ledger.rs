@@ -129,6 +129,11 @@ impl Ledger {
         self.sessions.len()
     }
 
+    /// Whether there was nothing but calls, answers and announcements.
+    pub(super) fn is_of_calls(&self) -> bool {
+        !(self.seen.workers || self.seen.outcomes || self.seen.exit || self.seen.truth)
+    }
+
     pub(super) fn unjudged(&self) -> Vec<(RequirementId, String)> {
         unjudged(&self.seen)
     }
@@ -198,7 +203,7 @@ impl Ledger {
         for start in starts {
             court.hear(&Occurrence::StartLeft { start, at });
         }
-        let own = |worker: &'_ Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
+        let own = |worker: &Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
         let of_workers: usize = self.workers.iter().map(|worker| own(worker).len()).sum();
         // What was started in a shared folder counts for all who share it.
         let there = |worker| std::iter::once(worker).chain(self.sharing(worker)).flat_map(own).collect();

@@ -60,3 +60,11 @@ pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
     all.sort_by(|(one, _), (other, _)| one.cmp(other));
     all
 }
+
+/// Why lines that could not be read leave something unjudged: these, and so many more.
+pub fn unread(lines: &[usize], more: u64) -> String {
+    let named: Vec<String> = lines.iter().map(usize::to_string).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let noun = if named.len() == 1 && more.is_empty() { "line" } else { "lines" };
+    format!("{noun} {}{more} could not be read: what rests on the absence of a record is not judged", named.join(", "))
+}
