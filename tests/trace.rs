@@ -78,6 +78,32 @@ fn bad_lines_are_told_and_a_torn_last_one_is_tolerated() {
 }
 
 #[test]
+fn what_a_bad_line_may_explain_is_not_found_and_said() {
+    let good = fs::read_to_string(fixtures().join(PASSING)).unwrap();
+    let mut lines: Vec<&str> = good.lines().collect();
+    let line = 1 + lines.iter().rposition(|line| line.contains("end_session")).unwrap();
+    let told = |lines: &[&str]| {
+        let mut command = trace(&["check", "-", "--format", "plain"]);
+        command.write_stdin(lines.join("\n") + "\n");
+        run(command)
+    };
+    lines[line - 1] = "damaged";
+    let (code, out, _) = told(&lines);
+    assert_eq!((code, out.contains(&format!("line {line} could not be read"))), (0, true), "{out}");
+    lines.remove(line - 1);
+    let (code, out, _) = told(&lines);
+    assert_eq!((code, out.contains("OR-4 · MUST")), (1, true), "{out}");
+}
+
+#[test]
+fn an_empty_trace_shows_nothing_and_says_why() {
+    let mut command = trace(&["show", "-"]);
+    command.write_stdin("");
+    let (code, _, err) = run(command);
+    assert_eq!((code, err.contains("the trace has no records")), (2, true), "{err}");
+}
+
+#[test]
 fn gzip_and_standard_input_are_read_like_files() {
     let text = fs::read(fixtures().join(FAILING)).unwrap();
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());

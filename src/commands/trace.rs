@@ -115,7 +115,7 @@ fn check(args: &Check) -> miette::Result<u8> {
             judge = judge.shard(k, of);
         }
         let lines = lines.map_err(unreadable(path))?;
-        let checked = traced::check(&path.display().to_string(), lines, judge).map_err(unreadable(path))?;
+        let checked = judged(&path.display().to_string(), lines, judge).map_err(unreadable(path))?;
         eprint!("{}", read(&checked));
         traces.push(checked);
     }
@@ -124,6 +124,14 @@ fn check(args: &Check) -> miette::Result<u8> {
     report.duration_ms = began.elapsed().as_millis() as u64;
     tell(args, &report, &traces)?;
     Ok(exit_code(&report, args.strict))
+}
+
+/// Reads and judges a trace. What its bad lines may explain is not found.
+fn judged(name: &str, lines: Lines, judge: Judge) -> std::io::Result<Checked> {
+    let mut checked = traced::check(name, lines, judge)?;
+    let named: Vec<usize> = checked.first_bad.iter().map(|(line, _)| *line).collect();
+    checked.judgement.pass_over(&named, checked.bad - named.len() as u64);
+    Ok(checked)
 }
 
 /// What was read of a trace, and what could not be, for people.
@@ -179,7 +187,7 @@ fn show(args: &Show) -> miette::Result<u8> {
         false => args.session.clone(),
     };
     let sessions: BTreeSet<String> = wanted.iter().cloned().collect();
-    let judged = traced::check("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
+    let judged = judged("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
     let records = select(&mut open()?, &sessions).map_err(unreadable(&args.file))?;
     let mut found = judged.judgement.contradictions;
     found.retain(|found| found.session_id().map_or(args.session.is_empty(), |session| sessions.contains(session)));
@@ -190,10 +198,19 @@ fn show(args: &Show) -> miette::Result<u8> {
         eprintln!("{} of {} sessions are shown; `--session ID` shows others", wanted.len(), judged.sessions);
     }
     if drawn.is_empty() {
-        eprintln!("{}: there is no such session", args.file.display());
+        eprintln!("{}: {}", args.file.display(), why_nothing(judged.records, !args.session.is_empty()));
         return Ok(COULD_NOT_TEST);
     }
     Ok(0)
+}
+
+/// Why nothing of a trace is shown.
+fn why_nothing(records: u64, is_asked_for: bool) -> &'static str {
+    match (records, is_asked_for) {
+        (0, _) => "the trace has no records",
+        (_, true) => "there is no such session",
+        (_, false) => "the trace has no sessions",
+    }
 }
 
 /// The first sessions that a trace gives an id.
@@ -213,4 +230,20 @@ fn first_sessions(mut lines: Lines) -> std::io::Result<Vec<String>> {
         }
     }
     Ok(sessions)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::an_empty_trace(0, false, "the trace has no records")]
+    #[case::an_empty_trace_and_a_session(0, true, "the trace has no records")]
+    #[case::records_of_no_session(3, false, "the trace has no sessions")]
+    #[case::another_session(3, true, "there is no such session")]
+    fn that_nothing_is_shown_has_a_reason(#[case] records: u64, #[case] is_asked_for: bool, #[case] why: &str) {
+        assert_eq!(why_nothing(records, is_asked_for), why);
+    }
 }

@@ -252,6 +252,8 @@ impl<'a> Listed<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     /// The lines of every trace in `fixtures/traces`.
@@ -282,15 +284,44 @@ mod tests {
             r#"{"kind":"request","id":-1,"op":"x"}"#,
             r#"{"kind":"reply"}"#,
             r#"{"kind":"reply","id":1,"error":{"code":"no_such_code"}}"#,
+            r#"{"kind":"reply","id":1,"ok":{},"error":{"code":"internal","message":"x"}}"#,
             r#"{"kind":"event","event":"turn_completed"}"#,
             r#"{"kind":"event","event":"party","session_id":"s"}"#,
             r#"{"kind":"truth","fact":"agent_gone"}"#,
             r#"{"kind":"outcome","worker":0,"state":"asleep"}"#,
             r#"{"at_ms":"soon","kind":"meta"}"#,
+            r#"{"at_ms":0.5,"kind":"meta"}"#,
+            r#"{"at_ms":-1,"kind":"meta"}"#,
+            r#"{"at_ms":-1.0,"kind":"meta"}"#,
+            r#"{"at_ms":1e300,"kind":"meta"}"#,
         ] {
             assert!(Glance::of_line(line.as_bytes()).is_err(), "{line}");
             assert!(serde_json::from_str::<Record>(line).is_err(), "{line}");
         }
+    }
+
+    #[rstest]
+    #[case::none("{", None)]
+    #[case::neither(r#"{"at_ms":null,"at":null,"#, None)]
+    #[case::an_integer(r#"{"at_ms":58500,"#, Some(58_500))]
+    #[case::a_whole_float(r#"{"at_ms":58500.0,"#, Some(58_500))]
+    #[case::one_with_an_exponent(r#"{"at_ms":5.85e4,"#, Some(58_500))]
+    #[case::more_than_a_float_holds(r#"{"at_ms":18446744073709551615,"#, Some(u64::MAX))]
+    fn a_time_is_a_whole_number_however_it_is_written(#[case] begin: &str, #[case] ms: Option<u64>) {
+        let line = format!(r#"{begin}"kind":"meta"}}"#);
+        assert_eq!(Glance::of_line(line.as_bytes()).unwrap().ms, ms);
+        assert_eq!(serde_json::from_str::<Record>(&line).unwrap().at_ms, ms);
+    }
+
+    #[rstest]
+    #[case::a_result(r#""ok":{},"error":null"#, true)]
+    #[case::an_error(r#""ok":null,"error":{"code":"internal","message":"x"}"#, true)]
+    #[case::neither(r#""ok":null"#, true)]
+    #[case::both(r#""ok":{},"error":{"code":"internal","message":"x"}"#, false)]
+    fn a_reply_is_not_both_a_result_and_an_error(#[case] said: &str, #[case] is_reply: bool) {
+        let line = format!(r#"{{"at_ms":1,"kind":"reply","id":1,{said}}}"#);
+        assert_eq!(Glance::of_line(line.as_bytes()).is_ok(), is_reply);
+        assert_eq!(serde_json::from_str::<Record>(&line).is_ok(), is_reply);
     }
 
     #[test]

@@ -5,13 +5,13 @@ use serde::Deserialize;
 use crate::contract::{ErrorCode, TurnStatus, WorkerState};
 
 use super::glance::{Answered, Asked, Glance, News, Turned, What, epoch_ms};
-use super::loose::{Int, Text, Truthful};
+use super::loose::{Int, Text, Truthful, milliseconds};
 use super::{Outcome, RESTARTED, Worker};
 
 /// One line, as JSON has it.
 #[derive(Deserialize)]
 struct Line<'a> {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "milliseconds")]
     at_ms: Option<u64>,
     #[serde(borrow, default)]
     at: Text<'a>,
@@ -85,6 +85,9 @@ pub enum GlanceError {
         /// What is not there, or not of its form.
         wanted: &'static str,
     },
+    /// A reply is a result or an error, not both.
+    #[error("not a trace record: a line of kind `reply` has both `ok` and `error`, wanted one of them")]
+    Both,
     /// The wall time cannot be read.
     #[error("not a trace record: `at` is `{0}`, wanted a time such as 2026-01-31T12:00:00.250Z")]
     Time(String),
@@ -121,7 +124,8 @@ impl<'a> Line<'a> {
             "reply" => What::Answered {
                 id: self.id.unsigned().ok_or_else(|| lacks("`id`"))?,
                 said: match (self.ok, self.error) {
-                    (_, Some(error)) => Some(Err(error.code)),
+                    (Some(_), Some(_)) => return Err(GlanceError::Both),
+                    (None, Some(error)) => Some(Err(error.code)),
                     (ok, None) => ok.map(Ok),
                 },
             },

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Number, Value};
 
 /// A text, borrowed where it can be; none where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub struct Length(pub Option<usize>);
 /// Whether a flag is set; anything but `true` is not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Truthful(pub bool);
+
+/// Above this, a float no longer tells each integer from the next: 2^53.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Reads `at_ms`: no time at all, or a whole number from 0. JSON Schema takes `58500.0` for an integer, and so does this.
+pub fn milliseconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    let Some(number) = Option::<Number>::deserialize(input)? else { return Ok(None) };
+    let whole = number.as_f64().filter(|ms| ms.fract() == 0.0 && (0.0..=EXACT).contains(ms)).map(|ms| ms as u64);
+    let wrong = || D::Error::custom(format!("`at_ms` is {number}, wanted a whole number of milliseconds from 0"));
+    number.as_u64().or(whole).map(Some).ok_or_else(wrong)
+}
 
 /// What a value turned out to be.
 enum Found<'a> {

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 
 use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, SessionId, TurnStatus, WorkerState};
 
+use super::GlanceError;
+use super::loose::milliseconds;
+
 /// The remark ([`Entry::Note`]) that the manager was killed and started again. Rules know a restart by this text.
 pub const RESTARTED: &str = "the manager was killed and started again";
 
@@ -32,9 +35,12 @@ pub struct Record {
 impl<'de> Deserialize<'de> for Record {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let mut line = Map::deserialize(input)?;
-        let at_ms = line.shift_remove("at_ms").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
-        let at = line.shift_remove("at").map(serde_json::from_value).transpose().map_err(D::Error::custom)?;
+        let at_ms = milliseconds(line.shift_remove("at_ms").unwrap_or_default()).map_err(D::Error::custom)?;
+        let at = Option::deserialize(line.shift_remove("at").unwrap_or_default()).map_err(D::Error::custom)?;
         let entry = Entry::deserialize(Value::Object(line.clone())).map_err(D::Error::custom)?;
+        if matches!(entry, Entry::Reply { ok: Some(_), error: Some(_), .. }) {
+            return Err(D::Error::custom(GlanceError::Both));
+        }
         if !entry.is_unknown()
             && let Value::Object(known) = serde_json::to_value(&entry).map_err(D::Error::custom)?
         {

@@ -2,7 +2,7 @@
 
 use crate::contract::WorkerState;
 
-use super::session::{Ending, Session, Worker};
+use super::session::{CONFIRM_MS, Ending, Session, Worker};
 use super::{Judged, Moment, Occurrence};
 
 /// OR-4: every session is ended, once.
@@ -53,11 +53,18 @@ pub fn end_is_confirmed(occurrence: &Occurrence) -> Judged {
         _ => return Judged::Silent,
     };
     let Ending::Done { at: done, .. } = session.ending else { return Judged::Silent };
-    if !session.listed_after {
+    let Some(listed) = session.listed else {
         return Judged::broken("OR-5", session, format!("nobody looked whether session {} is gone", session.id))
             .did("end_session, and no list_sessions within a minute after it")
             .known("an end that did not work looks like one that did")
             .shown_by([done].into_iter().chain(at));
+    };
+    let waited_ms = listed.ms.saturating_sub(done.ms);
+    if waited_ms > CONFIRM_MS {
+        return Judged::broken("OR-5", session, format!("nobody looked within a minute whether session {} is gone", session.id))
+            .did(format!("end_session, and the first list_sessions {waited_ms} ms after it"))
+            .known("an end that did not work looks like one that did")
+            .shown_by([done, listed].into_iter().chain(at));
     }
     let was_escalated = outcome.is_some_and(|(_, outcome)| outcome.state == WorkerState::Escalated);
     match (session.still_alive, at) {

@@ -8,7 +8,7 @@ mod truth;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::contract::AgentKind;
+use crate::contract::{AgentKind, WorkerState};
 use crate::rules::{Moment, Settings};
 use crate::spec::RequirementId;
 use crate::trace::{Glance, News, What};
@@ -18,9 +18,6 @@ use super::closed::{Closed, Fast, shard};
 use super::session::{Ending, Listing, Observable, Session, Start, Unverified, Worker};
 use super::unjudged::{Seen, unjudged};
 use super::{Court, Occurrence};
-
-/// How long after its end a session may wait for a list, in milliseconds: OR-5.
-const CONFIRM_MS: u64 = 60_000;
 
 /// How long a start whose session no list shows may still turn up in one, in milliseconds.
 const LOOKED_FOR_MS: u64 = 60 * 60 * 1000;
@@ -132,6 +129,11 @@ impl Ledger {
         self.sessions.len()
     }
 
+    /// Whether there was nothing but calls, answers and announcements.
+    pub(super) fn is_of_calls(&self) -> bool {
+        !(self.seen.workers || self.seen.outcomes || self.seen.exit || self.seen.truth)
+    }
+
     pub(super) fn unjudged(&self) -> Vec<(RequirementId, String)> {
         unjudged(&self.seen)
     }
@@ -141,6 +143,11 @@ impl Ledger {
             self.clock.begin_anew();
         }
         self.now = Moment { index, ms: self.clock.read(glance.ms) };
+        let happens = matches!(glance.what, What::Asked { .. } | What::Answered { .. } | What::Told { .. } | What::Exited { .. });
+        if happens && glance.ms.is_none() {
+            self.seen.untimed += 1;
+            court.untimed = Some(index);
+        }
         match &glance.what {
             What::Asked { id, op, args } => self.asked(*id, op, args, court),
             What::Answered { id, said } => self.answered(*id, said.as_ref(), court),
@@ -152,14 +159,16 @@ impl Ledger {
                 if let Part::Shard { k, .. } = self.part {
                     self.part = if k == 1 { Part::All } else { Part::None };
                 }
-                self.workers.push(Worker {
+                let worker = Worker {
                     index: worker.worker,
                     cwd: worker.cwd.as_str().into(),
                     deadline_s: worker.deadline_s,
                     began: None,
                     sessions: Vec::new(),
                     outcome: None,
-                });
+                };
+                self.seen.shared |= self.is_shared(&worker);
+                self.workers.push(worker);
             }
             What::Outcome(outcome) => {
                 self.seen.outcomes = true;
@@ -186,7 +195,7 @@ impl Ledger {
         let mut left: Vec<&Session> = self.sessions.values().collect();
         left.sort_by_key(|session| session.known);
         for session in left {
-            let worker = session.worker.map(|worker| &self.workers[worker]);
+            let worker = session.worker.map(|worker| self.answerable(&self.workers[worker]));
             court.hear(&Occurrence::Left { session, worker, at });
         }
         let mut starts: Vec<&Start> = self.unsettled.iter().chain(self.unanswered()).collect();
@@ -194,13 +203,15 @@ impl Ledger {
         for start in starts {
             court.hear(&Occurrence::StartLeft { start, at });
         }
-        let of_worker = |worker: &Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
-        let workers: Vec<(&Worker, Vec<&Session>)> = self.workers.iter().map(|worker| (worker, of_worker(worker))).collect();
+        let own = |worker: &Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
+        let of_workers: usize = self.workers.iter().map(|worker| own(worker).len()).sum();
+        // What was started in a shared folder counts for all who share it.
+        let there = |worker| std::iter::once(worker).chain(self.sharing(worker)).flat_map(own).collect();
+        let workers: Vec<(&Worker, Vec<&Session>)> = self.workers.iter().map(|worker| (worker, there(worker))).collect();
         let gave_up = code.is_some_and(|code| code != 0) && !self.seen.outcomes;
-        for (worker, sessions) in &workers {
+        for (worker, sessions) in workers.iter().filter(|(worker, _)| !self.is_shared(worker)) {
             court.hear(&Occurrence::WorkerOver { worker, sessions, gave_up, at });
         }
-        let of_workers: usize = workers.iter().map(|(_, sessions)| sessions.len()).sum();
         let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;
         // What is of no session is for the first shard to judge.
         if matches!(self.part, Part::All | Part::Shard { k: 1, .. }) {
@@ -211,6 +222,25 @@ impl Ledger {
         self.pending.clear();
         self.works.clear();
         self.unverified.clear();
+    }
+
+    /// The other workers in a worker's folder.
+    fn sharing<'a>(&'a self, worker: &'a Worker) -> impl Iterator<Item = &'a Worker> {
+        self.workers.iter().filter(|other| other.shares_with(worker))
+    }
+
+    fn is_shared(&self, worker: &Worker) -> bool {
+        self.sharing(worker).next().is_some()
+    }
+
+    /// Who answers for a session of a worker: of those who share its folder one that called for help, for it may be that one's.
+    fn answerable<'a>(&'a self, worker: &'a Worker) -> &'a Worker {
+        let blame = |worker: &&Worker| match worker.outcome.as_ref().map(|(_, outcome)| outcome.state) {
+            Some(WorkerState::Escalated) => 0,
+            None => 1,
+            Some(_) => 2,
+        };
+        std::iter::once(worker).chain(self.sharing(worker)).min_by_key(blame).unwrap_or(worker)
     }
 
     /// The trace is over. What is open then is not judged: it may have gone on.

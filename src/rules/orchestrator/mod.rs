@@ -3,12 +3,14 @@
 //!
 //! The ledger follows the trace and keeps what is known of each open session; whatever may matter to a rule
 //! it tells as an [`Occurrence`], before it takes note of it itself. A rule looks at one occurrence and says what it
-//! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed.
+//! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed;
+//! of a breach that another record might explain a few words are kept.
 
 mod clock;
 mod closed;
 mod ending;
 mod ledger;
+mod needs;
 mod observing;
 mod outcomes;
 mod pace;
@@ -18,7 +20,7 @@ mod starting;
 mod tests;
 mod unjudged;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::SessionId;
 use crate::spec::RequirementId;
@@ -241,6 +243,9 @@ pub struct Judgement {
     pub unjudged: Vec<(RequirementId, String)>,
     /// How often each rule had something to judge, where it ever had.
     pub tallies: BTreeMap<RequirementId, Tally>,
+    absences: Vec<Absence>,
+    /// Whether the trace has nothing but calls, answers and announcements.
+    is_of_calls: bool,
 }
 
 /// Judges a whole trace. The records that a finding cites are counted from 0.
@@ -261,7 +266,7 @@ pub struct Judge {
 impl Judge {
     /// A judge who has seen nothing. Of the settings, the observe limit and the profiles' phases count.
     pub fn new(settings: &Settings) -> Self {
-        Self { ledger: Ledger::new(settings), court: Court { found: Vec::new(), tallies: Default::default(), keep: KEPT } }
+        Self { ledger: Ledger::new(settings), court: Court { keep: KEPT, ..Court::default() } }
     }
 
     /// Judges only a part of the sessions: shard `k` of `of`, by a hash of their ids that is the same everywhere. A trace
@@ -281,6 +286,7 @@ impl Judge {
 
     /// Takes note of the next record. Findings cite it by this index.
     pub fn see(&mut self, index: usize, glance: &Glance) {
+        self.court.now = index;
         self.ledger.see(index, glance, &mut self.court);
     }
 
@@ -297,39 +303,91 @@ impl Judge {
     /// What was found.
     pub fn finish(mut self) -> Judgement {
         self.ledger.finish(&mut self.court);
-        let id = |rule: &Rule| rule.requirement.parse::<RequirementId>().expect("rules name requirements by their ids");
         let tallies = RULES.iter().zip(self.court.tallies).filter(|(_, tally)| *tally != Tally::default());
         Judgement {
             contradictions: self.court.found,
             unjudged: self.ledger.unjudged(),
             tallies: tallies.map(|(rule, tally)| (id(rule), tally)).collect(),
+            absences: self.court.absences,
+            is_of_calls: self.ledger.is_of_calls(),
         }
     }
 }
 
+impl Judgement {
+    /// Takes back what lines that could not be read may explain, and says so. These are the first of them, in order; so many
+    /// more come after them. To be called once, with all of them.
+    pub fn pass_over(&mut self, lines: &[usize], more: u64) {
+        let Some(last) = lines.last() else { return };
+        let absences = std::mem::take(&mut self.absences);
+        // Whoever tells workers, outcomes or the truth tells them before or after a session's own records.
+        let since = |absence: &Absence| if self.is_of_calls { absence.since } else { 0 };
+        let may_explain =
+            |absence: &Absence| lines.iter().any(|line| since(absence) < *line && *line < absence.at) || more > 0 && *last < absence.at;
+        let doubtful: Vec<Absence> = absences.into_iter().filter(may_explain).collect();
+        let taken_back: BTreeSet<usize> = doubtful.iter().filter_map(|absence| absence.kept).collect();
+        let mut index = 0..;
+        self.contradictions.retain(|_| index.next().is_none_or(|index| !taken_back.contains(&index)));
+        for absence in doubtful {
+            if let Some(tally) = self.tallies.get_mut(&id(&RULES[absence.rule])) {
+                tally.broken -= 1;
+            }
+        }
+        self.tallies.retain(|_, tally| *tally != Tally::default());
+        let why = unjudged::unread(lines, more);
+        self.unjudged.extend(RULES.iter().filter(|rule| needs::ever_every_record(rule.requirement)).map(|rule| (id(rule), why.clone())));
+        self.unjudged.sort_by(|(one, _), (other, _)| one.cmp(other));
+    }
+}
+
+fn id(rule: &Rule) -> RequirementId {
+    rule.requirement.parse().expect("rules name requirements by their ids")
+}
+
 /// Hears every rule, and keeps what they found.
+#[derive(Default)]
 struct Court {
     found: Vec<Contradiction>,
     tallies: [Tally; RULES.len()],
     keep: u64,
+    /// The last call, answer, announcement or end that tells no time.
+    untimed: Option<usize>,
+    /// The record that goes by.
+    now: usize,
+    absences: Vec<Absence>,
+}
+
+/// A breach that rests on there being no other record between these two.
+#[derive(Debug, Clone, PartialEq)]
+struct Absence {
+    /// Its place in [`RULES`].
+    rule: usize,
+    since: usize,
+    at: usize,
+    /// Its place among the contradictions, where it is kept.
+    kept: Option<usize>,
 }
 
 impl Court {
     /// Hears what the rules think of an occurrence. In one session each finds one thing at most.
     fn hear(&mut self, occurrence: &Occurrence) {
+        let is_untimed = self.untimed.is_some_and(|untimed| untimed >= occurrence.since());
         for (at, rule) in RULES.iter().enumerate() {
+            if is_untimed && needs::times(rule.requirement, occurrence) {
+                continue;
+            }
             match (rule.judge)(occurrence) {
                 Judged::Silent => {}
                 Judged::Kept => self.tallies[at].kept += 1,
-                Judged::Broken(found) => self.take(at, *found, occurrence.session()),
+                Judged::Broken(found) => self.take(at, *found, occurrence),
             }
         }
     }
 
-    fn take(&mut self, rule: usize, found: Contradiction, session: Option<&Session>) {
+    fn take(&mut self, rule: usize, found: Contradiction, occurrence: &Occurrence) {
         // A worker's finding names a session that its occurrence does not.
         let again = |known: &Contradiction| known.requirement == found.requirement && known.session == found.session;
-        let is_known = match session {
+        let is_known = match occurrence.session() {
             Some(session) => {
                 let known = session.found.get();
                 session.found.set(known | 1 << rule);
@@ -341,7 +399,11 @@ impl Court {
             return;
         }
         self.tallies[rule].broken += 1;
-        if self.tallies[rule].broken <= self.keep {
+        let kept = (self.tallies[rule].broken <= self.keep).then_some(self.found.len());
+        if needs::every_record(RULES[rule].requirement, occurrence) {
+            self.absences.push(Absence { rule, since: occurrence.since(), at: self.now, kept });
+        }
+        if kept.is_some() {
             self.found.push(found);
         }
     }
@@ -364,6 +426,13 @@ impl<'a> Occurrence<'a> {
             | Occurrence::WorkerOver { .. }
             | Occurrence::Exited { .. } => None,
         }
+    }
+}
+
+impl Occurrence<'_> {
+    /// The first record that may bear on it: of a session without a worker its start, of everything else the trace's first.
+    fn since(&self) -> usize {
+        self.session().filter(|session| session.worker.is_none()).map_or(0, |session| session.asked.index)
     }
 }
 

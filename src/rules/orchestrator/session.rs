@@ -14,6 +14,9 @@ use super::pace::Pace;
 /// The age from which "not found" is to be escalated: OR-10.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// How long after its end a session may wait for a list, in milliseconds: OR-5.
+pub const CONFIRM_MS: u64 = 60_000;
+
 /// How long after its first day a session's orchestrator is given to look at it, in milliseconds.
 pub const DAY_SLACK_MS: u64 = 60 * 60 * 1000;
 
@@ -171,8 +174,8 @@ pub struct Session {
     pub ending: Ending,
     /// How often its end failed.
     pub end_failures: u32,
-    /// Whether a list was asked for after its end.
-    pub listed_after: bool,
+    /// When a list was first asked for after its end.
+    pub listed: Option<Moment>,
     /// When a list showed it alive after its last end.
     pub still_alive: Option<Moment>,
     /// Which rules have found something in it.
@@ -251,6 +254,18 @@ pub struct Worker {
     pub sessions: Vec<Arc<str>>,
     /// How it came out, where that is told.
     pub outcome: Option<(Moment, Outcome)>,
+}
+
+impl Worker {
+    /// Whether that is its folder.
+    pub fn is_in(&self, cwd: &str) -> bool {
+        self.cwd.trim_end_matches('/') == cwd.trim_end_matches('/')
+    }
+
+    /// Whether another worker has the same folder: whose the sessions in it are, nobody can tell then.
+    pub fn shares_with(&self, other: &Worker) -> bool {
+        self.index != other.index && self.is_in(&other.cwd)
+    }
 }
 
 /// The last list that nobody needed for verifying: who was in it.

@@ -59,7 +59,9 @@ impl Ledger {
         let deadline = match worker {
             Some(at) => {
                 self.workers[at].sessions.push(Arc::clone(&id));
-                Deadline::stated(self.workers[at].began.unwrap_or(start.asked).ms, self.workers[at].deadline_s)
+                let worker = &self.workers[at];
+                let shortest = self.sharing(worker).map(|worker| worker.deadline_s).fold(worker.deadline_s, f64::min);
+                Deadline::stated(worker.began.unwrap_or(start.asked).ms, shortest)
             }
             None => Deadline::unstated(start.asked.ms),
         };
@@ -95,7 +97,7 @@ impl Ledger {
             end_asked: None,
             ending: Ending::NotAsked,
             end_failures: 0,
-            listed_after: false,
+            listed: None,
             still_alive: None,
             found: Default::default(),
         };
@@ -173,7 +175,7 @@ impl Ledger {
                     return;
                 }
                 session.ending = Ending::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
-                session.listed_after = false;
+                session.listed = None;
                 session.still_alive = None;
                 self.unverified.retain(|other| **other != *session.id);
                 self.unverified.push_back(Arc::clone(&session.id));

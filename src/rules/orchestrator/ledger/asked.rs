@@ -6,7 +6,7 @@ use crate::rules::Moment;
 use crate::trace::Asked;
 
 use super::super::closed::hash;
-use super::super::session::{DAY_MS, Ending, Listing, Session, Start, Worker};
+use super::super::session::{DAY_MS, Ending, Listing, Session, Start};
 use super::super::{Court, Occurrence};
 use super::{Call, Ledger, MANY_PENDING, Pending};
 
@@ -37,11 +37,13 @@ impl Ledger {
         if let Some(worker) = worker {
             self.workers[worker].began.get_or_insert(at);
         }
+        let request = args.request.get();
         let work = match worker {
+            // Another request in a shared folder may be another worker's.
+            Some(worker) if self.is_shared(&self.workers[worker]) => hash((worker, request, request.is_none().then_some(at.index))),
             Some(worker) => hash(("worker", worker)),
             None => hash((args.agent.get(), args.cwd.get(), args.message.get())),
         };
-        let request = args.request.get();
         let beside = self.works.get(&work).and_then(|id| self.sessions.get(id));
         let beside = beside.filter(|session| request.is_none() || session.request.as_deref() != request);
         let beside =
@@ -65,10 +67,8 @@ impl Ledger {
     }
 
     pub(super) fn worker_of(&self, cwd: Option<&str>) -> Option<usize> {
-        let folder = |path: &str| path.trim_end_matches('/').len();
         let cwd = cwd?;
-        let is_it = |worker: &Worker| worker.cwd[..folder(&worker.cwd)] == cwd[..folder(cwd)];
-        self.workers.iter().position(is_it)
+        self.workers.iter().position(|worker| worker.is_in(cwd))
     }
 
     pub(super) fn about_asked(&mut self, op: &str, id: &str, court: &mut Court) -> Option<Call> {

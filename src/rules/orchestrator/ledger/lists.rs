@@ -7,9 +7,9 @@ use crate::rules::Moment;
 use crate::trace::{Answered, Listed};
 
 use super::super::closed::hash;
-use super::super::session::{Ending, Listing};
+use super::super::session::{CONFIRM_MS, Ending, Listing};
 use super::super::{Court, Occurrence};
-use super::{CONFIRM_MS, LOOKED_FOR_MS, Ledger};
+use super::{LOOKED_FOR_MS, Ledger};
 
 impl Ledger {
     pub(super) fn listed(&mut self, asked: Moment, verifies: bool, result: Result<&Answered, ErrorCode>, court: &mut Court) {
@@ -69,7 +69,7 @@ impl Ledger {
             if at > asked {
                 return true;
             }
-            session.listed_after = true;
+            session.listed.get_or_insert(asked);
             let Some(items) = items else { return true };
             match items.iter().find(|item| item.session.get() == Some(id)) {
                 Some(item) if item.status.get().is_none_or(|word| Status::from_name(word).is_some_and(Status::is_alive)) => {

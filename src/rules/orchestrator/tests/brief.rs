@@ -69,14 +69,17 @@ fn answered(answer: &str) -> (&'static str, Value) {
     }
 }
 
+fn worker_in(worker: &str, agent: &str, deadline_s: &str, cwd: &str) -> Value {
+    let (worker, deadline_s): (usize, f64) = (worker.parse().unwrap(), deadline_s.parse().unwrap());
+    json!({"kind": "worker", "worker": worker, "agent": agent, "cwd": cwd, "deadline_s": deadline_s})
+}
+
 fn told(words: &[&str]) -> Option<Value> {
     let event = |event: &str, session: &str| json!({"kind": "event", "event": event, "session_id": session});
     let truth = |fact: &str, run: &str| json!({"kind": "truth", "fact": fact, "agent_run": run, "turn": 1});
     Some(match *words {
-        ["worker", worker, agent, deadline_s] => {
-            let (worker, deadline_s): (usize, f64) = (worker.parse().unwrap(), deadline_s.parse().unwrap());
-            json!({"kind": "worker", "worker": worker, "agent": agent, "cwd": format!("/w/{worker}"), "deadline_s": deadline_s})
-        }
+        ["worker", worker, agent, deadline_s] => worker_in(worker, agent, deadline_s, &format!("/w/{worker}")),
+        ["worker", worker, agent, deadline_s, cwd] => worker_in(worker, agent, deadline_s, cwd),
         ["completed", session] => event("turn_completed", session),
         ["failed", session] => json!({"kind": "event", "event": "turn_completed", "session_id": session, "status": "failed"}),
         ["over", session] => json!({"kind": "event", "event": "session_ended", "session_id": session, "reason": "died"}),

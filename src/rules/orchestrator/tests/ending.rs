@@ -58,6 +58,27 @@ fn or_5_an_end_is_confirmed_by_a_list_that_does_not_show_it_alive(#[case] then: 
 }
 
 #[rstest]
+#[case::a_minute_later("66_000 list -> []", &[])]
+#[case::more_than_a_minute_later("66_001 list -> []", &["OR-5"])]
+#[case::minutes_later_and_alive("500_000 list -> [s1:running]", &["OR-5"])]
+#[case::again_after_one_within_a_minute("7000 list -> timeout\n 500_000 list -> []", &[])]
+#[case::a_minute_after_the_last_end("7000 list -> [s1:running]\n 100_000 end s1 -> ok\n 160_000 list -> []", &[])]
+#[case::more_than_a_minute_after_the_last_end("7000 list -> [s1:running]\n 100_000 end s1 -> ok\n 160_001 list -> []", &["OR-5"])]
+fn or_5_the_list_of_a_worker_is_looked_at_within_a_minute(#[case] then: &str, #[case] ids: &[&str]) {
+    assert_eq!(found(&done(&format!("6000 end s1 -> ok\n {then}\n 600_000 outcome 0 done\n 600_010 exit 0"))), ids);
+}
+
+#[test]
+fn or_5_a_late_list_is_cited_with_its_delay() {
+    let records = done("6000 end s1 -> ok\n 79_000 list -> []\n 80_000 outcome 0 done\n 80_010 exit 0");
+    let judged = judge(&records, &Settings::default());
+    let found = &judged.contradictions[0];
+    assert_eq!(found.claimed, "end_session, and the first list_sessions 73000 ms after it");
+    let cited: Vec<Option<u64>> = found.records.iter().map(|index| records[*index].at_ms).collect();
+    assert_eq!(cited, [Some(6000), Some(79_000), Some(80_010)]);
+}
+
+#[rstest]
 #[case::once_it_was_listed("")]
 #[case::after_another_end_that_failed("7000 end s1 -> internal")]
 #[case::after_another_end_without_an_answer("7000 end s1")]

@@ -109,3 +109,66 @@ fn what_could_not_be_judged_is_said_by_one_of_the_parts() {
         assert_eq!((1..=3).filter(told).count(), 1, "{id}");
     }
 }
+
+/// Two workers in one folder, each with a session, and how they come out.
+#[rstest]
+#[case::both_done("5000 completed s1\n 5000 completed s2", "done", "done", 0, &[])]
+#[case::one_with_a_tail_that_is_the_others("5000 read s1 -> cut\n 5100 read s2 -> data", "done", "done", 0, &[])]
+#[case::one_reported_as_failed("5000 completed s1\n 5000 failed s2", "done", "failed", 0, &["OR-12"])]
+#[case::one_turn_failed_and_nobody_knows_whose("5000 completed s1\n 5000 failed s2", "done", "done", 0, &[])]
+#[case::both_turns_failed("5000 failed s1\n 5000 failed s2", "done", "done", 0, &["OR-12"])]
+fn sessions_in_a_shared_folder_count_for_each_of_its_workers(
+    #[case] then: &str,
+    #[case] first: &str,
+    #[case] second: &str,
+    #[case] code: i32,
+    #[case] ids: &[&str],
+) {
+    let lines = format!(
+        "0 worker 0 codex 60 /w\n 0 worker 1 codex 60 /w\n 1000 start codex /w q1\n 1001 start codex /w q2\n 1002 -> s2\n 1003 -> s1\n\
+         {then}\n 6000 end s1 -> ok\n 6000 end s2 -> ok\n 6100 list -> []\n\
+         7000 outcome 0 {first}\n 7000 outcome 1 {second}\n 7010 exit {code}"
+    );
+    assert_eq!(found(&trace(&lines)), ids);
+}
+
+#[rstest]
+#[case::by_the_one_that_calls_for_help("escalated", &[])]
+#[case::by_the_one_that_tells_no_outcome("", &[])]
+#[case::by_one_that_calls_nobody("failed", &["OR-4"])]
+fn a_session_in_a_shared_folder_may_be_left_behind(#[case] second: &str, #[case] ids: &[&str]) {
+    let told = if second.is_empty() { String::new() } else { format!("9000 outcome 1 {second}") };
+    let lines = format!(
+        "0 worker 0 codex 60 /w\n 0 worker 1 codex 60 /w\n 1000 start codex /w q1 -> s1\n 5000 completed s1\n\
+         6000 end s1 -> internal\n 7000 end s1 -> internal\n 9000 outcome 0 done\n {told}\n 9010 exit 1"
+    );
+    assert_eq!(found(&trace(&lines)), ids);
+}
+
+#[rstest]
+#[case::another_workers_start("q2 -> s2\n 3000 list -> []", &[])]
+#[case::one_without_a_request("-> s2\n 3000 list -> []", &[])]
+#[case::the_same_request("q1 -> s2", &[])]
+#[case::nobody_looks_for_the_first("q2 -> s2", &["OR-7"])]
+fn a_start_beside_one_that_is_lost_in_a_shared_folder_is(#[case] then: &str, #[case] ids: &[&str]) {
+    let lines = format!(
+        "0 worker 0 codex 60 /w\n 0 worker 1 codex 60 /w\n 1000 start codex /w q1 -> timeout\n 2000 start codex /w {then}\n\
+         5000 completed s2\n 6000 end s2 -> ok\n 6100 list -> []\n 9010 exit 1"
+    );
+    let lines = if ids.is_empty() { lines } else { lines.replace(" 6100 list -> []\n", "") };
+    assert_eq!(found(&trace(&lines)).into_iter().filter(|id| id != "OR-5").collect::<Vec<_>>(), ids);
+}
+
+#[test]
+fn a_session_in_a_shared_folder_has_the_shortest_of_its_deadlines() {
+    let workers = "0 worker 0 codex 60 /w\n 0 worker 1 codex 20 /w\n 1000 start codex /w q1 -> s1\n";
+    assert_eq!(found(&trace(&format!("{workers} 20_000 read s1 -> pending"))), Vec::<String>::new());
+    assert_eq!(found(&trace(&format!("{workers} 18_999 read s1 -> pending"))), ["OR-1"]);
+}
+
+#[test]
+fn a_session_beside_another_in_a_shared_folder_is_no_replacement() {
+    let lines =
+        "0 worker 0 codex 60 /w\n 0 worker 1 codex 60 /w\n 1000 start codex /w q1 -> s1\n 2000 list -> []\n 3000 start codex /w q2 -> s2";
+    assert_eq!(found(&trace(lines)), Vec::<String>::new());
+}
