@@ -8,6 +8,14 @@ Feature: The manager is killed and comes back
     When the manager is killed and started again
     Then session "A" is listed as alive, or nothing of it is alive
 
+  @LC-RESTART-1 @needs:processes=session
+  Scenario: Nothing that left an agent's group runs unlisted after a restart
+    Given the agent of "A" will start a setsid child
+    And session "A" is started
+    And the agent of "A" runs in its folder
+    When the manager is killed and started again
+    Then session "A" is listed as alive, or nothing of it is alive
+
   @LC-RESTART-1
   Scenario: A kept session can be ended after a restart
     Given session "A" is started
@@ -23,12 +31,23 @@ Feature: The manager is killed and comes back
     When session "B" is started
     Then LC-CREATE-1: session "B" has an id of its own
 
+  @LC-CREATE-1 @needs:serve
+  Scenario: The id of an ended session is not used again after a restart
+    Given session "A" is started
+    And session "A" is ended
+    And the manager is killed and started again
+    When session "B" is started
+    Then session "B" has an id of its own
+
   @LC-RESTART-2 @needs:record
   Scenario: One unreadable record costs one session
-    Given session "A" is started
+    Given session "earlier" is started
+    And the manager is killed and started again
+    And session "A" is started
     And session "B" is started
     When the manager is killed and started again with the record of "A" unreadable
-    Then the sessions can be listed
+    Then the manager came back
+    And the sessions can be listed
     And session "B" is listed as alive, or nothing of it is alive
 
   @LC-CLEAN-10 @needs:serve

@@ -77,8 +77,9 @@ impl Driver for InProcess {
         let waits = args.get("timeout_s").and_then(|wait| wait.as_u64()).filter(|_| operation.name == "wait_events");
         let limit = CALL + Duration::from_secs(waits.unwrap_or_default());
         tokio::select! {
+            biased;
+            () = manager.crashed() => Err(CallError::Broken { what: "the manager does not run any more".into() }),
             answer = manager.clone().call(operation.name, args.clone()) => answer.map_err(CallError::Contract),
-            () = manager.crashed() => Err(CallError::Broken { what: "the manager was killed".into() }),
             () = tokio::time::sleep(limit) => Err(CallError::TimedOut { limit_ms: limit.as_millis() as u64 }),
         }
     }
@@ -100,6 +101,12 @@ impl Driver for InProcess {
     async fn restart(&self) -> Result<(), CallError> {
         self.manager().crash();
         let manager = Manager::open(Arc::new(self.host.clone()), self.store.clone(), self.config.clone()).await;
+        if let Some(why) = manager.gives_up() {
+            manager.crash();
+            self.said.push(format!("{why}\n").as_bytes());
+            self.manager.replace(manager);
+            return Err(CallError::Broken { what: "the manager exited at its start".into() });
+        }
         self.manager.replace(manager);
         for into in self.listeners.borrow().iter() {
             self.relay(into.clone());

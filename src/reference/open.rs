@@ -74,7 +74,7 @@ pub struct Nature {
 /// Opens a manager on a state folder, which nobody else may have open.
 ///
 /// # Errors
-/// Where the folder cannot be used, or is in use.
+/// Where the folder cannot be used, or is in use; where the manager gives up.
 pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Opened, String> {
     let at = |error: std::io::Error| format!("{}: {error}", state.display());
     let (length, most) = (state.as_os_str().len(), LONGEST_SOCKET - SOCKET.len() - 1);
@@ -107,5 +107,9 @@ pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Open
     if let Some(default_timeout_s) = default_timeout_s {
         config.default_timeout_s = default_timeout_s;
     }
-    Ok(Opened { manager: Manager::open(host, store, config).await, _lock: lock })
+    let manager = Manager::open(host, store, config).await;
+    match manager.gives_up() {
+        Some(why) => Err(why.to_owned()),
+        None => Ok(Opened { manager, _lock: lock }),
+    }
 }

@@ -39,6 +39,12 @@ impl Manager {
         self.hear(signals);
     }
 
+    /// Why a manager that was opened ends at once instead of working; none does that conforms.
+    pub fn gives_up(&self) -> Option<&'static str> {
+        let gives_up = self.broken.load(Ordering::Relaxed) && self.seams.adopting == Adopting::GivesUp;
+        gives_up.then_some("a session's record is unreadable")
+    }
+
     /// The number after the last that was given. Records and the counter are asked: any of them may be damaged.
     fn first_number(&self, records: &[String]) -> u64 {
         if self.seams.numbers == Numbers::Unkept {
@@ -46,6 +52,9 @@ impl Manager {
         }
         let counted = self.store.load("next").and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).unwrap_or(1);
         let named = records.iter().filter_map(|name| name.strip_prefix("sessions/s")?.strip_suffix(".json")?.parse::<u64>().ok());
+        if self.seams.numbers == Numbers::Recounted {
+            return named.max().map_or(1, |last| last + 1);
+        }
         let told = self.events.sessions().into_iter().filter_map(|id| id.as_str().strip_prefix('s')?.parse::<u64>().ok());
         named.chain(told).map(|number| number + 1).fold(counted, u64::max)
     }
@@ -55,7 +64,7 @@ impl Manager {
         match serde_json::from_slice(&bytes) {
             Ok(record) => self.adopt(record).await,
             Err(error) => {
-                self.complain(format_args!("{name} is unreadable and left out: {error}"));
+                self.complain(format_args!("{name} is unreadable: {error}"));
                 self.leave_out(name).await;
                 None
             }
@@ -66,8 +75,10 @@ impl Manager {
     /// can be found is ended, for nothing runs unlisted.
     async fn leave_out(&self, name: &str) {
         self.broken.store(true, Ordering::Relaxed);
-        if self.seams.adopting == Adopting::AllOrNothing {
-            self.sessions().clear();
+        match self.seams.adopting {
+            Adopting::AllOrNothing => self.sessions().clear(),
+            Adopting::GivesUp => return,
+            _ => {}
         }
         let Some(id) = name.strip_prefix("sessions/").and_then(|name| name.strip_suffix(".json")) else { return };
         if let Some(handle) = self.host.recover(&SessionId::from(id)).await
@@ -106,6 +117,11 @@ impl Manager {
         match self.seams.adopting {
             Adopting::Ends => {
                 let _ = self.end_live(&live, "the manager was restarted").await;
+                return None;
+            }
+            Adopting::EndsGroups => {
+                let _ = self.host.end(&handle, End::Group).await;
+                self.forget(&live);
                 return None;
             }
             Adopting::Launches => self.act(Act::Launch(1), &live).await,

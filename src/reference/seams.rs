@@ -221,6 +221,8 @@ pub(super) enum Numbers {
     Raced,
     /// The second of the day.
     Clock,
+    /// A counter in memory that goes on after the last of the records that are there.
+    Recounted,
 }
 
 /// When a session's agent is launched.
@@ -470,10 +472,14 @@ pub(super) enum Adopting {
     Launches,
     /// It ends the agents, and the sessions.
     Ends,
+    /// It ends the agents' process groups, and the sessions.
+    EndsGroups,
     /// It goes on with all of them, or with none where a record is unreadable.
     AllOrNothing,
     /// It fails at every list where a record is unreadable.
     Stumbles,
+    /// It exits where a record is unreadable.
+    GivesUp,
     /// It calls them over.
     CallsOver,
     /// It believes the records.

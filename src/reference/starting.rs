@@ -137,7 +137,7 @@ impl Manager {
                 (1..).find(|free| !self.sessions().contains_key(&SessionId(format!("s{free}")))).unwrap_or(count)
             }
             Numbers::Clock => self.config.clock.now().as_second().rem_euclid(86_400).unsigned_abs(),
-            Numbers::Kept | Numbers::Unkept | Numbers::Raced => *next,
+            Numbers::Kept | Numbers::Unkept | Numbers::Raced | Numbers::Recounted => *next,
         };
         *next += 1;
         if self.seams.numbers == Numbers::Kept {

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use crate::agent::control::Command;
 use crate::contract::TurnStatus;
+use crate::driver::recorder::shortened;
 use crate::trace::{Entry, RESTARTED};
 
 use super::messages::long_reply;
@@ -58,7 +59,7 @@ pub(super) const STEPS: &[StepDef] = &[
     step!(
         Act,
         "the manager is killed and started again with the record of {string} unreadable",
-        "the same, with one session's record overwritten with garbage in between",
+        "the same, with one session's record overwritten with garbage in between; as `When` it need not come back",
         restarted_broken
     ),
 ];
@@ -183,13 +184,41 @@ async fn hours(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn restart(w: &mut World) -> Done {
+async fn restart(w: &mut World) {
     w.log.push(Entry::Note { text: RESTARTED.into() });
-    w.driver.restart().await.map_err(|error| Stop::Blocked(format!("the manager did not come back: {error}")))
+    let said = w.driver.driver().stderr_tail();
+    w.gone = match w.driver.restart().await {
+        Ok(()) => None,
+        Err(error) => Some(format!("{error}{}", last_words(w, &said).await)),
+    };
+}
+
+/// What the manager wrote to its standard error last, beyond what it had `said`; it may be on its way after its end.
+async fn last_words(w: &mut World, said: &str) -> String {
+    let mut words = String::new();
+    let listen = async |w: &mut World| {
+        let tail = w.driver.driver().stderr_tail();
+        words = tail.strip_prefix(said).unwrap_or(&tail).trim().to_owned();
+        words.is_empty().then(String::new)
+    };
+    w.within(w.limits.settle, listen).await;
+    match words.lines().last() {
+        Some(last) => format!("; its last words: {}", shortened(last)),
+        None => String::new(),
+    }
+}
+
+/// A manager that is not back: nothing can be asked of it.
+pub(super) fn is_back(w: &World) -> Done {
+    match &w.gone {
+        Some(gone) => Err(Stop::Blocked(format!("the manager did not come back: {gone}"))),
+        None => Ok(()),
+    }
 }
 
 async fn restarted(w: &mut World, _: &Arguments) -> Done {
-    restart(w).await
+    restart(w).await;
+    is_back(w)
 }
 
 async fn restarted_broken(w: &mut World, a: &Arguments) -> Done {
@@ -208,7 +237,8 @@ async fn restarted_broken(w: &mut World, a: &Arguments) -> Done {
         }
         Ground::Real(_) => return Err(Stop::CouldNotTest(format!("there is no record at {}: check `[serve] state`", path.display()))),
     }
-    restart(w).await
+    restart(w).await;
+    if w.is_given() { is_back(w) } else { Ok(()) }
 }
 
 /// Ends every session's turn etc. are driven one by one; ends are asked for together.

@@ -2,6 +2,7 @@
 
 use crate::driver::recorder::Answered;
 
+use super::act_agent::is_back;
 use super::table::{Arguments, Done, StepDef, step};
 use super::world::{Stop, World};
 
@@ -20,6 +21,7 @@ pub(super) const STEPS: &[StepDef] = &[
     ),
     step!(Check, "the answer names session {string}", "the last answer's `session_id` is that session's", names),
     step!(Check, "the answers agree", "the answers of the repeated reads are the same", agree),
+    step!(Check, "the manager came back", "it was ready again when it was started again; where not, nothing else is asked", came_back),
     step!(Check, "the sessions can be listed", "`list_sessions` answers", can_list),
     step!(Check, "nothing new is listed", "the list has no session that it had not before the refused request", nothing_new),
 ];
@@ -92,6 +94,14 @@ async fn agree(w: &mut World, _: &Arguments) -> Done {
             w.wrong(None, "repeated reads disagree".into(), claimed, "nothing happened between the reads".into())
         }
     }
+}
+
+async fn came_back(w: &mut World, _: &Arguments) -> Done {
+    if let Some(gone) = w.gone.clone() {
+        let truth = "one session's record was overwritten with garbage, and nothing else";
+        w.wrong(None, "the manager did not come back with one unreadable record".into(), gone, truth.into())?;
+    }
+    is_back(w)
 }
 
 async fn can_list(w: &mut World, _: &Arguments) -> Done {

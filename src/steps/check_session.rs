@@ -265,7 +265,11 @@ async fn not_listed_alive(w: &mut World, a: &Arguments) -> Done {
     let item = listed(w, a.text(0)).await?.map_err(Stop::Blocked)?;
     let right = item.as_ref().is_none_or(|item| !says_alive(item));
     let claimed = item.map_or_else(String::new, |item| serde_json::Value::from(item).to_string());
-    w.expect(right, a.text(0), &format!("session \"{}\" is listed as alive", a.text(0)), &claimed, "it is over")
+    let truth = match w.alive(a.text(0))?.as_slice() {
+        [] => "it is over".to_owned(),
+        alive => format!("it was to be over; alive: {}", alive.join(", ")),
+    };
+    w.expect(right, a.text(0), &format!("session \"{}\" is listed as alive", a.text(0)), &claimed, &truth)
 }
 
 async fn not_listed(w: &mut World, a: &Arguments) -> Done {

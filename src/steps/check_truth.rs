@@ -164,7 +164,12 @@ async fn nothing_alive_of(w: &mut World, label: &str) -> Result<bool, Stop> {
     }
     let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
     let truth = format!("alive {} ms after: {}", limit.as_millis(), alive.join(", "));
-    w.wrong(Some(label), format!("session \"{label}\" was ended, but something of it is alive"), claimed, truth)?;
+    // A session may have to be over without having been ended: it timed out, or its end was refused.
+    let wrong = match w.session(label)?.ended {
+        true => format!("session \"{label}\" was ended, but something of it is alive"),
+        false => format!("session \"{label}\" has not ended in time: something of it is alive"),
+    };
+    w.wrong(Some(label), wrong, claimed, truth)?;
     Ok(false)
 }
 

@@ -151,6 +151,8 @@ pub struct World {
     pub(super) stretch: u64,
     /// The length of the trace when quiet was asked for.
     pub(super) quiet_from: usize,
+    /// How the manager ended, where it was started again and did not come back.
+    pub(super) gone: Option<String>,
     /// What the scenario knows of a store.
     pub(super) store: Store,
     requirement: RequirementId,
@@ -182,6 +184,7 @@ impl World {
             seen_observable: BTreeSet::new(),
             stretch: 1,
             quiet_from: 0,
+            gone: None,
             store: Store::default(),
             requirement: options.requirement,
             step: None,

@@ -14,6 +14,10 @@ pub(super) const FAULTS: &[Fault] = &[
         .also(&["LC-CLEAN-10"])
         .seen("numbers that are freed with their sessions"),
     fault("counts-anew", "starts counting at 1 whenever it is started", &["LC-CREATE-1"], |s| s.numbers = Numbers::Unkept),
+    fault("counts-what-is-there", "counts on from the records that are there when it is started", &["LC-CREATE-1"], |s| {
+        s.numbers = Numbers::Recounted;
+    })
+    .seen("`max(id) + 1` over a table from which rows are deleted"),
     fault("gives-empty-ids", "gives every session an empty id", &["LC-CREATE-1"], |s| s.id = |_, _| String::new()).also(&[
         "CX-3",
         "CX-7",

@@ -17,6 +17,9 @@ pub(super) const FAULTS: &[Fault] = &[
         s.adopting = Adopting::LosesHold;
     })
     .also(&["LC-CLEAN-1"]),
+    fault("ends-groups-on-restart", "ends what it comes back to, and misses what left its agents' groups", &["LC-RESTART-1"], |s| {
+        s.adopting = Adopting::EndsGroups;
+    }),
     fault("calls-all-over", "lists every session as an error when it comes back, while their agents run", &["LC-RESTART-1"], |s| {
         s.adopting = Adopting::CallsOver;
     })
@@ -32,6 +35,10 @@ pub(super) const FAULTS: &[Fault] = &[
         s.adopting = Adopting::Stumbles;
     })
     .seen("measured: one corrupt state file fails `list` for all"),
+    fault("gives-up-over-a-record", "exits when it is started where one record is unreadable", &["LC-RESTART-2"], |s| {
+        s.adopting = Adopting::GivesUp;
+    })
+    .seen("an error of the JSON parser that reaches main"),
     fault("starts-over-for-a-record", "comes back with an empty list where one record is unreadable", &["LC-RESTART-2"], |s| {
         s.adopting = Adopting::AllOrNothing;
     }),
