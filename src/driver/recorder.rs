@@ -222,7 +222,7 @@ impl Recorder {
                         tokio::time::sleep(PAUSE).await;
                     }
                     for said in said {
-                        match serde_json::from_value::<Announcement>(said.clone()) {
+                        match Announcement::heard(said.clone()) {
                             Ok(announcement) => self.record(Entry::Event(announcement)),
                             Err(why) => self.record(Entry::Note { text: format!("wait_events: {}: {why}", shortened(&said.to_string())) }),
                         }

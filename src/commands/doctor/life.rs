@@ -273,7 +273,7 @@ async fn wait_for_turn(driver: &Adapter, cursor: &mut Value, session: &Session) 
             Ok(answer) => {
                 *cursor = answer["cursor"].clone();
                 let mut events = answer["events"].as_array().into_iter().flatten();
-                if events.any(|event| serde_json::from_value(event.clone()).is_ok_and(|event| is_turn_of(&event, session))) {
+                if events.any(|event| Announcement::heard(event.clone()).is_ok_and(|event| is_turn_of(&event, session))) {
                     return;
                 }
             }
