@@ -274,6 +274,19 @@ async fn announcements_in_a_file_are_filtered_and_translated() {
 }
 
 #[tokio::test]
+async fn announcements_that_cannot_be_read_are_counted() {
+    let text = format!("{CLI}[events.turn_completed]\nfile = \"{{{{ sandbox }}}}/events.jsonl\"\nresult = {{ session_id = \"$.id\" }}\n");
+    let (driver, sandbox) = open_with(&text).await;
+    let (into, mut announced) = mpsc::unbounded_channel();
+    driver.subscribe(into).await.unwrap();
+    assert_eq!(driver.unread(), None);
+    std::fs::write(sandbox.path().join("events.jsonl"), "{\"of\":7}\n{\"id\":7}\n").unwrap();
+    tokio::time::timeout(PATIENCE, announced.recv()).await.unwrap().unwrap();
+    assert_eq!(driver.unread().unwrap(), "1 announcement could not be read: missing field `session_id`");
+    driver.close().await;
+}
+
+#[tokio::test]
 async fn a_stream_that_does_not_begin_is_an_error() {
     let text = format!(
         "{CLI}[events.turn_completed]\ncommand = [\"sh\", \"-c\", \"exit 3\"]\nready = {{ stdout = \"following\" }}\nresult = {{ session_id = \"$.id\" }}\n"

@@ -45,6 +45,8 @@ fn examine(text: &str, flags: &[&str], code: i32) -> String {
 #[rstest]
 #[case::well("well", 30.0, 0)]
 #[case::silent("silent", 30.0, 0)]
+#[case::worded("worded", 30.0, 0)]
+#[case::lettered("lettered", 30.0, 0)]
 #[case::leaky("leaky", 30.0, 0)]
 #[case::elsewhere("elsewhere", 5.0, 2)]
 #[case::hardwired("hardwired", 0.5, 2)]

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::SessionId;
 
@@ -47,6 +48,15 @@ pub enum Announcement {
     },
 }
 
+/// The whole numbers that a float holds exactly end here.
+const EXACT: f64 = (1_u64 << 53) as f64;
+
+/// The whole number that a value is, also where it is written `1.0`.
+fn whole_number(value: &Value) -> Option<u64> {
+    let written_with_a_point = || value.as_f64().filter(|number| number.fract() == 0.0 && (0.0..=EXACT).contains(number));
+    value.as_u64().or_else(|| written_with_a_point().map(|number| number as u64))
+}
+
 /// What the contract says of one announcement.
 #[derive(Debug)]
 pub struct AnnouncementSpec {
@@ -68,6 +78,22 @@ pub const ANNOUNCEMENTS: &[AnnouncementSpec] = &[
 ];
 
 impl Announcement {
+    /// What a manager said, as the announcement that it is. A `turn` that is no whole number (an id of a turn, for example),
+    /// and a `reason` or `message` that is no text, are passed over: they must not cost the announcement.
+    ///
+    /// # Errors
+    /// What is wrong with it: an unknown name or status, or no `session_id`.
+    pub fn heard(mut said: Value) -> Result<Self, serde_json::Error> {
+        for (name, value) in said.as_object_mut().into_iter().flatten() {
+            match name.as_str() {
+                "turn" => *value = whole_number(value).into(),
+                "reason" | "message" if !value.is_string() => *value = Value::Null,
+                _ => {}
+            }
+        }
+        serde_json::from_value(said)
+    }
+
     /// The announcement's name.
     pub fn name(&self) -> &'static str {
         match self {
@@ -90,11 +116,55 @@ impl Announcement {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+    use serde_json::json;
 
     #[test]
     fn an_announcement_goes_over_the_wire_with_its_name() {
         let said = Announcement::TurnCompleted { session_id: "s1".into(), turn: Some(1), status: None };
         assert_eq!(serde_json::to_string(&said).unwrap(), r#"{"event":"turn_completed","session_id":"s1","turn":1}"#);
         assert_eq!(said.name(), ANNOUNCEMENTS[0].name);
+    }
+
+    #[rstest]
+    #[case::a_whole_number(json!(1), Some(1))]
+    #[case::written_with_a_point(json!(1.0), Some(1))]
+    #[case::from_zero(json!(0), Some(0))]
+    #[case::negative(json!(-1), None)]
+    #[case::negative_with_a_point(json!(-1.0), None)]
+    #[case::between_two_numbers(json!(1.5), None)]
+    #[case::more_than_there_are(json!(1e300), None)]
+    #[case::an_id(json!("turn-1"), None)]
+    #[case::a_number_as_text(json!("1"), None)]
+    #[case::an_object(json!({"id":"t1","items":[]}), None)]
+    #[case::null(json!(null), None)]
+    fn what_is_no_number_of_a_turn_is_passed_over(#[case] turn: Value, #[case] wanted: Option<u64>) {
+        let said = Announcement::heard(json!({"event":"turn_completed","session_id":"s","turn":turn})).unwrap();
+        assert_eq!(said, Announcement::TurnCompleted { session_id: "s".into(), turn: wanted, status: None });
+    }
+
+    #[rstest]
+    #[case::a_reason_that_is_a_text(json!({"event":"session_ended","session_id":"s","reason":"timeout"}), Some("timeout"))]
+    #[case::a_reason_that_is_a_number(json!({"event":"session_ended","session_id":"s","reason":143}), None)]
+    #[case::a_message_that_is_a_text(json!({"event":"needs_input","session_id":"s","message":"May I?"}), Some("May I?"))]
+    #[case::a_message_that_is_an_object(json!({"event":"needs_input","session_id":"s","message":{"text":"May I?"}}), None)]
+    fn what_is_no_text_is_passed_over(#[case] said: Value, #[case] wanted: Option<&str>) {
+        let (Announcement::SessionEnded { reason: text, .. } | Announcement::NeedsInput { message: text, .. }) =
+            Announcement::heard(said).unwrap()
+        else {
+            panic!("a turn")
+        };
+        assert_eq!(text.as_deref(), wanted);
+    }
+
+    #[rstest]
+    #[case::no_session(json!({"event":"turn_completed","turn":1}), "missing field `session_id`")]
+    #[case::no_object(json!(5), "invalid type: integer `5`, expected internally tagged enum Announcement")]
+    #[case::an_unknown_status(
+        json!({"event":"turn_completed","session_id":"s","status":"success"}),
+        "unknown variant `success`, expected one of `completed`, `interrupted`, `failed`"
+    )]
+    fn what_cannot_be_passed_over_is_told(#[case] said: Value, #[case] why: &str) {
+        assert_eq!(Announcement::heard(said).unwrap_err().to_string(), why);
     }
 }

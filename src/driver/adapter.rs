@@ -352,6 +352,10 @@ impl Driver for Adapter {
         Ok(())
     }
 
+    fn unread(&self) -> Option<String> {
+        self.oddities.unread()
+    }
+
     async fn restart(&self) -> Result<(), CallError> {
         let served = self.served.as_ref().filter(|_| self.can_restart());
         let served = served

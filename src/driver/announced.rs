@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::contract::{ANNOUNCEMENTS, Announcement};
 
 use super::manifest::{EventMap, Path, Seen, Source, Stream, Variables, plain};
-use super::wire::{Oddities, Oddity};
+use super::wire::Oddities;
 
 /// Reads what came as the announcement that the manifest says it is. What it leaves out is no announcement; what it does
 /// not leave out and cannot be read is odd.
@@ -29,11 +29,7 @@ pub fn announcement(map: &EventMap, value: &Value, variables: &Variables, odditi
             fields.clone()
         }
     };
-    let read = serde_json::from_value(Value::Object(fields));
-    if read.is_err() {
-        oddities.note(Oddity::Announcement, value.to_string());
-    }
-    read.ok()
+    Announcement::heard(Value::Object(fields)).inspect_err(|why| oddities.unreadable(value.to_string(), why)).ok()
 }
 
 /// Whether the canonical form wraps the announcement: MCP's log messages do.
@@ -89,6 +85,7 @@ mod tests {
     #[rstest]
     #[case::a_notification_names_itself("rpc", json!({"session_id":"s","turn":1}), Some(json!({"event":"turn_completed","session_id":"s","turn":1})))]
     #[case::a_log_message_carries_one("mcp", json!({"level":"info","data":{"event":"turn_completed","session_id":"s"}}), Some(json!({"event":"turn_completed","session_id":"s"})))]
+    #[case::other_fields_may_be_anything("cli", json!({"event":"turn_completed","session_id":"s","turn":"t-1"}), Some(json!({"event":"turn_completed","session_id":"s"})))]
     #[case::chatter_is_none("mcp", json!({"level":"info","data":"hello"}), None)]
     #[case::other_events_are_none("cli", json!({"event":"ready"}), None)]
     #[case::a_line_is_one("cli", json!({"event":"session_ended","session_id":"s"}), Some(json!({"event":"session_ended","session_id":"s"})))]
@@ -109,6 +106,23 @@ result = { session_id = "$.id", turn = "$.n" }
         let (read_one, odd) = read(map, &json!({"type":"turn_done","id":7,"n":2}));
         assert_eq!((read_one, odd.len()), (Some(json!({"event":"turn_completed","session_id":"7","turn":2})), 0));
         assert_eq!(read(map, &json!({"type":"other","id":7})), (None, Vec::new()));
+    }
+
+    #[rstest]
+    #[case::a_whole_number(json!(2.0), Some(2))]
+    #[case::an_id(json!("turn-2"), None)]
+    fn a_mapped_turn_is_its_number_or_none(#[case] turn: Value, #[case] wanted: Option<u64>) {
+        let (read_one, odd) = read(&maps("cli", MAPPED)[0], &json!({"type":"turn_done","id":7,"n":turn}));
+        assert_eq!((read_one.unwrap().get("turn").and_then(Value::as_u64), odd.len()), (wanted, 0));
+    }
+
+    #[test]
+    fn an_unknown_status_is_named() {
+        let oddities = Oddities::default();
+        let said = json!({"event":"turn_completed","session_id":"s","status":"success"});
+        assert_eq!(announcement(&maps("cli", "")[0], &said, &Variables::new(), &oddities), None);
+        let why = "unknown variant `success`, expected one of `completed`, `interrupted`, `failed`";
+        assert_eq!(oddities.unread(), Some(format!("1 announcement could not be read: {why}")));
     }
 
     #[test]

@@ -67,6 +67,11 @@ pub trait Driver {
     /// [`CallError::Broken`] where the stream cannot be opened.
     async fn subscribe(&self, into: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError>;
 
+    /// How many of the announcements that came by themselves could not be read and why, where there were any.
+    fn unread(&self) -> Option<String> {
+        None
+    }
+
     /// Kills the long-running process (SIGKILL) and starts it again, ready.
     ///
     /// # Errors

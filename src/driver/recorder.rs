@@ -10,6 +10,7 @@ use tokio::task::AbortHandle;
 use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable};
 use crate::trace::{Entry, Log};
 
+use super::wire::Oddities;
 use super::{CallError, Driver, Offer, wire_log};
 
 /// How long one `wait_events` call waits, in seconds, on a system in real time.
@@ -35,6 +36,8 @@ pub struct Recorder {
     next: Cell<u64>,
     weight: Cell<usize>,
     announced: Cell<usize>,
+    /// What `wait_events` brought and is no announcement.
+    unread: Oddities,
     listening: RefCell<Vec<AbortHandle>>,
     /// Held while the system is asked for announcements, and while it is started again.
     waiting: Mutex<()>,
@@ -92,6 +95,7 @@ impl Recorder {
             next: Cell::new(1),
             weight: Cell::default(),
             announced: Cell::default(),
+            unread: Oddities::default(),
             listening: RefCell::default(),
             waiting: Mutex::default(),
             hush: Notify::new(),
@@ -184,6 +188,11 @@ impl Recorder {
         Ok(())
     }
 
+    /// How many announcements could not be read so far and why, where there were any.
+    pub fn unread(&self) -> Option<String> {
+        self.unread.unread().or_else(|| self.driver.unread())
+    }
+
     /// Listens no more: what is announced from now on is not recorded, and no call is left waiting.
     pub async fn stop_listening(&self) {
         for task in self.listening.take() {
@@ -247,9 +256,13 @@ impl Recorder {
                         tokio::time::sleep(PAUSE).await;
                     }
                     for said in said {
-                        match serde_json::from_value::<Announcement>(said.clone()) {
+                        match Announcement::heard(said.clone()) {
                             Ok(announcement) => self.record(Entry::Event(announcement)),
-                            Err(why) => self.record(Entry::Note { text: format!("wait_events: {}: {why}", shortened(&said.to_string())) }),
+                            Err(why) => {
+                                let said = said.to_string();
+                                self.record(Entry::Note { text: format!("wait_events: {}: {why}", shortened(&said)) });
+                                self.unread.unreadable(said, why);
+                            }
                         }
                     }
                     if let Some(next) = answer.get("cursor") {
@@ -370,6 +383,22 @@ mod tests {
     #[test]
     fn small_values_weigh_more_than_they_are_long() {
         assert_eq!([json!(7), json!("ab"), json!([1, 2]), json!({"a": null})].map(|value| weight(&value)), [64, 66, 192, 193]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_announced_and_cannot_be_read_is_noted_and_told() {
+        let event = json!({ "event": "turn_completed", "session_id": "s", "status": "success" });
+        let (recorder, log) = recorder(json!({ "events": [event], "cursor": "0" }));
+        assert_eq!(recorder.unread(), None);
+        let waiting = async {
+            recorder.listen(false, true).await.unwrap();
+            log.wait_for(|records| (!records.is_empty()).then_some(())).await;
+            recorder.stop_listening().await;
+        };
+        tokio::task::LocalSet::new().run_until(waiting).await;
+        let why = "unknown variant `success`, expected one of `completed`, `interrupted`, `failed`";
+        assert!(recorder.unread().unwrap().ends_with(&format!(" could not be read: {why}")), "{:?}", recorder.unread());
+        assert!(matches!(&log.records()[0].entry, Entry::Note { text } if text.ends_with(why)));
     }
 
     #[tokio::test(start_paused = true)]

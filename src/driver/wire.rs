@@ -8,6 +8,9 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use super::process::{ANSWER_LIMIT, is_too_long};
 
+/// How many different reasons why announcements could not be read are kept: enough that chatter hides no mistake.
+const REASONS: usize = 3;
+
 /// One line of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Line {
@@ -106,6 +109,9 @@ struct Met {
     kinds: Vec<Kind>,
     latest: String,
     count: u64,
+    unread: u64,
+    /// Why announcements could not be read: the first few reasons.
+    reasons: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -126,6 +132,28 @@ impl Oddities {
             Some(kind) => kind.count += 1,
             None => met.kinds.push(Kind { oddity, first: example, count: 1 }),
         }
+    }
+
+    /// Counts an announcement that cannot be read, with what is wrong with it.
+    pub fn unreadable(&self, example: impl AsRef<[u8]>, why: impl fmt::Display) {
+        self.note(Oddity::Announcement, example);
+        let why = excerpt(why.to_string().as_bytes());
+        let mut met = self.lock();
+        met.unread += 1;
+        if met.reasons.len() < REASONS && !met.reasons.contains(&why) {
+            met.reasons.push(why);
+        }
+    }
+
+    /// How many announcements could not be read and why, where there were any: `1 announcement could not be read: …`.
+    pub fn unread(&self) -> Option<String> {
+        let met = self.lock();
+        let announcements = match met.unread {
+            0 => return None,
+            1 => "1 announcement".to_owned(),
+            count => format!("{count} announcements"),
+        };
+        Some(format!("{announcements} could not be read: {}", met.reasons.join("; ")))
     }
 
     /// How many were met so far.
@@ -168,6 +196,8 @@ pub fn excerpt(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     async fn lines(input: &[u8], limit: usize) -> Vec<Line> {
@@ -209,6 +239,19 @@ mod tests {
                 "the system sent an answer to a question that was not open: `7`",
             ]
         );
+    }
+
+    #[rstest]
+    #[case::none(&[], None)]
+    #[case::one(&["no id"], Some("1 announcement could not be read: no id"))]
+    #[case::the_same_again(&["no id", "no id"], Some("2 announcements could not be read: no id"))]
+    #[case::different_ones(&["no id", "odd", "no id"], Some("3 announcements could not be read: no id; odd"))]
+    #[case::too_many_kinds(&["a", "b", "c", "d"], Some("4 announcements could not be read: a; b; c"))]
+    fn what_could_not_be_read_is_counted_and_each_reason_is_told_once(#[case] reasons: &[&str], #[case] told: Option<&str>) {
+        let oddities = Oddities::default();
+        reasons.iter().for_each(|why| oddities.unreadable("{}", why));
+        assert_eq!(oddities.unread().as_deref(), told);
+        assert_eq!(oddities.count(), reasons.len() as u64);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Checks of announcements.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::contract::{Announcement, SessionId, TurnStatus};
+use crate::driver::recorder::shortened;
 use crate::trace::{Entry, Record};
 
 use super::act_start;
@@ -60,6 +62,30 @@ fn announced(records: &[Record], id: &SessionId, turn: u64) -> usize {
     count
 }
 
+/// What was announced instead of a turn of a session: turns of other numbers, or none; and what could not be read.
+fn instead(records: &[Record], id: &SessionId, turn: u64, unread: Option<String>) -> String {
+    let numbers: BTreeSet<u64> = records
+        .iter()
+        .filter_map(|record| match &record.entry {
+            Entry::Event(Announcement::TurnCompleted { session_id, turn, .. }) if session_id == id => *turn,
+            _ => None,
+        })
+        .collect();
+    let said = if numbers.iter().all(|said| (1..turn).contains(said)) {
+        "no `turn_completed`".to_owned()
+    } else {
+        let turns = if numbers.len() == 1 { "turn" } else { "turns" };
+        let list = numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        format!("announced for it: {turns} {}; turns count from 1", shortened(&list))
+    };
+    and_unread(said, unread)
+}
+
+/// A claim, and what could not be read of what was announced.
+fn and_unread(claimed: String, unread: Option<String>) -> String {
+    [Some(claimed), unread].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
 fn offered(w: &World) -> Result<(), Stop> {
     let announces = w.driver.driver().announcements();
     if announces.by_stream || announces.by_waiting { Ok(()) } else { Err(Stop::Skipped("the manifest maps no announcements".into())) }
@@ -77,7 +103,8 @@ async fn awaited(w: &mut World, label: &str, turn: u64) -> Done {
         return Ok(());
     }
     let truth = format!("its agent completed turn {turn}; limit {} ms", limit.as_millis());
-    w.wrong(Some(label), format!("turn {turn} of session \"{label}\" was never announced"), "no `turn_completed`".into(), truth)
+    let claimed = w.log.read(|records| instead(records, &id, turn, w.driver.unread()));
+    w.wrong(Some(label), format!("turn {turn} of session \"{label}\" was never announced"), claimed, truth)
 }
 
 async fn was_announced(w: &mut World, a: &Arguments) -> Done {
@@ -155,7 +182,7 @@ async fn announced_or_over(w: &mut World, a: &Arguments) -> Done {
         Some(claimed) => w.wrong(
             Some(label),
             format!("turn {turn} of session \"{label}\" was lost in the restart"),
-            claimed,
+            and_unread(claimed, w.driver.unread()),
             "its agent completed the turn".into(),
         ),
     }
@@ -182,7 +209,7 @@ async fn failure(w: &mut World, a: &Arguments) -> Done {
         None => Ok(()),
         Some(claimed) => {
             let message = format!("the first turn of session \"{label}\" failed, and nobody says so");
-            w.wrong(Some(label), message, claimed, "its agent died or gave up in that turn".into())
+            w.wrong(Some(label), message, and_unread(claimed, w.driver.unread()), "its agent died or gave up in that turn".into())
         }
     }
 }
@@ -221,4 +248,35 @@ async fn end_announced(w: &mut World, a: &Arguments) -> Done {
         "no `session_ended`",
         "it timed out; other ends are announced",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    use crate::clock::Clock;
+    use crate::trace::Log;
+
+    #[rstest]
+    #[case::nothing(&[], 1, None, "no `turn_completed`")]
+    #[case::another_sessions(&[("b", Some(0))], 1, None, "no `turn_completed`")]
+    #[case::the_turns_before_it(&[("a", Some(1)), ("a", Some(2))], 3, None, "no `turn_completed`")]
+    #[case::one_without_a_number(&[("a", None)], 2, None, "no `turn_completed`")]
+    #[case::counted_from_0(&[("a", Some(0))], 1, None, "announced for it: turn 0; turns count from 1")]
+    #[case::counted_from_0_twice(&[("a", Some(0)), ("a", Some(1))], 2, None, "announced for it: turns 0, 1; turns count from 1")]
+    #[case::counted_over_all_sessions(&[("b", Some(1)), ("a", Some(2))], 1, None, "announced for it: turn 2; turns count from 1")]
+    #[case::one_that_could_not_be_read(&[], 1, Some("1 announcement could not be read: why"), "no `turn_completed`; 1 announcement could not be read: why")]
+    fn what_was_announced_instead_is_told(
+        #[case] said: &[(&str, Option<u64>)],
+        #[case] turn: u64,
+        #[case] unread: Option<&str>,
+        #[case] claimed: &str,
+    ) {
+        let log = Log::new(Clock::start_virtual());
+        for (session, turn) in said {
+            log.push(Entry::Event(Announcement::TurnCompleted { session_id: (*session).into(), turn: *turn, status: None }));
+        }
+        assert_eq!(instead(&log.records(), &"a".into(), turn, unread.map(str::to_owned)), claimed);
+    }
 }

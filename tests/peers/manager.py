@@ -8,6 +8,8 @@ hardwired     starts a program of its own instead of the agent on the PATH
 mute          starts agents without the message
 leaky         forgets a session without ending its agent
 silent        announces nothing
+worded        announces with a status of its own
+lettered      announces with ids of turns instead of numbers
 """
 
 import json
@@ -112,7 +114,8 @@ def end_session():
 
 def notify():
     """Called by an agent at the end of a turn: manager.py WAY notify SESSION PAYLOAD."""
-    line = json.dumps({"event": "turn_completed", "session_id": rest[0]}) + "\n"
+    more = {"worded": {"status": "success"}, "lettered": {"turn": "turn-1"}}.get(way, {})
+    line = json.dumps({"event": "turn_completed", "session_id": rest[0], **more}) + "\n"
     fd = os.open(events, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.write(fd, line.encode())
     return {}

@@ -11,6 +11,7 @@ use crate::contract::{AgentKind, Announcement, Args, ErrorCode, OperationSpec, S
 use crate::driver::adapter::Adapter;
 use crate::driver::recorder::shortened;
 use crate::driver::sandbox::Sandbox;
+use crate::driver::wire::Oddities;
 use crate::driver::{CallError, Driver};
 
 use super::examination::{Examination, L, Look, Step};
@@ -154,6 +155,7 @@ impl Examination {
 
     async fn announced(&mut self, driver: &Adapter, follow: &mut Follow, session: &Session) {
         let limit = self.manifest.limits.announce;
+        let unread = Oddities::default();
         let told = match follow {
             Follow::Nothing => return self.skipped(L::Announcement, "announcements cannot be followed"),
             Follow::Stream(announced) => timeout(limit, async {
@@ -166,13 +168,21 @@ impl Examination {
             })
             .await
             .is_ok(),
-            Follow::Waiting(cursor) => timeout(limit, wait_for_turn(driver, cursor, session)).await.is_ok(),
+            Follow::Waiting(cursor) => timeout(limit, wait_for_turn(driver, cursor, session, &unread)).await.is_ok(),
         };
-        match told {
-            true => self.fine(L::Announcement, ""),
-            false => {
-                let why = format!("nothing names session {} within {} s", session.id, limit.as_secs_f64());
-                self.odd(L::Announcement, why, "see [events]: does the announcement carry the id that start_session gave?");
+        if told {
+            return self.fine(L::Announcement, "");
+        }
+        let names = format!("names session {} within {} s", session.id, limit.as_secs_f64());
+        match unread.unread().or_else(|| driver.unread()) {
+            None => self.odd(
+                L::Announcement,
+                format!("nothing {names}"),
+                "see [events]: does the announcement carry the id that start_session gave?",
+            ),
+            Some(unread) => {
+                let advice = "an announcement names itself and its `session_id`; a `status` is a word of the contract, or left out";
+                self.odd(L::Announcement, format!("nothing that can be read {names}; {unread}"), advice);
             }
         }
     }
@@ -267,14 +277,17 @@ fn is_turn_of(announcement: &Announcement, session: &Session) -> bool {
     matches!(announcement, Announcement::TurnCompleted { session_id, .. } if session_id.as_str() == session.id)
 }
 
-async fn wait_for_turn(driver: &Adapter, cursor: &mut Value, session: &Session) {
+async fn wait_for_turn(driver: &Adapter, cursor: &mut Value, session: &Session, unread: &Oddities) {
     loop {
         match ask(driver, "wait_events", json!({ "after": cursor, "timeout_s": 1 })).await {
             Ok(answer) => {
                 *cursor = answer["cursor"].clone();
-                let mut events = answer["events"].as_array().into_iter().flatten();
-                if events.any(|event| serde_json::from_value(event.clone()).is_ok_and(|event| is_turn_of(&event, session))) {
-                    return;
+                for event in answer["events"].as_array().into_iter().flatten() {
+                    match Announcement::heard(event.clone()) {
+                        Ok(announcement) if is_turn_of(&announcement, session) => return,
+                        Ok(_) => {}
+                        Err(why) => unread.unreadable(event.to_string(), why),
+                    }
                 }
             }
             Err(_) => sleep(ASK_EVERY).await,

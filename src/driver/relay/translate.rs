@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::contract::{Args, OperationSpec};
+use crate::contract::{Announcement, Args, OperationSpec};
 use crate::driver::CallError;
 use crate::driver::announced::announcement;
 use crate::driver::manifest::{EventMap, Manifest, Seen, Step, Stream, TransportKind, Variables, judge};
@@ -140,8 +140,7 @@ impl Translator {
         match result {
             Ok(result) if is_waiting(asked.operation) => {
                 let said = result.get("events").and_then(Value::as_array).into_iter().flatten();
-                said.filter_map(|said| serde_json::from_value(said.clone()).ok())
-                    .for_each(|said| write(Entry::Event(said), Way::WaitedFor));
+                said.filter_map(|said| Announcement::heard(said.clone()).ok()).for_each(|said| write(Entry::Event(said), Way::WaitedFor));
             }
             Err(_) if is_waiting(asked.operation) => {}
             Ok(result) => write(Entry::Reply { id: asked.number, ok: Some(result), error: None }, Way::Said),
