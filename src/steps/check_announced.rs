@@ -246,7 +246,7 @@ async fn end_announced(w: &mut World, a: &Arguments) -> Done {
         a.text(0),
         &format!("the end of session \"{}\" was not announced", a.text(0)),
         "no `session_ended`",
-        "it timed out; other ends are announced",
+        "it was to time out; other ends are announced",
     )
 }
 

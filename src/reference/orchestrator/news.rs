@@ -49,7 +49,7 @@ impl News {
                     if events.is_empty() {
                         tokio::time::sleep_until(asked + PAUSE).await;
                     }
-                    events.into_iter().filter_map(|said| serde_json::from_value(said).ok()).for_each(|said| self.hear(said));
+                    events.into_iter().filter_map(|said| Announcement::heard(said).ok()).for_each(|said| self.hear(said));
                     cursor = answer.remove("cursor").unwrap_or_default();
                 }
                 Ok(Err(error)) => {

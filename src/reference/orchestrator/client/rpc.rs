@@ -101,7 +101,7 @@ async fn read_lines(read: OwnedReadHalf, line: Arc<Line>, push: mpsc::UnboundedS
             let mut said = params.clone();
             said.insert("event".into(), method.into());
             // A method that is no announcement is somebody else's.
-            let _ = serde_json::from_value(Value::Object(said)).map(|announcement| push.send(announcement));
+            let _ = Announcement::heard(Value::Object(said)).map(|announcement| push.send(announcement));
         }
     }
     line.open().take();
