@@ -115,7 +115,7 @@ fn check(args: &Check) -> miette::Result<u8> {
             judge = judge.shard(k, of);
         }
         let lines = lines.map_err(unreadable(path))?;
-        let checked = judged(&path.display().to_string(), lines, judge).map_err(unreadable(path))?;
+        let checked = traced::check(&path.display().to_string(), lines, judge).map_err(unreadable(path))?;
         eprint!("{}", read(&checked));
         traces.push(checked);
     }
@@ -124,14 +124,6 @@ fn check(args: &Check) -> miette::Result<u8> {
     report.duration_ms = began.elapsed().as_millis() as u64;
     tell(args, &report, &traces)?;
     Ok(exit_code(&report, args.strict))
-}
-
-/// Reads and judges a trace. What its bad lines may explain is not found.
-fn judged(name: &str, lines: Lines, judge: Judge) -> std::io::Result<Checked> {
-    let mut checked = traced::check(name, lines, judge)?;
-    let named: Vec<usize> = checked.first_bad.iter().map(|(line, _)| *line).collect();
-    checked.judgement.pass_over(&named, checked.bad - named.len() as u64);
-    Ok(checked)
 }
 
 /// What was read of a trace, and what could not be, for people.
@@ -187,7 +179,7 @@ fn show(args: &Show) -> miette::Result<u8> {
         false => args.session.clone(),
     };
     let sessions: BTreeSet<String> = wanted.iter().cloned().collect();
-    let judged = judged("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
+    let judged = traced::check("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
     let records = select(&mut open()?, &sessions).map_err(unreadable(&args.file))?;
     let mut found = judged.judgement.contradictions;
     found.retain(|found| found.session_id().map_or(args.session.is_empty(), |session| sessions.contains(session)));

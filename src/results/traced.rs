@@ -39,8 +39,8 @@ pub struct Checked {
     pub judgement: Judgement,
 }
 
-/// Reads a trace to its end and judges it. Lines that are no records are counted and passed over; a torn last line is
-/// none of them.
+/// Reads a trace to its end and judges it. Lines that are no records are counted and passed over, and what they may explain
+/// is not found; a torn last line is none of them.
 ///
 /// # Errors
 /// Where the input cannot be read.
@@ -68,7 +68,10 @@ pub fn check(name: &str, mut lines: Lines, mut judge: Judge) -> io::Result<Check
         }
     }
     let sessions = judge.sessions();
-    Ok(Checked { name: name.to_owned(), records, unknown, bad, first_bad, torn, sessions, judgement: judge.finish() })
+    let mut judgement = judge.finish();
+    let named: Vec<usize> = first_bad.iter().map(|(line, _)| *line).collect();
+    judgement.pass_over(&named, bad - named.len() as u64);
+    Ok(Checked { name: name.to_owned(), records, unknown, bad, first_bad, torn, sessions, judgement })
 }
 
 /// The report on some traces. Each is a scenario that exercises what it had to judge; each finding is one more, at the
