@@ -8,6 +8,10 @@ use super::super::host::End;
 use super::super::seams::{Act, At, Launching, Numbers, Remains, started};
 use super::{Fault, fault};
 
+/// What else may fail where several sessions have one id.
+const ONE_ID: &[&str] =
+    &["CX-3", "CX-7", "CX-8", "LC-CLEAN-5", "LC-CLEAN-6", "LC-CLEAN-9", "LC-CLEAN-10", "LC-CREATE-7", "LC-OBS-2", "LC-SEND-1", "LC-TERM-2"];
+
 pub(super) const FAULTS: &[Fault] = &[
     // ---- LC-CREATE-1: an id that was never used
     fault("reuses-ids", "gives the id of an ended session to the next one", &["LC-CREATE-1"], |s| s.numbers = Numbers::Freed)
@@ -18,32 +22,9 @@ pub(super) const FAULTS: &[Fault] = &[
         s.numbers = Numbers::Recounted;
     })
     .seen("`max(id) + 1` over a table from which rows are deleted"),
-    fault("gives-empty-ids", "gives every session an empty id", &["LC-CREATE-1"], |s| s.id = |_, _| String::new()).also(&[
-        "CX-3",
-        "CX-7",
-        "CX-8",
-        "LC-CLEAN-5",
-        "LC-CLEAN-6",
-        "LC-CLEAN-9",
-        "LC-CLEAN-10",
-        "LC-CREATE-7",
-        "LC-OBS-2",
-        "LC-SEND-1",
-        "LC-TERM-2",
-    ]),
-    fault("numbers-by-the-second", "makes its ids of the time, to the second", &["LC-CREATE-1"], |s| s.numbers = Numbers::Clock).also(&[
-        "CX-3",
-        "CX-7",
-        "CX-8",
-        "LC-CLEAN-5",
-        "LC-CLEAN-6",
-        "LC-CLEAN-9",
-        "LC-CLEAN-10",
-        "LC-CREATE-7",
-        "LC-OBS-2",
-        "LC-SEND-1",
-        "LC-TERM-2",
-    ]),
+    fault("gives-empty-ids", "gives every session an empty id", &["LC-CREATE-1"], |s| s.id = |_, _| String::new()).also(ONE_ID),
+    fault("numbers-by-the-second", "makes its ids of the time, to the second", &["LC-CREATE-1"], |s| s.numbers = Numbers::Clock)
+        .also(ONE_ID),
     fault(
         "names-by-folder",
         "names a session after its folder; a second one there replaces the first",

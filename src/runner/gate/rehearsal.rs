@@ -32,8 +32,7 @@ use super::difficult::{Difficult, Ground};
 const SENTENCE: &str = "all of it is done and tested. ";
 
 /// What is said of an orchestrator that floods the manager.
-const FLOODED: &str =
-    "the orchestrator made more calls than the gate answers (50,000), and was ended: what it would have done is not known";
+const FLOODED: &str = "the orchestrator made more calls than the gate answers, and was ended: what it would have done is not known";
 
 /// The stage of a rehearsal.
 pub(super) struct Stage {
