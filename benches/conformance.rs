@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::process::{Command, Stdio};
 
 use divan::Bencher;
-use passmuster::agent::cast::Cast;
-use passmuster::agent::stage::Stage;
-use passmuster::clock::Clock;
 use passmuster::contract::AgentKind;
-use passmuster::driver::sandbox::{Sandbox, SandboxOptions};
+use passmuster::core::clock::Clock;
+use passmuster::fakes::cast::Cast;
+use passmuster::fakes::stage::Stage;
 use passmuster::profile::{Choice, Profiles};
+use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::trace::Log;
 
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");

@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use divan::Bencher;
 use passmuster::contract::Args;
-use passmuster::reference::resumption::{Change, New, Record, Store};
+use passmuster::suites::store::reference::{Change, New, Record, Store};
 
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");
 

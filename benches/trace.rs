@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use passmuster::rules::Settings;
-use passmuster::rules::orchestrator::Judge;
+use passmuster::suites::orchestrator::rules::Judge;
+use passmuster::trace::settings::Settings;
 use passmuster::trace::source::Lines;
 use passmuster::trace::{Glance, Record};
 

@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     let name = args.next().unwrap_or_default();
     let name = Path::new(&name).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     match name.parse::<AgentKind>() {
-        Ok(agent) => passmuster::agent::standin::run(agent, args.collect()),
-        Err(_) => passmuster::commands::main(),
+        Ok(agent) => passmuster::fakes::standin::run(agent, args.collect()),
+        Err(_) => passmuster::cli::main(),
     }
 }

@@ -5,10 +5,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use passmuster::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, SESSION_OPERATIONS};
-use passmuster::driver::manifest::Manifest;
-use passmuster::driver::sandbox::{Sandbox, SandboxOptions};
-use passmuster::driver::{CallError, Driver, open};
 use passmuster::profile::{Choice, Profiles};
+use passmuster::sut::manifest::Manifest;
+use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
+use passmuster::sut::{CallError, Driver, open};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

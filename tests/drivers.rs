@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use passmuster::driver::process::Launch;
-use passmuster::driver::rpc::link::Endpoint;
-use passmuster::driver::serve::{Ready, ServePlan, Served};
-use passmuster::driver::transport::{Call, Ears, Greeting, Raw, Route, Transport};
-use passmuster::driver::wire::Oddities;
-use passmuster::driver::{CallError, Tail};
+use passmuster::sut::serve::{Ready, ServePlan, Served};
+use passmuster::sut::transports::process::Launch;
+use passmuster::sut::transports::rpc::link::Endpoint;
+use passmuster::sut::transports::transport::{Call, Ears, Greeting, Raw, Route, Transport};
+use passmuster::sut::transports::wire::Oddities;
+use passmuster::sut::{CallError, Tail};
 use rstest::rstest;
 use serde_json::{Value, json};
 

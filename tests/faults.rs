@@ -5,14 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use passmuster::engine::matrix::{catalogue, kill, matrix, vary};
+use passmuster::engine::plan::Fate;
+use passmuster::engine::{Options, Reference, Subject, prepare};
 use passmuster::profile::{Choice, Profiles};
-use passmuster::reference::{FAULTS, VARIATIONS};
 use passmuster::results::kill_matrix::KillMatrix;
-use passmuster::rules::RULES;
-use passmuster::runner::matrix::{catalogue, kill, matrix, vary};
-use passmuster::runner::plan::Fate;
-use passmuster::runner::{Options, Reference, Subject, prepare};
 use passmuster::spec::{Party, Registry};
+use passmuster::suites::manager::reference::{FAULTS, VARIATIONS};
+use passmuster::suites::manager::rules::RULES;
 
 fn stored() -> KillMatrix {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec/kill-matrix.json");

@@ -100,7 +100,7 @@ fn a_killed_worker_costs_its_own_scenario(#[values("cli", "rpc", "mcp")] transpo
     let selection = ["--requirement", "LC-CREATE-2,LC-CREATE-9,LC-OBS-6", "--jobs", "2", "--no-control"];
     let mut harness = place.verify(&reference(transport)).args(selection).spawn().unwrap();
     place.agent();
-    signal(place.running(|line| line.contains(passmuster::runner::WORKER)), Signal::KILL);
+    signal(place.running(|line| line.contains(passmuster::engine::WORKER)), Signal::KILL);
     assert_eq!(ended(&mut harness).code(), Some(2));
     place.is_left_empty(NOW);
     let report = place.report();

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use passmuster::contract::{Args, OperationSpec, SESSION_OPERATIONS};
-use passmuster::driver::manifest::Manifest;
-use passmuster::driver::process::too_long;
-use passmuster::driver::sandbox::{Sandbox, SandboxOptions};
 use passmuster::profile::{Choice, Profiles};
+use passmuster::sut::manifest::Manifest;
+use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
+use passmuster::sut::transports::process::too_long;
 use serde_json::json;
 
 /// An answer's limit, doubled by a growing buffer, once more for its text; and some for the rest.
@@ -31,7 +31,7 @@ async fn an_answer_of_a_hundred_megabytes_takes_no_memory() {
             passmuster: env!("CARGO_BIN_EXE_passmuster").into(),
             keep: false,
         };
-        let driver = passmuster::driver::open(&manifest, Rc::new(Sandbox::create(&options).unwrap())).await.unwrap();
+        let driver = passmuster::sut::open(&manifest, Rc::new(Sandbox::create(&options).unwrap())).await.unwrap();
         assert_eq!(driver.call(get, &args).await.unwrap_err(), too_long(), "{kind}");
         driver.close().await;
     }

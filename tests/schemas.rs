@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use jsonschema::Validator;
-use passmuster::driver::manifest::Manifest;
+use passmuster::docgen::schemas::{Published, SCHEMAS, stale};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::baseline::Baseline;
 use passmuster::results::model::{Report, SCHEMA};
-use passmuster::schemas::{Published, SCHEMAS, stale};
+use passmuster::sut::manifest::Manifest;
 use passmuster::trace::Record;
 use rstest::rstest;
 use serde_json::{Value, json};

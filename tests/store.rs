@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use passmuster::reference::resumption::{Change, New, Store};
+use passmuster::suites::store::reference::{Change, New, Store};
 use serde_json::{Value, json};
 
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");

@@ -2,13 +2,13 @@
 //!
 //! Each concept is one table; drivers, fronts, help and documents iterate it.
 
-mod agent_kind;
-mod announcement;
-mod error;
-mod id;
-mod operation;
-mod session_phase;
-mod status;
+pub(crate) mod agent_kind;
+pub(crate) mod announcement;
+pub(crate) mod error;
+pub(crate) mod id;
+pub(crate) mod operation;
+pub(crate) mod session_phase;
+pub(crate) mod status;
 pub mod worker_machine;
 
 pub use agent_kind::AgentKind;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
-use crate::mistake::Mistakes;
+use crate::core::diagnostic::Mistakes;
 
 use super::read;
 use super::{Agent, Mode, Profile};

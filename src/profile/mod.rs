@@ -1,10 +1,10 @@
 //! Agent profiles: when a session becomes observable, what the agent writes, and where the knowledge comes from.
 
-mod choice;
-mod phase;
-mod read;
-mod show;
-mod table;
+pub(crate) mod choice;
+pub(crate) mod phase;
+pub(crate) mod read;
+pub(crate) mod show;
+pub(crate) mod table;
 
 pub use choice::{Choice, Profiles};
 pub use phase::Phase;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::contract::AgentKind;
-use crate::mistake::{Mistake, Mistakes, Text, meant, meant_field};
+use crate::core::diagnostic::{Mistake, Mistakes, Text, meant, meant_field};
 
 use super::{Agent, Mode, Phase, Profile};
 
@@ -44,7 +44,7 @@ struct Places {
 type Row = BTreeMap<String, Spanned<Value>>;
 
 /// Reads a file.
-pub(super) fn file(path: &Path) -> Result<Vec<Agent>, Box<Mistakes>> {
+pub(crate) fn file(path: &Path) -> Result<Vec<Agent>, Box<Mistakes>> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = "wanted `spec`, `measured`, or the path of a profile file";
@@ -54,7 +54,7 @@ pub(super) fn file(path: &Path) -> Result<Vec<Agent>, Box<Mistakes>> {
 }
 
 /// Reads a file's text.
-pub(super) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<Mistakes>> {
+pub(crate) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<Mistakes>> {
     let mut reader = Reader { file, text: Text::new(file, text), errors: Vec::new() };
     let places: Vec<Places> = several(text).unwrap_or_default();
     match several::<Agent>(text) {

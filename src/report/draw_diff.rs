@@ -1,6 +1,7 @@
 //! A comparison of two runs, for people and for programs.
 
-use super::{json, markdown, sanitise::sanitise, view};
+use super::{json, markdown, view};
+use crate::core::sanitise::sanitise;
 use crate::results::model::Verdict;
 use crate::results::{Change, Diff, Kind, Of};
 

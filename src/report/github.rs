@@ -12,7 +12,7 @@ enum Severity {
     Notice,
 }
 
-pub(super) fn draw(report: &Report, look: &Look) -> String {
+pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let mut commands = Vec::new();
     let (outcome, why) = outcome(report, look.strict);
     commands.push(command(

@@ -1,17 +1,17 @@
 use std::fmt::Write as _;
 
 use super::Look;
-use super::sanitise::is_harmful;
+use crate::core::sanitise::is_harmful;
 use crate::results::model::Report;
 
 /// The model as it stands. What could act on a terminal is escaped, as JSON allows in its strings (the only place where
 /// it can be).
-pub(super) fn draw(report: &Report, _: &Look) -> String {
+pub(crate) fn draw(report: &Report, _: &Look) -> String {
     text(report)
 }
 
 /// What is given, as JSON of that kind.
-pub(super) fn text(model: &impl serde::Serialize) -> String {
+pub(crate) fn text(model: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(model).expect("a model is JSON");
     let mut safe = String::with_capacity(text.len() + 1);
     for c in text.chars() {

@@ -10,7 +10,7 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 use super::{Look, view};
 use crate::results::model::{Finding, Report, ScenarioResult, Verdict};
 
-pub(super) fn draw(report: &Report, _: &Look) -> String {
+pub(crate) fn draw(report: &Report, _: &Look) -> String {
     let mut document = Document::new("passmuster");
     document.set_time(Duration::from_millis(report.duration_ms));
     let mut features: Vec<&str> = Vec::new();
@@ -117,7 +117,7 @@ mod tests {
             TestCaseStatus::NonSuccess { description: Some(text), .. } => Some(text.as_str().to_owned()),
             _ => None,
         });
-        let hostile = super::super::sanitise(example::HOSTILE);
+        let hostile = crate::core::sanitise(example::HOSTILE);
         assert!(failure.unwrap().contains(&hostile));
     }
 }

@@ -4,7 +4,7 @@ use super::{Look, view};
 use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
 use crate::results::outcome;
 
-pub(super) fn draw(report: &Report, look: &Look) -> String {
+pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let mut blocks = summary(report, look.strict);
     blocks.extend(support(report));
     let whole: Vec<String> = view::whole_failures(report).map(whole).collect();
@@ -135,7 +135,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// A text in which nothing is Markdown, on one line.
-pub(super) fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in view::one_line(text).chars() {
         match c {

@@ -4,23 +4,23 @@
 //! harmless once, at the edge, and each form then escapes only what its own syntax needs.
 
 pub mod draw_diff;
-mod github;
-mod html;
-mod json;
-mod junit;
+pub(crate) mod github;
+pub(crate) mod harmless;
+pub(crate) mod html;
+pub(crate) mod json;
+pub(crate) mod junit;
 pub mod kill_matrix;
-mod markdown;
-mod progress;
-mod sanitise;
-mod terminal;
+pub(crate) mod markdown;
+pub(crate) mod progress;
+pub(crate) mod terminal;
 pub mod timelines;
-mod view;
+pub(crate) mod view;
 
 use crate::results::model::Report;
 
+pub use crate::core::sanitise;
 pub use github::annotation;
 pub use progress::{Bar, Lines, Progress};
-pub use sanitise::sanitise;
 
 /// How a report is drawn, besides its form.
 #[derive(Debug, Clone, Copy)]
@@ -80,7 +80,7 @@ impl Form {
     pub fn draw(&self, report: &Report, look: &Look) -> String {
         match self.text {
             Text::Exact => (self.drawn)(report, look),
-            Text::Shown => (self.drawn)(&sanitise::sanitised(report), look),
+            Text::Shown => (self.drawn)(&crate::report::harmless::sanitised(report), look),
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{sanitise, view};
+use super::view;
+use crate::core::sanitise;
 use crate::results::model::{Event, ScenarioResult, Verdict};
 
 /// Shows what happens in a run. It must not change it: implementors neither fail nor block on who reads them.

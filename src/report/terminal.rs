@@ -7,11 +7,11 @@ use crate::results::{Outcome, outcome};
 /// The narrowest width that is written for.
 const NARROWEST: usize = 40;
 
-pub(super) fn plain(report: &Report, look: &Look) -> String {
+pub(crate) fn plain(report: &Report, look: &Look) -> String {
     draw(report, &Look { colour: false, ..*look })
 }
 
-pub(super) fn draw(report: &Report, look: &Look) -> String {
+pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let mut page = Page { text: String::new(), width: look.width.max(NARROWEST), colour: look.colour };
     summary(&mut page, report, look.strict);
     failed(&mut page, report);

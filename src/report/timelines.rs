@@ -1,11 +1,15 @@
 //! A trace for people: a timeline for each session, with its phases and with what the rules found, in their places.
 
-use crate::rules::orchestrator::Observable;
-use crate::rules::{Contradiction, History, Session, Settings, Told, told};
 use crate::spec::Registry;
+use crate::suites::orchestrator::rules::Observable;
+use crate::trace::Contradiction;
+use crate::trace::history::{History, Session};
+use crate::trace::settings::Settings;
+use crate::trace::timeline::{Told, told};
 use crate::trace::{Entry, Record};
 
-use super::{Look, sanitise};
+use super::Look;
+use crate::core::sanitise;
 
 /// Draws the timelines of some sessions, in the order given. `records` are those that concern them, with their lines;
 /// findings cite lines, too.
@@ -75,7 +79,7 @@ fn one(page: &mut Page, history: &History, session: &Session, lines: &[usize], f
 /// From which record on a session is in which phase, for those who call.
 fn phases(session: &Session, settings: &Settings) -> Vec<(usize, &'static str)> {
     let observable = Observable::from_phase(session.agent.and_then(|agent| settings.observable.get(&agent).copied()));
-    let is_data = |call: &&crate::rules::Call| {
+    let is_data = |call: &&crate::trace::history::Call| {
         call.op == "get_session_data" && call.ok().is_some_and(|(_, data)| data.get("text").is_some_and(|text| text != ""))
     };
     let data = session.calls.iter().find(is_data).and_then(|call| Some(call.ok()?.0.index));

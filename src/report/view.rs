@@ -7,7 +7,7 @@ use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, 
 use crate::results::{concerns, failed_as_a_whole, over};
 
 /// What was found of one requirement.
-pub(super) struct Found<'a> {
+pub(crate) struct Found<'a> {
     /// The requirement's id.
     pub id: &'a RequirementId,
     /// The requirement, where the report has it.
@@ -29,12 +29,12 @@ impl Found<'_> {
 }
 
 /// The findings that fail, by requirement; without those that the baseline knows.
-pub(super) fn failures(report: &Report) -> Vec<Found<'_>> {
+pub(crate) fn failures(report: &Report) -> Vec<Found<'_>> {
     found(report, |level| level == Level::Must)
 }
 
 /// The findings that warn, by requirement.
-pub(super) fn warnings(report: &Report) -> Vec<Found<'_>> {
+pub(crate) fn warnings(report: &Report) -> Vec<Found<'_>> {
     found(report, |level| level == Level::Should)
 }
 
@@ -57,12 +57,12 @@ fn found(report: &Report, is: fn(Level) -> bool) -> Vec<Found<'_>> {
 }
 
 /// The requirements that failed without a scenario that shows it.
-pub(super) fn whole_failures(report: &Report) -> impl Iterator<Item = &RequirementResult> {
+pub(crate) fn whole_failures(report: &Report) -> impl Iterator<Item = &RequirementResult> {
     report.requirements.iter().filter(|requirement| failed_as_a_whole(report, requirement))
 }
 
 /// The scenarios of that verdict, by reason, in the order they ran.
-pub(super) fn by_reason(report: &Report, verdict: Verdict) -> Vec<(&str, Vec<&ScenarioResult>)> {
+pub(crate) fn by_reason(report: &Report, verdict: Verdict) -> Vec<(&str, Vec<&ScenarioResult>)> {
     let mut groups: Vec<(&str, Vec<&ScenarioResult>)> = Vec::new();
     for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == verdict) {
         let reason = scenario.reason.as_deref().unwrap_or("no reason was given");
@@ -75,7 +75,7 @@ pub(super) fn by_reason(report: &Report, verdict: Verdict) -> Vec<(&str, Vec<&Sc
 }
 
 /// The scenarios that the baseline lists as failing: those that do, and those that do not.
-pub(super) fn baseline(report: &Report) -> [(&'static str, Vec<&ScenarioResult>); 2] {
+pub(crate) fn baseline(report: &Report) -> [(&'static str, Vec<&ScenarioResult>); 2] {
     let (known, fixed) = report.scenarios.iter().fold((Vec::new(), Vec::new()), |(mut known, mut fixed), scenario| {
         known.extend(scenario.is_known_failure().then_some(scenario));
         fixed.extend(scenario.is_fixed().then_some(scenario));
@@ -85,14 +85,14 @@ pub(super) fn baseline(report: &Report) -> [(&'static str, Vec<&ScenarioResult>)
 }
 
 /// The scenario's name with its agent and, of a repetition, its number: `Ending a session ends its agent [codex] @2`.
-pub(super) fn label(scenario: &ScenarioResult) -> String {
+pub(crate) fn label(scenario: &ScenarioResult) -> String {
     let agent = scenario.agent.map(|agent| format!(" [{agent}]")).unwrap_or_default();
     let round = round_of(&scenario.key).1.map(|round| format!(" @{round}")).unwrap_or_default();
     format!("{}{agent}{round}", scenario.name)
 }
 
 /// The file and the line of a scenario's feature.
-pub(super) fn place(scenario: &ScenarioResult) -> (&str, Option<u32>) {
+pub(crate) fn place(scenario: &ScenarioResult) -> (&str, Option<u32>) {
     match scenario.feature.rsplit_once(':').map(|(file, line)| (file, line.parse())) {
         Some((file, Ok(line))) => (file, Some(line)),
         _ => (&scenario.feature, None),
@@ -100,7 +100,7 @@ pub(super) fn place(scenario: &ScenarioResult) -> (&str, Option<u32>) {
 }
 
 /// Counts in words, without those that are none: `12 passed · 1 failed`.
-pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
+pub(crate) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
     let summary = crate::results::model::Summary::of(verdicts);
     let some: Vec<String> = Verdict::ALL
         .into_iter()
@@ -111,24 +111,24 @@ pub(super) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
 }
 
 /// The agents on the scenarios' axis, in the order tables show them.
-pub(super) fn agents(report: &Report) -> Vec<AgentKind> {
+pub(crate) fn agents(report: &Report) -> Vec<AgentKind> {
     AgentKind::ALL.into_iter().filter(|agent| report.scenarios.iter().any(|scenario| scenario.agent == Some(*agent))).collect()
 }
 
 /// The verdict on a requirement over one agent's scenarios (`None`: over those without one); `None` where there are none.
-pub(super) fn support(report: &Report, requirement: &RequirementResult, agent: Option<AgentKind>) -> Option<Verdict> {
+pub(crate) fn support(report: &Report, requirement: &RequirementResult, agent: Option<AgentKind>) -> Option<Verdict> {
     let own = report.scenarios.iter().filter(|scenario| scenario.agent == agent && concerns(scenario, &requirement.id));
     own.clone().next()?;
     Some(over(&requirement.id, requirement.level, own).0)
 }
 
 /// A moment (RFC 3339) to the second, for people.
-pub(super) fn moment(at: &str) -> String {
+pub(crate) fn moment(at: &str) -> String {
     at.parse::<jiff::Timestamp>().map_or_else(|_| at.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
 /// How long something took, for people.
-pub(super) fn took(ms: u64) -> String {
+pub(crate) fn took(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..120_000 => format!("{:.1} s", ms as f64 / 1e3),
@@ -137,7 +137,7 @@ pub(super) fn took(ms: u64) -> String {
 }
 
 /// A text on one line.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.trim_end().replace('\n', " ⏎ ")
 }
 

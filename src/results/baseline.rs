@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::contract::AgentKind;
-use crate::mistake::{Mistake, Placed, Text};
+use crate::core::diagnostic::{Mistake, Placed, Text};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;

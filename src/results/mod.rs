@@ -1,14 +1,13 @@
 //! What came of a run: the model that every report draws from, and how findings become verdicts.
 
 pub mod baseline;
-mod diff;
+pub(crate) mod diff;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod kill_matrix;
-mod merge;
+pub(crate) mod merge;
 pub mod model;
-pub mod traced;
-mod verdicts;
+pub(crate) mod verdicts;
 
 pub use diff::{Change, DIFF_SCHEMA, Diff, Kind, Of, diff};
 pub use merge::{MergeError, merged};

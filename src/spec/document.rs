@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::mistake::{Mistake, Text};
+use crate::core::diagnostic::{Mistake, Text};
 
 use super::VERSION;
 use super::need::Need;
@@ -18,7 +18,7 @@ const FRONT: &str = "begin the document with `---`, `suite: NAME`, `title: TITLE
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(super) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<Mistake>> {
+pub(crate) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<Mistake>> {
     let mut reading = Reading { file, text, source: Text::new(file, text), errors: Vec::new() };
     let outline = outline(text);
     let stated: Vec<&Section> = outline.sections.iter().filter(|section| section.states_a_requirement()).collect();
@@ -82,7 +82,7 @@ fn outline(text: &str) -> Outline {
 }
 
 /// How the paragraphs in front of a requirement's sentence begin, each of which may be left out.
-pub(super) const FIELDS: [&str; 3] = ["Needs:", "Since:", "Retired:"];
+pub(crate) const FIELDS: [&str; 3] = ["Needs:", "Since:", "Retired:"];
 
 /// What they say.
 struct Said {

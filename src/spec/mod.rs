@@ -1,16 +1,16 @@
 //! The specification: Markdown documents, read as requirements.
 
-mod check;
-mod document;
-mod explain;
-mod links;
-mod lock;
-mod need;
-mod registry;
-mod requirement;
-mod version;
-mod word;
-mod words;
+pub(crate) mod check;
+pub(crate) mod document;
+pub(crate) mod explain;
+pub(crate) mod links;
+pub(crate) mod lock;
+pub(crate) mod need;
+pub(crate) mod registry;
+pub(crate) mod requirement;
+pub(crate) mod version;
+pub(crate) mod word;
+pub(crate) mod words;
 
 pub use check::{CheckFinding, ScenarioTags, check, without_fault};
 pub use explain::{FaultNote, Filters, explain, list};

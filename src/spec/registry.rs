@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
-use crate::mistake::Mistake;
+use crate::core::diagnostic::Mistake;
 
 use super::document;
 use super::requirement::{Requirement, RequirementId};
@@ -112,7 +112,7 @@ impl Registry {
     }
 
     /// Whether a text begins like an id: `LC-…` where there are ids in LC, in upper or lower case.
-    pub(super) fn looks_like_an_id(&self, text: &str) -> bool {
+    pub(crate) fn looks_like_an_id(&self, text: &str) -> bool {
         let family = |text: &str| text.split_once('-').map(|(family, _)| family.to_ascii_uppercase());
         family(text).is_some_and(|found| self.requirements.keys().any(|known| family(known.as_str()).as_ref() == Some(&found)))
     }
@@ -124,7 +124,7 @@ pub fn carried(file: &str) -> Option<&'static str> {
 }
 
 /// The documents of a folder, in the order of their paths; what cannot be read is left out.
-pub(super) fn documents_below(folder: &Path) -> Vec<(String, String)> {
+pub(crate) fn documents_below(folder: &Path) -> Vec<(String, String)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut documents = Vec::new();
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {

@@ -3,7 +3,7 @@ use super::requirement::{Level, Party};
 use super::version::SpecVersion;
 
 /// How a requirement's heading is written.
-pub(super) const HEADING: &str = "write `### LC-CLEAN-1 · MUST · manager · short title`";
+pub(crate) const HEADING: &str = "write `### LC-CLEAN-1 · MUST · manager · short title`";
 
 /// A word that is not one of those that the specification knows in its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,7 +43,7 @@ impl WordError {
 }
 
 /// The known word that is spelt most like another one; none where even that differs in more than a third of its letters.
-pub(super) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |word: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &found.to_lowercase());
     known.map(|word| (distance(word), word)).filter(|(distance, word)| distance * 3 <= word.len()).min().map(|(_, word)| word)
 }

@@ -172,7 +172,7 @@ impl<'a> Glance<'a> {
 }
 
 /// Milliseconds since 1970 of an RFC 3339 time.
-pub(super) fn epoch_ms(at: &str) -> Option<u64> {
+pub(crate) fn epoch_ms(at: &str) -> Option<u64> {
     u64::try_from(at.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok()
 }
 

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::core::clock::Clock;
 
 use super::{Entry, Record};
 

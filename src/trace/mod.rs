@@ -1,16 +1,22 @@
 //! The trace: everything asked, answered, announced and actually true, in order.
 //!
 //! A [`Log`] is filled by whoever drives and watches; [`jsonl`] writes and reads its lines; rules judge them.
-
-mod glance;
+mod contradiction;
+pub(crate) mod glance;
+pub mod history;
 pub mod jsonl;
-mod line;
-mod log;
-mod loose;
-mod record;
-mod select;
+pub(crate) mod line;
+pub(crate) mod log;
+pub(crate) mod loose;
+pub(crate) mod record;
+#[cfg(test)]
+pub(crate) mod scene;
+pub(crate) mod select;
+pub mod settings;
 pub mod source;
+pub(crate) mod timeline;
 
+pub use contradiction::Contradiction;
 pub use glance::{Answered, Asked, Glance, Listed, News, Turned, What};
 pub use line::GlanceError;
 pub use log::Log;
@@ -20,3 +26,4 @@ pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
 pub use select::select;
 
 pub use crate::contract::WorkerState;
+pub use timeline::{contradicted, timeline};

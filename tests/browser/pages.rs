@@ -11,9 +11,10 @@ use passmuster::contract::AgentKind;
 use passmuster::report::{Form, Look};
 use passmuster::results::model::{Control, Finding, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
 use passmuster::results::requirement_results;
-use passmuster::rules::{History, timeline};
 use passmuster::spec::{Level, Party, Registry, Requirement};
+use passmuster::trace::history::History;
 use passmuster::trace::jsonl;
+use passmuster::trace::timeline;
 
 /// A report of that many scenarios. Of twelve, one fails, one warns, and one each is blocked, skipped, not exercised and
 /// broken.

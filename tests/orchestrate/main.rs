@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use passmuster::agent::processes::kill;
 use passmuster::contract::TurnStatus;
+use passmuster::fakes::processes::kill;
 use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};

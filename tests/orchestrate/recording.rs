@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use passmuster::agent::processes::{ProcFs, kill};
 use passmuster::contract::TurnStatus;
+use passmuster::fakes::processes::{ProcFs, kill};
 use passmuster::trace::{Entry, Record, jsonl};
 use rstest::rstest;
 use rustix::process::Signal;

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use passmuster::agent::cast::{Cast, Run};
-use passmuster::agent::processes::{ProcFs, kill};
-use passmuster::agent::stage::Stage;
-use passmuster::clock::Clock;
-use passmuster::driver::sandbox::{Sandbox, SandboxOptions};
+use passmuster::core::clock::Clock;
+use passmuster::fakes::cast::{Cast, Run};
+use passmuster::fakes::processes::{ProcFs, kill};
+use passmuster::fakes::stage::Stage;
 use passmuster::profile::{Choice, Profiles};
+use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::trace::Log;
 use rustix::process::Signal;
 use serde_json::{Value, json};

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use passmuster::agent::control::{Child as Under, Script};
-use passmuster::agent::processes::{ProcFs, Processes as _, kill};
 use passmuster::contract::{AgentKind, TurnStatus};
+use passmuster::fakes::control::{Child as Under, Script};
+use passmuster::fakes::processes::{ProcFs, Processes as _, kill};
 use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};

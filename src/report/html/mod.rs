@@ -1,7 +1,7 @@
 //! One HTML page that needs nothing else: the summary, what failed with a picture of each session, the support table, every
 //! scenario; with filters. It loads nothing and sends nothing, and its own policy forbids both.
 
-mod picture;
+pub(crate) mod picture;
 
 use std::sync::OnceLock;
 
@@ -147,7 +147,7 @@ struct ScenarioRow<'a> {
     reason: &'a str,
 }
 
-pub(super) fn draw(report: &Report, look: &Look) -> String {
+pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let template = templates().get_template("page.html").expect("the page is there");
     template.render(Serde(page(report, look))).expect("the page has all that it names")
 }

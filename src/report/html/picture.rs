@@ -17,7 +17,7 @@ const LONGEST: usize = 240;
 
 /// A timeline to be drawn.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Picture {
+pub(crate) struct Picture {
     width: usize,
     height: usize,
     /// Where the lanes end.
@@ -52,7 +52,7 @@ struct Row {
 }
 
 impl Picture {
-    /// The picture of a timeline, as [`crate::rules::timeline`] tells it. Nothing where there are no lines.
+    /// The picture of a timeline, as [`crate::trace::timeline`] tells it. Nothing where there are no lines.
     pub fn of(lines: &[String]) -> Option<Self> {
         if lines.is_empty() {
             return None;
@@ -170,8 +170,8 @@ mod tests {
             crate::trace::jsonl::read(include_bytes!("../../../fixtures/traces/nothing-ended-runs.fail.jsonl").as_slice())
                 .map(Result::unwrap)
                 .collect();
-        let session = crate::rules::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
-        let lines = crate::rules::timeline(&records, &session);
+        let session = crate::trace::history::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
+        let lines = crate::trace::timeline(&records, &session);
         let picture = Picture::of(&lines).unwrap();
         assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.ends_with(&row.words) && !row.symbols.contains(&"gap")));
         let names: Vec<_> = picture.phases.iter().map(|band| band.name).collect();

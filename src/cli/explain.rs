@@ -1,0 +1,33 @@
+//! `passmuster explain`: one requirement, why it exists, how it is tested.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::engine::features;
+use crate::spec::{FaultNote, Registry, RequirementId, ScenarioTags, explain};
+use crate::suites::manager::reference::known_faults;
+
+/// Explain a requirement: its sentence, why it exists, its scenarios and its faults.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The requirement, such as LC-CLEAN-1
+    #[arg(value_parser = super::known::requirement(), hide_possible_values = true)]
+    id: RequirementId,
+}
+
+/// Runs the command.
+pub fn run(args: &Explain) -> ExitCode {
+    let Some(requirement) = Registry::embedded().get(&args.id) else { return ExitCode::from(2) };
+    let faults: Vec<FaultNote> = known_faults()
+        .filter(|fault| fault.breaks.contains(&args.id.as_str()))
+        .map(|fault| FaultNote { name: fault.name.into(), title: fault.title.into() })
+        .collect();
+    super::print(&explain(requirement, &scenarios(), &faults));
+    ExitCode::SUCCESS
+}
+
+/// The embedded scenarios, with the requirements that their tags and their steps name.
+pub fn scenarios() -> Vec<ScenarioTags> {
+    features::tags(&features::read(&[]).unwrap_or_default())
+}

@@ -1,0 +1,27 @@
+//! Ctrl-C and SIGTERM: the first asks for an orderly end, a second one ends at once.
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::watch;
+
+use crate::fakes::processes::{ProcFs, start_no_more};
+use crate::sut::sandbox;
+
+/// Becomes true when the user, or the system, asks for the end.
+pub fn watch() -> watch::Receiver<bool> {
+    let (asked, watched) = watch::channel(false);
+    if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                if asked.send_replace(true) {
+                    start_no_more();
+                    ProcFs::end_descendants_of(std::process::id(), &[]);
+                    sandbox::sweep_own();
+                    sandbox::sweep();
+                    std::process::exit(130);
+                }
+            }
+        });
+    }
+    watched
+}

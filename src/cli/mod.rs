@@ -1,0 +1,127 @@
+//! The commands: clap's types become the library's; one file a command.
+
+pub(crate) mod agent;
+pub(crate) mod completions;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod faults;
+pub(crate) mod gate;
+pub(crate) mod init;
+pub(crate) mod interrupt;
+pub(crate) mod known;
+pub(crate) mod man;
+pub(crate) mod operation;
+pub(crate) mod orchestrate;
+pub(crate) mod profiles;
+pub(crate) mod record;
+pub(crate) mod report;
+pub(crate) mod running;
+pub(crate) mod schema;
+pub(crate) mod serve;
+pub(crate) mod session;
+pub(crate) mod spec;
+pub(crate) mod steps;
+pub(crate) mod store;
+pub(crate) mod trace;
+pub(crate) mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::{Form, Look};
+use crate::results::model::Report;
+
+const EXIT_CODES: &str = "\
+Exit codes of what judges (verify, gate, trace check):
+  0    conformant
+  1    not conformant: a finding names a MUST (with --strict: or a SHOULD)
+  2    could not test: bad manifest, adapter broken, something could not be reached, nothing exercised
+  130  interrupted; the reports show what ran";
+
+/// Does your session manager pass muster?
+///
+/// A specification and a conformance harness for session managers: programs that start, list, read and end the sessions
+/// of AI coding agents (Claude, Codex, Gemini).
+#[derive(Debug, Parser)]
+#[command(name = "passmuster", version, max_term_width = 110, after_long_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(Box<verify::Verify>),
+    Gate(Box<gate::Gate>),
+    Doctor(doctor::Doctor),
+    Agent(agent::Agent),
+    Session(session::Session),
+    Serve(serve::Serve),
+    Orchestrate(orchestrate::Orchestrate),
+    Record(record::Record),
+    Store(store::Store),
+    Hook(store::Hook),
+    Trace(trace::Trace),
+    Faults(faults::Faults),
+    Report(report::ReportCommand),
+    Init(init::Init),
+    Explain(explain::Explain),
+    Spec(spec::Spec),
+    Profiles(profiles::ProfilesCommand),
+    Schema(schema::Schema),
+    /// Print the vocabulary for scenarios
+    Steps,
+    Completions(completions::Completions),
+    Man(man::Man),
+    /// Play one scenario (for the harness itself)
+    #[command(name = crate::engine::WORKER, hide = true)]
+    Worker,
+}
+
+/// Parses the command line, runs the command, gives the exit code.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Verify(verify) => verify::run(*verify),
+        Command::Gate(gate) => gate::run(*gate),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::Agent(agent) => agent::run(agent),
+        Command::Session(session) => session::run(session),
+        Command::Serve(serve) => serve::run(serve),
+        Command::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
+        Command::Record(record) => record::run(&record),
+        Command::Store(store) => store::run(store),
+        Command::Hook(hook) => store::hook(&hook),
+        Command::Trace(trace) => trace::run(&trace),
+        Command::Faults(faults) => faults::run(&faults),
+        Command::Report(report) => report::run(&report),
+        Command::Init(init) => init::run(&init),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Spec(spec) => spec::run(&spec),
+        Command::Profiles(profiles) => profiles::run(&profiles),
+        Command::Schema(schema) => schema::run(&schema),
+        Command::Steps => steps::run(),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
+        Command::Worker => crate::engine::run_worker(),
+    }
+}
+
+/// Draws a report in the forms asked for, each into its file; folders that are not there are made. One that cannot be
+/// written does not keep the others from being.
+fn write_reports(report: &Report, targets: &[(String, PathBuf)], look: &Look) -> miette::Result<()> {
+    let mut wrong = Vec::new();
+    for (form, path) in targets {
+        let text = Form::find(form).expect("the command line was checked").draw(report, look);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let written = folder.map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(path, text));
+        wrong.extend(written.err().map(|error| format!("{}: the report cannot be written: {error}", path.display())));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(miette::miette!("{}", wrong.join("\n"))) }
+}
+
+/// Prints a text. A reader that goes away (`| head`) is no fault.
+fn print(text: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+}

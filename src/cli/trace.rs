@@ -1,0 +1,241 @@
+//! `passmuster trace`: judge recorded traces, and show them.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+
+use crate::profile::{Choice, Profiles};
+use crate::report::timelines;
+use crate::results::{exit_code, model::Report};
+use crate::spec::Registry;
+use crate::suites::orchestrator::rules::Judge;
+use crate::suites::orchestrator::traced::{self, Checked, count};
+use crate::trace::settings::Settings;
+use crate::trace::source::Lines;
+use crate::trace::{Glance, select};
+
+use super::running::{Format, report_target, shard};
+
+/// Exit code where nothing could be judged.
+const COULD_NOT_TEST: u8 = 2;
+
+/// How many sessions are shown where none is asked for.
+const SHOWN: usize = 50;
+
+/// Judge recorded traces by the rules for orchestrators, and show them
+#[derive(Debug, Args)]
+pub struct Trace {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(Check),
+    Show(Show),
+}
+
+/// Judge recorded traces: JSON lines, plain or gzip
+#[derive(Debug, Args)]
+struct Check {
+    /// The traces, each by itself; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Lines that are no records, and warnings (a SHOULD), are fatal
+    #[arg(long)]
+    strict: bool,
+    /// Judge the K-th of N shards of the sessions (by a hash of their ids: the same everywhere)
+    #[arg(long, value_name = "K/N", value_parser = shard)]
+    shard: Option<(u64, u64)>,
+    /// Show that many findings of each rule, and count the rest
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    findings: u64,
+    /// Write a report: json=PATH, junit=PATH, markdown=PATH (repeatable)
+    #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
+    report: Vec<(String, PathBuf)>,
+    /// What is printed
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    format: Format,
+    /// The agents' profiles: spec, measured, or a file
+    #[arg(long, value_name = "SET", default_value = "spec")]
+    profiles: Choice,
+}
+
+/// Show a recorded trace: a timeline for each session, with its phases and what the rules find
+#[derive(Debug, Args)]
+struct Show {
+    /// The trace; `-` is standard input
+    file: PathBuf,
+    /// Only this session (repeatable)
+    #[arg(long, value_name = "ID")]
+    session: Vec<String>,
+    /// What is printed: auto (in colour on a terminal) or plain
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    format: Format,
+    /// The agents' profiles: spec, measured, or a file
+    #[arg(long, value_name = "SET", default_value = "spec")]
+    profiles: Choice,
+}
+
+/// Runs the command.
+pub fn run(args: &Trace) -> ExitCode {
+    let done = match &args.command {
+        Command::Check(args) => check(args),
+        Command::Show(args) => show(args),
+    };
+    done.map(ExitCode::from).unwrap_or_else(|report| {
+        eprintln!("{report:?}");
+        ExitCode::from(COULD_NOT_TEST)
+    })
+}
+
+fn settings(profiles: &Choice) -> miette::Result<Settings> {
+    Ok(Settings::of(&Profiles::load(profiles).map_err(|error| miette::Report::new(*error))?))
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> miette::Report {
+    move |error| miette::miette!("{}: cannot be read: {error}", path.display())
+}
+
+fn check(args: &Check) -> miette::Result<u8> {
+    let settings = settings(&args.profiles)?;
+    let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
+    let mut traces = Vec::new();
+    for path in &args.files {
+        let lines = match path.to_str() {
+            Some("-") => Lines::read(std::io::stdin()),
+            _ => Lines::open(path),
+        };
+        let mut judge = Judge::new(&settings).keep(args.findings);
+        if let Some((k, of)) = args.shard {
+            judge = judge.shard(k, of);
+        }
+        let lines = lines.map_err(unreadable(path))?;
+        let checked = traced::check(&path.display().to_string(), lines, judge).map_err(unreadable(path))?;
+        eprint!("{}", read(&checked));
+        traces.push(checked);
+    }
+    let mut report = traced::report(&traces, Registry::embedded(), args.strict);
+    report.started_at = started_at.to_string();
+    report.duration_ms = began.elapsed().as_millis() as u64;
+    tell(args, &report, &traces)?;
+    Ok(exit_code(&report, args.strict))
+}
+
+/// What was read of a trace, and what could not be, for people.
+fn read(trace: &Checked) -> String {
+    let mut parts = vec![count(trace.records, "record"), count(trace.sessions, "session")];
+    let more = [(trace.bad, "bad line"), (trace.unknown, "unknown record"), (u64::from(trace.torn), "torn last line")];
+    parts.extend(more.into_iter().filter(|(number, _)| *number > 0).map(|(number, of)| count(number, of)));
+    let mut text = format!("{}: {}\n", trace.name, parts.join(", "));
+    for (line, why) in &trace.first_bad {
+        text.push_str(&format!("{}:{line}: {}\n", trace.name, crate::core::sanitise(why)));
+    }
+    let shown = trace.first_bad.len() as u64;
+    if trace.bad > shown {
+        text.push_str(&format!("{}: and {} bad lines more\n", trace.name, trace.bad - shown));
+    }
+    text
+}
+
+fn tell(args: &Check, report: &Report, traces: &[Checked]) -> miette::Result<()> {
+    let look = args.format.look(args.strict);
+    let written = super::write_reports(report, &args.report, &look);
+    super::print(&args.format.form().draw(report, &look));
+    if matches!(args.format, Format::Auto | Format::Plain) {
+        super::print(&unjudged(traces));
+    }
+    written
+}
+
+/// What could not be judged, by reason, for people.
+fn unjudged(traces: &[Checked]) -> String {
+    let mut reasons: Vec<(String, Vec<String>)> = Vec::new();
+    for (id, why) in traced::untold(traces) {
+        match reasons.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, ids)) => ids.push(id.to_string()),
+            None => reasons.push((why, vec![id.to_string()])),
+        }
+    }
+    let lines: String = reasons.iter().map(|(why, ids)| format!("  {}\n    {why}\n", ids.join(", "))).collect();
+    if lines.is_empty() { lines } else { format!("\nNOT OR NOT WHOLLY JUDGED\n{lines}") }
+}
+
+fn show(args: &Show) -> miette::Result<u8> {
+    let settings = settings(&args.profiles)?;
+    let is_input = args.file.as_os_str() == "-";
+    let mut input = Vec::new();
+    if is_input {
+        std::io::stdin().read_to_end(&mut input).map_err(unreadable(&args.file))?;
+    }
+    let open = || if is_input { Lines::read(std::io::Cursor::new(input.clone())) } else { Lines::open(&args.file) };
+    let open = || open().map_err(unreadable(&args.file));
+    let wanted = match args.session.is_empty() {
+        true => first_sessions(open()?).map_err(unreadable(&args.file))?,
+        false => args.session.clone(),
+    };
+    let sessions: BTreeSet<String> = wanted.iter().cloned().collect();
+    let judged = traced::check("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
+    let records = select(&mut open()?, &sessions).map_err(unreadable(&args.file))?;
+    let mut found = judged.judgement.contradictions;
+    found.retain(|found| found.session_id().map_or(args.session.is_empty(), |session| sessions.contains(session)));
+    let look = args.format.look(false);
+    let drawn = timelines::draw(&records, &wanted, &found, &settings, &look);
+    super::print(&drawn);
+    if args.session.is_empty() && judged.sessions > wanted.len() as u64 {
+        eprintln!("{} of {} sessions are shown; `--session ID` shows others", wanted.len(), judged.sessions);
+    }
+    if drawn.is_empty() {
+        eprintln!("{}: {}", args.file.display(), why_nothing(judged.records, !args.session.is_empty()));
+        return Ok(COULD_NOT_TEST);
+    }
+    Ok(0)
+}
+
+/// Why nothing of a trace is shown.
+fn why_nothing(records: u64, is_asked_for: bool) -> &'static str {
+    match (records, is_asked_for) {
+        (0, _) => "the trace has no records",
+        (_, true) => "there is no such session",
+        (_, false) => "the trace has no sessions",
+    }
+}
+
+/// The first sessions that a trace gives an id.
+fn first_sessions(mut lines: Lines) -> std::io::Result<Vec<String>> {
+    use crate::trace::What;
+    let mut starts = BTreeSet::new();
+    let mut sessions: Vec<String> = Vec::new();
+    while sessions.len() < SHOWN
+        && let Some(line) = lines.next_line()?
+    {
+        match line.bytes.map(Glance::of_line) {
+            Some(Ok(Glance { what: What::Asked { id, op, .. }, .. })) if op == "start_session" => drop(starts.insert(id)),
+            Some(Ok(Glance { what: What::Answered { id, said: Some(Ok(answered)) }, .. })) if starts.remove(&id) => {
+                sessions.extend(answered.session.get().map(str::to_owned).filter(|id| !sessions.contains(id)));
+            }
+            _ => {}
+        }
+    }
+    Ok(sessions)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::an_empty_trace(0, false, "the trace has no records")]
+    #[case::an_empty_trace_and_a_session(0, true, "the trace has no records")]
+    #[case::records_of_no_session(3, false, "the trace has no sessions")]
+    #[case::another_session(3, true, "there is no such session")]
+    fn that_nothing_is_shown_has_a_reason(#[case] records: u64, #[case] is_asked_for: bool, #[case] why: &str) {
+        assert_eq!(why_nothing(records, is_asked_for), why);
+    }
+}

@@ -1,0 +1,33 @@
+//! The fault catalogue.
+
+use crate::suites::manager::reference::{KnownFault, known_faults};
+
+use super::markdown::{code, prose};
+use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+
+pub(crate) const TABLE: TableSpec = TableSpec {
+    name: "faults",
+    about: "the named defects of the references that the suites must catch",
+    options: &["suite", "party", "columns"],
+    columns: &[
+        shown("fault", "fault"),
+        shown("title", "what is wrong"),
+        shown("breaks", "breaks"),
+        on_request("also", "may also break"),
+        on_request("source", "seen in"),
+    ],
+    draw,
+};
+
+fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+    let of_suite = |id: &&str| {
+        let stated = id.parse().ok().and_then(|id| facts.registry().get(&id));
+        options.suite.is_none_or(|suite| stated.is_some_and(|requirement| requirement.suite == suite))
+    };
+    let of_party = |fault: &KnownFault| options.party.is_none_or(|party| fault.party == party);
+    let rows = known_faults().filter(of_party).filter(|fault| fault.breaks.iter().any(&of_suite)).map(|fault| {
+        let ids = |ids: &[&str]| prose(&ids.join(", "));
+        vec![code(fault.name), prose(fault.title), ids(fault.breaks), ids(fault.side_effects), prose(fault.source)]
+    });
+    Ok(Drawing::Rows(rows.collect()))
+}

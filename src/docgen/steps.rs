@@ -1,0 +1,26 @@
+//! The vocabulary of scenarios.
+
+use crate::engine::vocabulary::Kind;
+use crate::suites::manager::steps::steps;
+
+use super::markdown::{code, prose};
+use super::{Drawing, Facts, Options, TableSpec, shown};
+
+pub(crate) const TABLE: TableSpec = TableSpec {
+    name: "steps",
+    about: "the steps that scenarios are written with",
+    options: &["kind", "columns"],
+    columns: &[shown("step", "step"), shown("kind", "kind"), shown("meaning", "meaning")],
+    draw,
+};
+
+fn draw(_: &Facts, options: &Options) -> Result<Drawing, String> {
+    let rows = steps().filter(|step| options.kind.is_none_or(|kind| step.kind == kind)).map(|step| {
+        let kind = match step.kind {
+            Kind::Act => "act",
+            Kind::Check => "check",
+        };
+        vec![code(step.pattern), kind.to_owned(), prose(step.about)]
+    });
+    Ok(Drawing::Rows(rows.collect()))
+}

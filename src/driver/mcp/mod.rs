@@ -1,5 +1,0 @@
-//! The MCP driver, over stdio and streamable HTTP.
-
-pub mod connection;
-mod errors;
-pub mod link;

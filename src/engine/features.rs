@@ -1,0 +1,383 @@
+//! Features: read, expanded and checked before anything runs.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use cucumber::feature::Ext as _;
+use cucumber::gherkin::{Feature, GherkinEnv, Scenario, Step};
+use cucumber::step::Collection;
+use include_dir::{Dir, include_dir};
+use regex::Regex;
+
+use crate::contract::{self, SUITES, Side};
+use crate::engine::world::World;
+use crate::spec::{Need, RequirementId, ScenarioTags};
+use crate::suites::manager::steps::{collection, steps};
+use crate::suites::orchestrator::steps::{GATE_STEPS, is_gate_step};
+
+static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
+
+/// A scenario, ready to be planned: examples expanded, background in front, every step known.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The feature's file.
+    pub file: String,
+    /// The scenario's line in it.
+    pub line: usize,
+    /// The scenario's name.
+    pub name: String,
+    /// The suite: the folder's name, or a tag `@suite:NAME`.
+    pub suite: String,
+    /// Its tags and its feature's, without `@`.
+    pub tags: Vec<String>,
+    /// Its steps.
+    pub steps: Vec<WrittenStep>,
+}
+
+/// A step, as written.
+#[derive(Debug, Clone)]
+pub struct WrittenStep {
+    /// The step, without the requirement that it names.
+    pub step: Step,
+    /// The requirement that its text begins with (`LC-TIME-3: …`).
+    pub names: Option<RequirementId>,
+}
+
+/// What is wrong with a feature.
+#[derive(Debug, thiserror::Error)]
+pub enum FeatureError {
+    /// A file or folder could not be read.
+    #[error("{file}: cannot be read: {why}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        why: String,
+    },
+    /// The file is not Gherkin.
+    #[error("{file}: not Gherkin: {why}")]
+    NotGherkin {
+        /// The file.
+        file: String,
+        /// What the parser said.
+        why: String,
+    },
+    /// A step that the vocabulary does not have.
+    #[error("{file}:{line}: no such step: `{text}`; did you mean `{nearest}`? `passmuster steps` lists them all")]
+    UnknownStep {
+        /// The file.
+        file: String,
+        /// The step's line.
+        line: usize,
+        /// The step's text.
+        text: String,
+        /// The nearest pattern.
+        nearest: &'static str,
+    },
+    /// A tag names a need that there is not: it would be passed over.
+    #[error("{file}:{line}: the scenario \"{name}\" has the tag @needs:{word}: {why}")]
+    UnknownNeed {
+        /// The file.
+        file: String,
+        /// The scenario's line.
+        line: usize,
+        /// The scenario's name.
+        name: String,
+        /// The word.
+        word: String,
+        /// What is wrong with it, and the nearest word.
+        why: String,
+    },
+    /// A scenario without a requirement: its findings could name nothing.
+    #[error("{file}:{line}: the scenario \"{name}\" has no requirement tag, such as @LC-CREATE-1")]
+    NoRequirement {
+        /// The file.
+        file: String,
+        /// The scenario's line.
+        line: usize,
+        /// The scenario's name.
+        name: String,
+    },
+}
+
+/// The step collection, built once.
+pub fn step_collection() -> &'static Collection<World> {
+    static STEPS: OnceLock<Collection<World>> = OnceLock::new();
+    STEPS.get_or_init(collection)
+}
+
+/// Reads the embedded features and those below `folders`.
+///
+/// # Errors
+/// Everything that is wrong with them, not only the first.
+pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(folders, |_| true)
+}
+
+/// Reads, as [`read`] does, the features alone that a scenario of that key may stand in.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_for(key: &str, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
+}
+
+/// The name of a feature's file, as keys have it.
+pub(crate) fn stem(file: &str) -> Cow<'_, str> {
+    Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
+}
+
+fn read_those(folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Written>, Vec<FeatureError>> {
+    let mut texts = Vec::new();
+    let mut errors = Vec::new();
+    embedded(&EMBEDDED, &mut texts);
+    for folder in folders {
+        if let Err(error) = below(folder, &mut texts) {
+            errors.push(error);
+        }
+    }
+    texts.retain(|(file, _)| wanted(file));
+    let written = all(texts, errors)?;
+    let unknown = unknown_needs(&written);
+    if unknown.is_empty() { Ok(written) } else { Err(unknown) }
+}
+
+/// Needs in tags that there are not: whoever plans would pass them over. `spec check` finds them by itself.
+fn unknown_needs(written: &[Written]) -> Vec<FeatureError> {
+    let of = |scenario: &Written, word: &str| {
+        let why = word.parse::<Need>().err().map(|error| format!("{error}; {}", error.advice()))?;
+        let (file, line, name, word) = (scenario.file.clone(), scenario.line, scenario.name.clone(), word.to_owned());
+        Some(FeatureError::UnknownNeed { file, line, name, word, why })
+    };
+    written.iter().flat_map(|scenario| scenario.tag_values("needs").filter_map(move |word| of(scenario, word))).collect()
+}
+
+/// Reads the features below a folder, and no others.
+///
+/// # Errors
+/// Everything that is wrong with them, not only the first.
+pub fn read_folder(folder: &Path) -> Result<Vec<Written>, Vec<FeatureError>> {
+    let mut texts = Vec::new();
+    let errors = below(folder, &mut texts).err().into_iter().collect();
+    all(texts, errors)
+}
+
+fn all(mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Written>, Vec<FeatureError>> {
+    texts.sort();
+    let mut written = Vec::new();
+    for (file, text) in &texts {
+        match parse(file, text) {
+            Ok(scenarios) => written.extend(scenarios),
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    if errors.is_empty() { Ok(written) } else { Err(errors) }
+}
+
+/// Scenarios as plain data, each once: with the requirements that their tags and their steps name.
+pub fn tags(written: &[Written]) -> Vec<ScenarioTags> {
+    let mut scenarios: Vec<ScenarioTags> = Vec::new();
+    for scenario in written {
+        let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
+        let tags = scenario.tags.iter().cloned().chain(named).collect();
+        let one = ScenarioTags { feature: scenario.file.clone(), line: scenario.line, name: scenario.name.clone(), tags };
+        if !scenarios.iter().any(|other| other.feature == one.feature && other.line == one.line && other.name == one.name) {
+            scenarios.push(one);
+        }
+    }
+    scenarios
+}
+
+fn embedded(folder: &Dir<'_>, into: &mut Vec<(String, String)>) {
+    for file in folder.files().filter(|file| file.path().extension().is_some_and(|e| e == "feature")) {
+        let text = file.contents_utf8().unwrap_or_default().to_owned();
+        into.push((format!("features/{}", file.path().display()), text));
+    }
+    for folder in folder.dirs() {
+        embedded(folder, into);
+    }
+}
+
+fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureError> {
+    let unreadable = |error: std::io::Error| FeatureError::Unreadable { file: path.display().to_string(), why: error.to_string() };
+    if path.is_file() {
+        into.push((path.display().to_string(), std::fs::read_to_string(path).map_err(unreadable)?));
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?.path();
+        if entry.is_dir() || entry.extension().is_some_and(|e| e == "feature") {
+            below(&entry, into)?;
+        }
+    }
+    Ok(())
+}
+
+/// The suites that scenarios belong to.
+pub fn suites(written: &[Written]) -> Vec<String> {
+    let mut suites: Vec<String> = written.iter().map(|scenario| scenario.suite.clone()).collect();
+    suites.sort();
+    suites.dedup();
+    suites
+}
+
+/// Parses one feature.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> {
+    let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
+    let feature = Feature::parse(text, GherkinEnv::default())
+        .map_err(|error| not_gherkin(error.to_string()))?
+        .expand_examples()
+        .map_err(|error| not_gherkin(error.to_string()))?;
+    let suite = suite_of(file, &feature.tags);
+    let background: Vec<Step> = feature.background.iter().flat_map(|background| background.steps.clone()).collect();
+    let ruled = feature.rules.iter().flat_map(|rule| {
+        let background: Vec<Step> =
+            background.iter().cloned().chain(rule.background.iter().flat_map(|background| background.steps.clone())).collect();
+        rule.scenarios.iter().map(move |scenario| (background.clone(), rule.tags.clone(), scenario))
+    });
+    let plain = feature.scenarios.iter().map(|scenario| (background.clone(), Vec::new(), scenario));
+    let mut errors = Vec::new();
+    let mut written = Vec::new();
+    for (background, more_tags, scenario) in plain.chain(ruled) {
+        let tags = feature.tags.iter().chain(&more_tags).chain(&scenario.tags).cloned().collect();
+        match one(file, &suite, tags, background, scenario) {
+            Ok(scenario) => written.push(scenario),
+            Err(wrong) => errors.extend(wrong),
+        }
+    }
+    if errors.is_empty() { Ok(written) } else { Err(errors) }
+}
+
+fn one(file: &str, suite: &str, tags: Vec<String>, background: Vec<Step>, scenario: &Scenario) -> Result<Written, Vec<FeatureError>> {
+    let mut errors = Vec::new();
+    let mut steps = Vec::new();
+    for mut step in background.into_iter().chain(scenario.steps.iter().cloned()) {
+        let names = split_requirement(&mut step.value);
+        if !is_known(suite, &step) {
+            let nearest = nearest_pattern(suite, &step.value);
+            errors.push(FeatureError::UnknownStep { file: file.to_owned(), line: step.position.line, text: step.value.clone(), nearest });
+        }
+        steps.push(WrittenStep { step, names });
+    }
+    let written =
+        Written { file: file.to_owned(), line: scenario.position.line, name: scenario.name.clone(), suite: suite.to_owned(), tags, steps };
+    if written.requirements().is_empty() {
+        errors.push(FeatureError::NoRequirement { file: file.to_owned(), line: written.line, name: written.name.clone() });
+    }
+    if errors.is_empty() { Ok(written) } else { Err(errors) }
+}
+
+/// Takes `LC-TIME-3: ` off the front of a step's text.
+fn split_requirement(text: &mut String) -> Option<RequirementId> {
+    static PREFIX: OnceLock<Regex> = OnceLock::new();
+    let prefix = PREFIX.get_or_init(|| Regex::new(r"^([A-Z]{2,}(?:-[A-Z]+)?-[0-9]+[a-z]?): ").expect("a fixed pattern"));
+    let (id, end) = prefix.captures(text).map(|found| (found[1].parse().ok(), found[0].len()))?;
+    text.drain(..end);
+    id
+}
+
+/// Whether the suite's vocabulary has that step.
+fn is_known(suite: &str, step: &Step) -> bool {
+    match side(suite) {
+        Side::Orchestrator => is_gate_step(&step.value),
+        Side::Manager | Side::Store => matches!(step_collection().find(step), Ok(Some(_))),
+    }
+}
+
+/// The side that a suite judges.
+pub(crate) fn side(suite: &str) -> Side {
+    contract::suite(suite).map_or(Side::Manager, |suite| suite.side)
+}
+
+fn nearest_pattern(suite: &str, text: &str) -> &'static str {
+    let patterns: Vec<&'static str> = match side(suite) {
+        Side::Orchestrator => GATE_STEPS.iter().map(|step| step.pattern).collect(),
+        Side::Manager | Side::Store => steps().map(|step| step.pattern).collect(),
+    };
+    patterns
+        .into_iter()
+        .max_by(|a, b| strsim::normalized_damerau_levenshtein(text, a).total_cmp(&strsim::normalized_damerau_levenshtein(text, b)))
+        .unwrap_or_default()
+}
+
+fn suite_of(file: &str, tags: &[String]) -> String {
+    let tagged = tags.iter().find_map(|tag| tag.strip_prefix("suite:"));
+    let folder = Path::new(file).parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str());
+    tagged.or(folder.filter(|name| SUITES.iter().any(|suite| suite.name == *name))).unwrap_or(SUITES[0].name).to_owned()
+}
+
+impl FeatureError {
+    /// The file, and the line in it where that is known.
+    pub fn place(&self) -> (&str, Option<usize>) {
+        match self {
+            FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
+            FeatureError::UnknownStep { file, line, .. }
+            | FeatureError::UnknownNeed { file, line, .. }
+            | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
+        }
+    }
+}
+
+impl Written {
+    /// What the scenario itself needs of a system.
+    pub fn needs(&self) -> impl Iterator<Item = Need> {
+        self.tag_values("needs").filter_map(|word| word.parse().ok())
+    }
+
+    /// The requirements that the scenario is tagged with, in the order written. The first is what its steps judge.
+    pub fn requirements(&self) -> Vec<RequirementId> {
+        self.tags.iter().filter_map(|tag| tag.parse().ok()).collect()
+    }
+
+    /// The value of a tag `@name:value`.
+    pub fn tag_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.tags.iter().filter_map(move |tag| tag.strip_prefix(name)?.strip_prefix(':'))
+    }
+
+    /// Whether the scenario has that tag.
+    pub fn has_tag(&self, name: &str) -> bool {
+        self.tags.iter().any(|tag| tag == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_embedded_features_read_without_a_fault() {
+        let written = read(&[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+        assert!(written.len() > 80);
+    }
+
+    #[test]
+    fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
+        let text = "Feature: f\n  @LC-CREATE-1\n  Scenario: s\n    Given session \"A\" is startd\n";
+        let errors = parse("mine.feature", text).unwrap_err();
+        assert_eq!(
+            errors[0].to_string(),
+            "mine.feature:4: no such step: `session \"A\" is startd`; did you mean `session {string} is started`? `passmuster steps` lists them all"
+        );
+    }
+
+    #[test]
+    fn a_need_that_there_is_not_is_no_need_that_is_met() {
+        let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Given session \"A\" is started\n";
+        let error = unknown_needs(&parse("mine.feature", text).unwrap())[0].to_string();
+        assert!(
+            error.starts_with("mine.feature:3: the scenario \"s\" has the tag @needs:end_sesion") && error.contains("`end_session`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_step_may_name_its_requirement() {
+        let mut text = "LC-TIME-3: nothing is left".to_owned();
+        assert_eq!(split_requirement(&mut text), "LC-TIME-3".parse().ok());
+        assert_eq!(text, "nothing is left");
+    }
+}

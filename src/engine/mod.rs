@@ -1,0 +1,267 @@
+//! The runner: read the features, plan, play, judge. It emits events and never prints.
+pub(crate) mod control;
+pub mod features;
+pub mod matrix;
+pub mod plan;
+pub mod scenario;
+pub(crate) mod simulated;
+pub(crate) mod system;
+pub(crate) mod vocabulary;
+pub mod worker;
+pub(crate) mod world;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use crate::profile::{Choice, Profiles};
+use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
+use crate::sut::manifest::Manifest;
+use crate::trace::Record;
+
+use crate::results::baseline::{Baseline, Place};
+use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict, round_of};
+use crate::results::{judge_by, names, requirement_results};
+use crate::suites::orchestrator::gate::Orchestrator;
+use crate::suites::orchestrator::reference::OrchestratorFault;
+use features::{FeatureError, Written};
+use plan::{Fate, Planned, Selection, plan};
+use scenario::{Played, unplayed};
+
+pub use simulated::Reference;
+use worker::Task;
+pub use worker::{WORKER, worker as run_worker};
+
+/// How long a scenario may take when nobody says otherwise.
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
+
+/// Stands for the flag that names a scenario.
+pub const SCENARIO: &str = "{scenario}";
+
+/// What to verify.
+pub enum Subject {
+    /// The built-in reference, in virtual time.
+    Reference(Reference),
+    /// The system of a manifest, on real processes.
+    Manifest(Box<Manifest>),
+    /// The reference orchestrator, in virtual time; with a defect where one is named.
+    ReferenceOrchestrator(Option<&'static OrchestratorFault>),
+    /// An orchestrator, on real processes.
+    Orchestrator(Box<Orchestrator>),
+}
+
+/// How to verify it.
+pub struct Options {
+    /// What to choose.
+    pub selection: Selection,
+    /// Folders of further features.
+    pub features: Vec<PathBuf>,
+    /// The profile set.
+    pub profiles: Choice,
+    /// The version of the spec to judge by.
+    pub spec_version: SpecVersion,
+    /// Scenarios at a time; on real processes they mostly wait. `None`: six a core.
+    pub jobs: Option<usize>,
+    /// How often each scenario runs.
+    pub repeat: usize,
+    /// Whether the harness first proves, on real processes, that it would see what it must.
+    pub control: bool,
+    /// The failures that are known.
+    pub baseline: Option<Baseline>,
+    /// Stop at the first failure.
+    pub fail_fast: bool,
+    /// Keep the sandboxes.
+    pub keep_sandbox: bool,
+    /// The time limit of each scenario.
+    pub time_limit: Duration,
+    /// Becomes true when the run is to end early.
+    pub interrupted: watch::Receiver<bool>,
+    /// The command line that repeats one scenario, with [`SCENARIO`] where the flag that names it goes.
+    pub repro: String,
+}
+
+impl Default for Options {
+    /// Everything, once, with the profiles of the spec.
+    fn default() -> Self {
+        Self {
+            selection: Selection::default(),
+            features: Vec::new(),
+            profiles: Choice::Spec,
+            spec_version: SpecVersion::NEWEST,
+            jobs: None,
+            repeat: 1,
+            control: false,
+            baseline: None,
+            fail_fast: false,
+            keep_sandbox: false,
+            time_limit: TIME_LIMIT,
+            interrupted: watch::channel(false).1,
+            repro: format!("passmuster verify {SCENARIO}"),
+        }
+    }
+}
+
+/// What came of a run.
+pub struct Outcome {
+    /// The report.
+    pub report: Report,
+    /// The trace of every scenario that ran, by its key.
+    pub traces: BTreeMap<String, Vec<Record>>,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+/// What would run: the features, read and planned.
+///
+/// # Errors
+/// Everything that is wrong with the features.
+pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
+    Ok(planned(subject, &features::read(&options.features)?, options))
+}
+
+/// What would run of features that were read.
+fn planned(subject: &Subject, written: &[Written], options: &Options) -> Vec<Planned> {
+    let written: Vec<Written> = written.iter().filter(|scenario| is_in(scenario, options.spec_version)).cloned().collect();
+    let capabilities = match subject {
+        Subject::Reference(reference) => simulated::capabilities(reference),
+        Subject::Manifest(manifest) => system::capabilities(manifest),
+        Subject::ReferenceOrchestrator(_) => crate::suites::orchestrator::gate::capabilities(true),
+        Subject::Orchestrator(_) => crate::suites::orchestrator::gate::capabilities(false),
+    };
+    plan(&written, Registry::embedded(), &capabilities, &options.selection)
+}
+
+/// Whether a version of the spec states any of the requirements that a scenario exercises. Ids of one's own always count.
+fn is_in(scenario: &Written, version: SpecVersion) -> bool {
+    let stated = |id: &RequirementId| Registry::embedded().get(id).is_none_or(|requirement| requirement.is_in(version));
+    scenario.requirements().iter().any(stated)
+}
+
+/// Runs what was planned.
+pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Outcome {
+    let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
+    let (to_run, mut results, unmapped) = divided(planned);
+    let repeated: Vec<Planned> = (1..=options.repeat.max(1))
+        .flat_map(|round| {
+            to_run.iter().cloned().map(move |mut planned| {
+                if round > 1 {
+                    planned.key = format!("{}@{round}", planned.key);
+                }
+                planned
+            })
+        })
+        .collect();
+    let control = match subject {
+        Subject::Manifest(_) if options.control && !repeated.is_empty() => Some(control::check(&repeated, options)),
+        _ => None,
+    };
+    emit(Event::Planned { scenarios: repeated.len() });
+    let played = match subject {
+        Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
+        Subject::Manifest(manifest) => {
+            let task = |planned| Task { planned, system: worker::System::Manager(manifest.path.clone()) };
+            worker::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
+        }
+        Subject::ReferenceOrchestrator(fault) => crate::suites::orchestrator::gate::rehearse(&repeated, *fault, profiles),
+        Subject::Orchestrator(orchestrator) => {
+            let task = |planned| Task { planned, system: worker::System::Orchestrator((**orchestrator).clone()) };
+            worker::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
+        }
+    };
+    let interrupted = *options.interrupted.borrow();
+    let mut traces = BTreeMap::new();
+    for Played { mut result, trace } in played {
+        judge_by(&mut result, Registry::embedded(), options.spec_version);
+        for finding in &mut result.findings {
+            finding.repro = options.repro.replace(SCENARIO, &format!("--scenario '{}'", round_of(&result.key).0));
+        }
+        traces.insert(result.key.clone(), trace);
+        results.push(result);
+    }
+    let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
+    results.sort_by_key(|result| order.get(round_of(&result.key).0).copied().unwrap_or(usize::MAX));
+    let mut report = Report {
+        schema: SCHEMA.into(),
+        tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
+        spec_version: options.spec_version.to_string(),
+        system: about(subject),
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        started_at: started_at.to_string(),
+        duration_ms: began.elapsed().as_millis() as u64,
+        seed: 0,
+        control,
+        baseline: None,
+        summary: Summary::of(results.iter().map(|result| result.verdict)),
+        requirements: requirement_results(in_scope(subject, options, &results), &results, &unmapped),
+        scenarios: results,
+    };
+    if let Some(baseline) = &options.baseline {
+        baseline.apply(&mut report, &places(subject, options), jiff::Zoned::now().date());
+    }
+    Outcome { report, traces, interrupted }
+}
+
+/// Every scenario that the system could be asked to play, chosen or not: what a baseline may be about.
+pub fn places(subject: &Subject, options: &Options) -> Vec<Place> {
+    let all = Options { features: options.features.clone(), ..Options::default() };
+    let planned = prepare(subject, &all).unwrap_or_default();
+    planned.into_iter().map(|it| Place { requirements: it.written.requirements(), key: it.key, agent: it.agent }).collect()
+}
+
+/// What runs, the results of what does not, and the requirements whose operations the system does not map.
+fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMap<RequirementId, String>) {
+    let (mut to_run, mut results, mut unmapped) = (Vec::new(), Vec::new(), BTreeMap::new());
+    for planned in planned {
+        match planned.fate.clone() {
+            Fate::Run => to_run.push(planned),
+            Fate::Skip(why) => results.push(unplayed(&planned, Verdict::Skipped, Some(why), Vec::new())),
+            Fate::Lacks { requirement, what } => {
+                results.push(unplayed(&planned, Verdict::Skipped, Some(what.clone()), Vec::new()));
+                unmapped.insert(requirement, format!("the system claims the suite `{}`, but {what}", planned.written.suite));
+            }
+        }
+    }
+    (to_run, results, unmapped)
+}
+
+/// The requirements that a run is about: those for its party of the suites chosen, else claimed; of those, the ones asked
+/// for. And whatever else something was found of.
+fn in_scope(subject: &Subject, options: &Options, results: &[ScenarioResult]) -> Vec<&'static Requirement> {
+    let chosen = &options.selection;
+    let claimed = match subject {
+        Subject::Reference(reference) => simulated::capabilities(reference).suites,
+        Subject::Manifest(manifest) => manifest.suites.clone(),
+        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => crate::suites::orchestrator::gate::capabilities(true).suites,
+    };
+    let party = match subject {
+        Subject::Reference(_) | Subject::Manifest(_) => Party::Manager,
+        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => Party::Orchestrator,
+    };
+    let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
+    let is_asked_for = |requirement: &Requirement| {
+        requirement.party == party
+            && suites.contains(&requirement.suite)
+            && (chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
+    };
+    let is_found = |requirement: &Requirement| results.iter().any(|scenario| names(scenario, &requirement.id));
+    Registry::embedded()
+        .iter()
+        .filter(|requirement| requirement.is_in(options.spec_version))
+        .filter(|requirement| is_asked_for(requirement) || is_found(requirement))
+        .collect()
+}
+
+fn about(subject: &Subject) -> System {
+    match subject {
+        Subject::Reference(_) => {
+            System { name: "reference".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
+        }
+        Subject::Manifest(manifest) => system::about(manifest),
+        Subject::ReferenceOrchestrator(_) => {
+            System { name: "reference orchestrator".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
+        }
+        Subject::Orchestrator(orchestrator) => crate::suites::orchestrator::gate::about(orchestrator),
+    }
+}

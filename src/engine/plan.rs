@@ -1,0 +1,252 @@
+//! What would run, and why the rest would not: decided before anything is started.
+
+use std::collections::BTreeMap;
+
+use cucumber::gherkin::tagexpr::TagOperation;
+use cucumber::tag::Ext as _;
+
+use crate::contract::{AgentKind, OperationSpec, suite};
+use crate::spec::{Need, Registry, RequirementId};
+use crate::sut::{Announces, Offer};
+
+use super::features::Written;
+
+/// What a system offers, as far as it is known before it is started.
+pub struct Capabilities {
+    /// The suites that it claims.
+    pub suites: Vec<String>,
+    /// The agents that it manages.
+    pub agents: Vec<AgentKind>,
+    /// The operations that it offers.
+    pub offer: Box<dyn Fn(&'static OperationSpec) -> Offer>,
+    /// How it announces.
+    pub announces: Announces,
+    /// Whether it can be killed and started again.
+    pub can_restart: bool,
+    /// Whether whoever works on a call can be killed.
+    pub can_kill: bool,
+    /// Whether a session's record has a known place.
+    pub has_record: bool,
+    /// One agent process per: `session`, `turn` or `shared`.
+    pub processes: String,
+    /// Whether it runs in virtual time.
+    pub is_virtual: bool,
+}
+
+/// What to choose from the features.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only these suites; empty: those that the system claims.
+    pub suites: Vec<String>,
+    /// Only these agents.
+    pub agents: Vec<AgentKind>,
+    /// Only scenarios of these requirements.
+    pub requirements: Vec<RequirementId>,
+    /// Only scenarios whose tags fit.
+    pub tags: Option<TagOperation>,
+    /// Only scenarios of these keys.
+    pub scenarios: Vec<String>,
+    /// Shard K of N (from 1).
+    pub shard: Option<(u64, u64)>,
+}
+
+/// A scenario with its agent: one thing to run.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Unique in the run, stable over runs: `suite/feature/slug[agent]`.
+    pub key: String,
+    /// The scenario.
+    pub written: Written,
+    /// The agent on its axis.
+    pub agent: Option<AgentKind>,
+    /// The agents that the system manages, the scenario's own first.
+    pub agents: Vec<AgentKind>,
+    /// Whether it runs.
+    pub fate: Fate,
+}
+
+/// Whether a scenario runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It runs.
+    Run,
+    /// It does not, for that reason.
+    Skip(String),
+    /// It does not, because the system lacks what it claims: that requirement fails.
+    Lacks {
+        /// The requirement that needs it.
+        requirement: RequirementId,
+        /// What is lacking.
+        what: String,
+    },
+}
+
+/// Plans the scenarios that a selection chooses, in the order of the features.
+pub fn plan(written: &[Written], registry: &Registry, system: &Capabilities, selection: &Selection) -> Vec<Planned> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut planned = Vec::new();
+    for scenario in written {
+        for agent in axis(scenario, &system.agents) {
+            let mut key = key(scenario, agent);
+            let count = seen.entry(key.clone()).or_default();
+            *count += 1;
+            if *count > 1 {
+                key = format!("{key}#{count}");
+            }
+            if !chosen(scenario, agent, &key, system, selection) {
+                continue;
+            }
+            let first = agent.or_else(|| fixed_agent(scenario));
+            let mut agents = system.agents.clone();
+            if let Some(first) = first {
+                agents.retain(|other| *other != first);
+                agents.insert(0, first);
+            }
+            let fate = fate(scenario, first, registry, system);
+            planned.push(Planned { key, written: scenario.clone(), agent: first, agents, fate });
+        }
+    }
+    planned
+}
+
+/// The agents that a scenario runs with: all of them with `@each-agent`, else one or none in particular.
+fn axis(scenario: &Written, agents: &[AgentKind]) -> Vec<Option<AgentKind>> {
+    if scenario.has_tag("each-agent") { agents.iter().copied().map(Some).collect() } else { vec![None] }
+}
+
+fn fixed_agent(scenario: &Written) -> Option<AgentKind> {
+    scenario.tag_values("agent").find_map(|word| word.parse().ok())
+}
+
+fn key(scenario: &Written, agent: Option<AgentKind>) -> String {
+    let feature = super::features::stem(&scenario.file);
+    let slug: String = scenario.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
+    let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    match agent {
+        Some(agent) => format!("{}/{feature}/{slug}[{agent}]", scenario.suite),
+        None => format!("{}/{feature}/{slug}", scenario.suite),
+    }
+}
+
+fn chosen(scenario: &Written, agent: Option<AgentKind>, key: &str, system: &Capabilities, selection: &Selection) -> bool {
+    let suites = if selection.suites.is_empty() { &system.suites } else { &selection.suites };
+    let agent = agent.or_else(|| fixed_agent(scenario));
+    suites.contains(&scenario.suite)
+        && (selection.agents.is_empty() || agent.is_none_or(|agent| selection.agents.contains(&agent)))
+        && (selection.requirements.is_empty() || scenario.requirements().iter().any(|id| selection.requirements.contains(id)))
+        && selection.tags.as_ref().is_none_or(|tags| tags.eval(&scenario.tags))
+        && (selection.scenarios.is_empty() || selection.scenarios.iter().any(|wanted| wanted == key))
+        && selection.shard.is_none_or(|(shard, of)| hash(key) % of == shard - 1)
+}
+
+/// FNV-1a: the same key lands in the same shard on every machine and in every version.
+pub(crate) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, system: &Capabilities) -> Fate {
+    if let Some(agent) = agent.filter(|agent| !system.agents.contains(agent)) {
+        return Fate::Skip(format!("the manifest does not list the agent {agent}"));
+    }
+    if scenario.has_tag("virtual") && !system.is_virtual {
+        return Fate::Skip("needs virtual time, which a system of real processes does not have".into());
+    }
+    if scenario.has_tag("stream") && !system.announces.by_stream {
+        return Fate::Skip("the system offers no stream of announcements".into());
+    }
+    let own = scenario.needs().map(|need| (None, need));
+    let required = scenario.requirements().into_iter().filter_map(|id| registry.get(&id));
+    let required = required.flat_map(|requirement| requirement.needs.iter().map(|need| (Some(&requirement.id), *need)));
+    let operations = suite(&scenario.suite).map(|suite| suite.operations).unwrap_or_default();
+    for (requirement, need) in own.chain(required) {
+        let lacks = |what: String, optional: bool| match requirement {
+            Some(requirement) if !optional => Fate::Lacks { requirement: requirement.clone(), what },
+            _ => Fate::Skip(what),
+        };
+        match need {
+            Need::Operation(name) => {
+                let operation = OperationSpec::find(operations, name);
+                if let Some(operation) = operation.filter(|operation| !(system.offer)(operation).offered) {
+                    return lacks(format!("the manifest maps no `{need}`"), operation.optional);
+                }
+            }
+            Need::Announcements if !(system.announces.by_stream || system.announces.by_waiting) => {
+                return lacks("the manifest maps no announcements: neither `wait_events` nor `[events.turn_completed]`".into(), false);
+            }
+            Need::Serve if !system.can_restart => {
+                return Fate::Skip("the manifest has no `[serve]` that could be killed and started again".into());
+            }
+            Need::Record if !system.has_record => {
+                return Fate::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
+            }
+            Need::Kill if !system.can_kill => {
+                return Fate::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
+            }
+            Need::ProcessPerSession if system.processes != "session" => {
+                return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes));
+            }
+            Need::Agent(agent) if !system.agents.contains(&agent) => {
+                return Fate::Skip(format!("the manifest does not list the agent {agent}"));
+            }
+            Need::Announcements | Need::Serve | Need::Record | Need::Kill | Need::ProcessPerSession | Need::Agent(_) => {}
+        }
+    }
+    Fate::Run
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::features;
+
+    fn system() -> Capabilities {
+        Capabilities {
+            suites: vec!["lifecycle".into(), "codex-observability".into()],
+            agents: AgentKind::ALL.to_vec(),
+            offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
+            announces: Announces { by_waiting: true, by_stream: true },
+            can_restart: true,
+            can_kill: true,
+            has_record: true,
+            processes: "session".into(),
+            is_virtual: true,
+        }
+    }
+
+    fn keys(selection: &Selection) -> Vec<String> {
+        let written = features::read(&[]).unwrap();
+        plan(&written, Registry::embedded(), &system(), selection).into_iter().map(|planned| planned.key).collect()
+    }
+
+    #[test]
+    fn keys_are_unique_and_shards_are_a_partition() {
+        let all = keys(&Selection::default());
+        let mut sharded: Vec<_> = (1..=3).flat_map(|k| keys(&Selection { shard: Some((k, 3)), ..Selection::default() })).collect();
+        let mut sorted = all.clone();
+        sorted.sort();
+        sharded.sort();
+        assert_eq!(sharded, sorted);
+        sorted.dedup();
+        assert_eq!(sorted.len(), all.len());
+    }
+
+    #[test]
+    fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
+        let written = features::read(&[]).unwrap();
+        let lacking = Capabilities {
+            announces: Announces { by_waiting: false, by_stream: false },
+            can_restart: false,
+            is_virtual: false,
+            ..system()
+        };
+        let planned = plan(&written, Registry::embedded(), &lacking, &Selection::default());
+        let fate = |id: &str| {
+            let id: RequirementId = id.parse().unwrap();
+            planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.fate.clone())
+        };
+        assert!(matches!(fate("CX-3"), Some(Fate::Lacks { .. })));
+        assert!(matches!(fate("LC-RESTART-1"), Some(Fate::Skip(_))));
+        assert!(matches!(fate("CX-9"), Some(Fate::Skip(_))));
+        assert_eq!(fate("LC-CREATE-1"), Some(Fate::Run));
+    }
+}

@@ -1,0 +1,176 @@
+//! One scenario: its steps are played, what is true at its end is looked at, the trace is judged.
+
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Duration;
+
+use cucumber::gherkin::StepType;
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{AgentKind, Side};
+use crate::engine::world::{Found, Stop, World};
+use crate::profile::Profiles;
+use crate::results::verdict_of;
+use crate::spec::Registry;
+use crate::suites::manager::rules;
+use crate::sut::recorder::Recorder;
+use crate::trace::settings::Settings;
+use crate::trace::timeline::contradicted;
+use crate::trace::{Entry, Log, Record};
+
+use super::features::{side, step_collection};
+use super::plan::Planned;
+use crate::results::model::{Finding, ScenarioResult, Verdict};
+
+/// What came of a scenario, with its trace.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Played {
+    /// The result.
+    pub result: ScenarioResult,
+    /// Everything that was recorded.
+    pub trace: Vec<Record>,
+}
+
+/// What must pass besides a limit for it to be over.
+const LONGER: Duration = Duration::from_millis(1);
+
+/// Plays a scenario's steps in a world that is ready, looks at the truth, judges the trace.
+pub async fn play(
+    planned: &Planned,
+    mut world: World,
+    driver: Rc<Recorder>,
+    log: &Log,
+    settings: &Settings,
+    time_limit: Duration,
+) -> Played {
+    let stop = match tokio::time::timeout(time_limit, steps(planned, &mut world)).await {
+        Ok(stop) => stop,
+        Err(_) => Some(Stop::CouldNotTest(format!("the scenario took longer than its time limit of {} s", time_limit.as_secs()))),
+    };
+    world.look_at_the_end().await;
+    // What was said last may be about to come true, and the harness is about to end everything: only time shows whether it lied.
+    if !standing(planned, &log.records(), settings).is_empty() {
+        tokio::time::sleep(settings.limits.settle + LONGER).await;
+    }
+    let stderr = driver.driver().stderr_tail();
+    driver.stop_listening().await;
+    for remark in driver.driver().close().await {
+        log.push(Entry::Note { text: remark });
+    }
+    let trace = log.records();
+    let result = judged(planned, &world, stop, &trace, settings, &stderr, log.clock().elapsed_ms());
+    Played { result, trace }
+}
+
+/// The result of a scenario that never ran.
+pub fn unplayed(planned: &Planned, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
+    ScenarioResult {
+        key: planned.key.clone(),
+        name: planned.written.name.clone(),
+        feature: format!("{}:{}", planned.written.file, planned.written.line),
+        suite: planned.written.suite.clone(),
+        agent: planned.agent,
+        tags: planned.written.tags.clone(),
+        requirements: planned.written.requirements(),
+        verdict,
+        expected: None,
+        reason,
+        duration_ms: 0,
+        findings,
+    }
+}
+
+async fn steps(planned: &Planned, world: &mut World) -> Option<Stop> {
+    for written in &planned.written.steps {
+        world.begin_step(&format!("{} {}", written.step.keyword.trim(), written.step.value), written.names.clone(), written.step.ty);
+        let Ok(Some((run, _, _, context))) = step_collection().find(&written.step) else {
+            return Some(Stop::CouldNotTest(format!("the step `{}` is not in the vocabulary", written.step.value)));
+        };
+        if let Err(panic) = AssertUnwindSafe(run(world, context)).catch_unwind().await {
+            let what = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic");
+            return Some(Stop::CouldNotTest(format!("the harness failed in `{}`: {what}", written.step.value)));
+        }
+        if let Some(stop) = world.stopped() {
+            return Some(match stop {
+                Stop::Blocked(why) => Stop::Blocked(format!("{}: {why}", written.step.value)),
+                stop => stop,
+            });
+        }
+    }
+    debug_assert!(planned.written.steps.iter().any(|step| step.step.ty == StepType::Then), "a scenario without a Then judges nothing");
+    None
+}
+
+/// What breaks the standing invariants. They are those of running sessions; a store runs none.
+fn standing(planned: &Planned, trace: &[Record], settings: &Settings) -> Vec<rules::Judged> {
+    match side(&planned.written.suite) {
+        Side::Store => Vec::new(),
+        _ => rules::judge(trace, settings),
+    }
+}
+
+fn judged(
+    planned: &Planned,
+    world: &World,
+    stop: Option<Stop>,
+    trace: &[Record],
+    settings: &Settings,
+    stderr: &str,
+    took: u64,
+) -> ScenarioResult {
+    let mut found: Vec<Found> = world.found().to_vec();
+    for (rule, contradiction) in standing(planned, trace, settings) {
+        if found.iter().any(|other| other.requirement == contradiction.requirement) {
+            continue;
+        }
+        found.push(Found {
+            requirement: contradiction.requirement,
+            message: contradiction.message,
+            claimed: contradiction.claimed,
+            truth: contradiction.truth,
+            step: format!("standing invariant `{rule}`"),
+            session: contradiction.session,
+            last: contradiction.records.into_iter().max().unwrap_or(trace.len().saturating_sub(1)),
+        });
+    }
+    let findings: Vec<Finding> = found
+        .into_iter()
+        .map(|found| Finding {
+            trace: found.session.as_ref().map(|id| contradicted(trace, id.as_str(), found.last, &found.requirement)).unwrap_or_default(),
+            stderr: stderr.to_owned(),
+            repro: String::new(),
+            requirement: found.requirement,
+            message: found.message,
+            claimed: found.claimed,
+            truth: found.truth,
+            step: found.step,
+        })
+        .collect();
+    let (verdict, reason) = verdict(&findings, stop);
+    ScenarioResult { duration_ms: took, ..unplayed(planned, verdict, reason, findings) }
+}
+
+/// Findings decide; without any, why the scenario stopped.
+fn verdict(findings: &[Finding], stop: Option<Stop>) -> (Verdict, Option<String>) {
+    let (stopped, reason) = match stop {
+        None => (Verdict::Passed, None),
+        Some(Stop::Blocked(why)) => (Verdict::Blocked, Some(why)),
+        Some(Stop::Skipped(why)) => (Verdict::Skipped, Some(why)),
+        Some(Stop::CouldNotTest(why)) => (Verdict::CouldNotTest, Some(why)),
+    };
+    match verdict_of(findings, Registry::embedded()) {
+        Verdict::Passed => (stopped, reason),
+        found => (found, reason),
+    }
+}
+
+/// The first line of a scenario's trace.
+pub fn meta(planned: &Planned, system: &str, profiles: &Profiles) -> Entry {
+    Entry::Meta {
+        system: system.to_owned(),
+        spec: crate::spec::VERSION.to_owned(),
+        scenario: planned.key.clone(),
+        profiles: AgentKind::ALL.into_iter().map(|agent| (agent, profiles.set_name(agent).to_owned())).collect(),
+    }
+}

@@ -1,0 +1,389 @@
+//! Scenarios on real processes: each in a worker process of its own, which takes everything it started with it when it
+//! ends or when the harness does.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use rustix::process::getppid;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::watch;
+
+use crate::contract::suite;
+use crate::core::clock::Clock;
+use crate::engine::world::{Ground, World, WorldOptions};
+use crate::fakes::cast::Cast;
+use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more, starting};
+use crate::fakes::stage::Stage;
+use crate::profile::{Choice, Profiles};
+use crate::spec::Registry;
+use crate::sut::manifest::Manifest;
+use crate::sut::recorder::Recorder;
+use crate::sut::running::Exit;
+use crate::sut::sandbox;
+use crate::sut::sandbox::{Sandbox, SandboxOptions};
+use crate::trace::{Entry, Log};
+
+use super::Options;
+use super::features;
+use super::plan::{Planned, Selection, plan};
+use super::scenario::{Played, meta, play, unplayed};
+use super::system::{capabilities, record, settings};
+use crate::results::model::{Event, Verdict, round_of};
+use crate::suites::orchestrator::gate;
+use crate::suites::orchestrator::gate::Orchestrator;
+
+/// Scenarios at a time for each core: they mostly wait.
+const JOBS_PER_CORE: usize = 6;
+
+/// How long a worker may take to clean up after its scenario's time limit.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// How long a worker that is told to end may take before it ends in the middle of whatever it does.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// The most that is kept of the traces of what did not pass, in bytes of JSON.
+const TRACES_LIMIT: usize = 64 << 20;
+
+/// How often the process table is looked at while something is on its way out: nothing tells of somebody else's child.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// What a worker is told: enough to plan the same scenario again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    /// What it is played on.
+    pub system: System,
+    /// The profile set, as on the command line.
+    pub profiles: String,
+    /// Folders of further features.
+    pub features: Vec<PathBuf>,
+    /// The scenario's key.
+    pub key: String,
+    /// Whether the sandbox is kept.
+    pub keep_sandbox: bool,
+    /// The scenario's time limit, in seconds.
+    pub time_limit_s: u64,
+}
+
+/// What a scenario is played on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum System {
+    /// The manager of a manifest.
+    Manager(PathBuf),
+    /// An orchestrator.
+    Orchestrator(Orchestrator),
+}
+
+/// The hidden command that a worker process runs.
+pub const WORKER: &str = "__scenario";
+
+/// A scenario and the system to play it on.
+pub(crate) struct Task {
+    pub(crate) planned: Planned,
+    pub(crate) system: System,
+}
+
+/// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
+pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
+    let job = Job {
+        system: System::Manager(PathBuf::new()),
+        profiles: options.profiles.to_string(),
+        features: options.features.clone(),
+        key: String::new(),
+        keep_sandbox: options.keep_sandbox,
+        time_limit_s: options.time_limit.as_secs(),
+    };
+    become_subreaper();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let played = runtime.block_on(pool(tasks, &job, options, emit));
+    // What a worker that was killed left behind.
+    ProcFs::end_descendants_of(std::process::id(), &[]);
+    sandbox::sweep();
+    played
+}
+
+/// The workers that live.
+type Crew = Rc<RefCell<BTreeSet<u32>>>;
+
+/// At most so many workers at a time; on an interruption no more, and those that run are told to end.
+async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
+    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let jobs = options.jobs.unwrap_or(JOBS_PER_CORE * cores);
+    let mut interrupted = options.interrupted.clone();
+    let (halt, halted) = watch::channel(false);
+    let mut stop = *interrupted.borrow();
+    let mut rest = tasks.into_iter().enumerate();
+    let mut running = futures::stream::FuturesUnordered::new();
+    let (crew, mut kept) = (Crew::default(), 0);
+    let mut played = Vec::new();
+    loop {
+        while !stop && running.len() < jobs {
+            let Some((at, Task { planned, system })) = rest.next() else { break };
+            emit(Event::ScenarioStarted { key: planned.key.clone() });
+            // A repetition is the same scenario, by the same key.
+            let key = round_of(&planned.key).0.to_owned();
+            let job = Job { key, system, ..job.clone() };
+            let (halted, crew) = (halted.clone(), crew.clone());
+            running.push(async move { (at, work(planned, job, halted, crew).await) });
+        }
+        if running.is_empty() {
+            return played;
+        }
+        tokio::select! {
+            Some(done) = running.next() => {
+                let (at, (mut done, size)): (usize, (Played, usize)) = done;
+                if matches!(done.result.verdict, Verdict::Passed | Verdict::Skipped) {
+                    // Nobody looks at it.
+                    done.trace = Vec::new();
+                } else if kept + size > TRACES_LIMIT {
+                    done.trace.truncate(1);
+                } else {
+                    kept += size;
+                }
+                emit(Event::ScenarioFinished { result: Box::new(done.result.clone()) });
+                stop |= options.fail_fast && done.result.verdict == Verdict::Failed;
+                played.push((at, done));
+            }
+            Ok(()) = interrupted.changed(), if !stop => {
+                stop = true;
+                halt.send_replace(true);
+            }
+        }
+    }
+}
+
+/// One scenario in one worker process. Gives what came of it, and how long the worker's answer was.
+async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, crew: Crew) -> (Played, usize) {
+    let broken = |why: String| (Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() }, 0);
+    let limit = Duration::from_secs(job.time_limit_s) + GRACE;
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return broken(format!("the harness cannot find its own program: {error}")),
+    };
+    let mut command = tokio::process::Command::new(program);
+    command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut worker = match starting().and_then(|_allowed| command.spawn()) {
+        Ok(worker) => worker,
+        Err(error) => return broken(format!("no worker process could be started: {error}")),
+    };
+    let pid = worker.id().expect("it was not waited for");
+    crew.borrow_mut().insert(pid);
+    let (mut stdin, mut stdout, mut stderr) = match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
+        (Some(stdin), Some(stdout), Some(stderr)) => (Some(stdin), stdout, stderr),
+        _ => return broken("a worker process without pipes".into()),
+    };
+    let mut line = serde_json::to_vec(&job).expect("a job is plain data");
+    line.push(b'\n');
+    if let Some(stdin) = stdin.as_mut() {
+        let _ = stdin.write_all(&line).await;
+    }
+    let mut listen = Box::pin(async move {
+        let (mut answer, mut complaint) = (Vec::new(), Vec::new());
+        // What could not be read is missing, and said so below.
+        let _ = tokio::join!(stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+        (answer, complaint)
+    });
+    let heard = tokio::select! {
+        heard = &mut listen => Some(heard),
+        _ = halted.wait_for(|halted| *halted) => {
+            // The worker ends everything and answers nothing.
+            if let Some(mut stdin) = stdin.take() {
+                let _ = stdin.write_all(HALT).await;
+            }
+            tokio::time::timeout(GRACE, &mut listen).await.ok()
+        }
+        () = tokio::time::sleep(limit) => None,
+    };
+    drop(stdin);
+    let mut exit = None;
+    if heard.is_some() {
+        exit = tokio::time::timeout(GRACE, worker.wait()).await.ok().and_then(Result::ok).map(Exit::from);
+    }
+    if exit.is_none() {
+        let _ = worker.kill().await;
+    }
+    crew.borrow_mut().remove(&pid);
+    if exit != Some(Exit::Code(0)) {
+        // Whatever the worker had under it fell to this process, a subreaper too.
+        let others: Vec<u32> = crew.borrow().iter().copied().collect();
+        ProcFs::end_descendants_of(std::process::id(), &others);
+    }
+    let Some((answer, complaint)) = heard else {
+        return broken(format!("the scenario did not end within {} s", limit.as_secs()));
+    };
+    match (serde_json::from_slice::<Played>(&answer), exit) {
+        (Ok(mut played), _) => {
+            played.result.key = planned.key;
+            (played, answer.len())
+        }
+        (Err(_), _) if *halted.borrow() => broken("interrupted".into()),
+        (Err(_), Some(exit)) if exit != Exit::Code(0) => {
+            let complaint = String::from_utf8_lossy(&complaint);
+            broken(format!("the scenario's worker process {exit}. {}", complaint.trim()).trim_end().to_owned())
+        }
+        (Err(error), _) => broken(format!("the scenario's worker process answered garbage: {error}")),
+    }
+}
+
+/// The worker's main: reads its job, plays it, answers, and leaves nothing behind.
+pub fn worker() -> ExitCode {
+    become_subreaper();
+    let mut line = String::new();
+    if std::io::stdin().lock().read_line(&mut line).is_err() {
+        return ExitCode::from(2);
+    }
+    let job: Job = match serde_json::from_str(&line) {
+        Ok(job) => job,
+        Err(error) => {
+            eprintln!("passmuster {WORKER} is not for people: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    // When the harness is gone, or tells us to, the pipe ends.
+    let (halt, mut halted) = watch::channel(false);
+    let (harness, orphaned) = (getppid(), Arc::new(AtomicBool::new(false)));
+    let is_orphan = orphaned.clone();
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        let _ = std::io::stdin().read_to_end(&mut said);
+        is_orphan.store(said != HALT, Ordering::Relaxed);
+        halt.send_replace(true);
+        std::thread::sleep(LAST_WORD);
+        leave_nothing();
+        std::process::exit(HALTED.into());
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let played = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let mut playing = std::pin::pin!(one(&job));
+        tokio::select! {
+            played = &mut playing => Some(played),
+            _ = halted.wait_for(|halted| *halted) => {
+                // First of all: the sandbox, which goes with the scenario, is not written to any more.
+                ProcFs::end_descendants_of(std::process::id(), &[]);
+                None
+            }
+        }
+    });
+    leave_nothing();
+    let Some(played) = played else {
+        if orphaned.load(Ordering::Relaxed) {
+            // Its own folders are left to whoever sees it dead; it closed its pipes on the way.
+            while getppid() == harness {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+            sandbox::sweep();
+        }
+        return ExitCode::from(HALTED);
+    };
+    let written = serde_json::to_writer(std::io::stdout().lock(), &played).is_ok() && std::io::stdout().flush().is_ok();
+    ExitCode::from(if written { 0 } else { 2 })
+}
+
+/// What the harness says to a worker that is to end; the end of the pipe without it says that the harness is gone.
+const HALT: &[u8] = b"halt\n";
+
+/// The exit status of a worker that was told to end.
+const HALTED: u8 = 3;
+
+/// Ends whatever runs under this worker and removes its sandbox. Nothing is started any more: another thread may be about to.
+fn leave_nothing() {
+    start_no_more();
+    ProcFs::end_descendants_of(std::process::id(), &[]);
+    sandbox::sweep_own();
+}
+
+/// Waits until nothing runs under this worker any more, at most so long.
+async fn all_ended(limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+async fn one(job: &Job) -> Played {
+    match prepared(job).await {
+        Ok(played) => played,
+        Err((planned, why)) => Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() },
+    }
+}
+
+/// Makes the sandbox, opens the system, plays the scenario, and ends whatever is left.
+async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
+    // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
+    let manifest = match &job.system {
+        System::Manager(path) => Some(Manifest::read(path).expect("the harness read the manifest")),
+        System::Orchestrator(_) => None,
+    };
+    let offered = manifest.as_ref().map_or_else(|| gate::capabilities(false), capabilities);
+    let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
+    let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
+    let written = features::read_for(&job.key, &job.features).expect("the harness read the features");
+    let selection = Selection { scenarios: vec![job.key.clone()], suites: features::suites(&written), ..Selection::default() };
+    let planned = plan(&written, Registry::embedded(), &offered, &selection).pop().expect("the harness planned it");
+
+    let failed = |why: String| (planned.clone(), why);
+    let options = SandboxOptions {
+        id: uuid::Uuid::new_v4().simple().to_string(),
+        profiles: (*profiles).clone(),
+        passmuster: std::env::current_exe().map_err(|error| failed(error.to_string()))?,
+        keep: job.keep_sandbox,
+    };
+    let sandbox = Rc::new(Sandbox::create(&options).map_err(|error| failed(format!("no sandbox: {error}")))?);
+    let time_limit = Duration::from_secs(job.time_limit_s);
+    let manifest = match (manifest, &job.system) {
+        (Some(manifest), _) => manifest,
+        (None, System::Orchestrator(orchestrator)) => {
+            return gate::play(&planned, orchestrator, &profiles, &sandbox, time_limit).await.map_err(failed);
+        }
+        (None, System::Manager(_)) => unreachable!("a manager's manifest was read"),
+    };
+    let log = Log::new(Clock::start());
+    log.push(meta(&planned, &manifest.name, &profiles));
+    let cast = Cast::new(log.clone());
+    let stage =
+        Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| failed(format!("no stage for the stand-ins: {error}")))?;
+    let settings = settings(&manifest, &profiles);
+    let driver =
+        crate::sut::open(&manifest, sandbox.clone()).await.map_err(|error| failed(format!("the system cannot be opened: {error}")))?;
+    let operations = suite(&planned.written.suite).map(|suite| suite.operations).unwrap_or_default();
+    let driver = Rc::new(Recorder::new(driver, operations, log.clone()));
+    driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| failed(format!("announcements: {error}")))?;
+    let world = World::new(WorldOptions {
+        log: log.clone(),
+        cast,
+        driver: driver.clone(),
+        ground: Ground::Real(sandbox.clone()),
+        processes: Rc::new(ProcFs),
+        profiles,
+        limits: settings.limits,
+        agents: planned.agents.clone(),
+        message_chars: manifest.message_chars(),
+        default_timeout_s: manifest.default_timeout_s,
+        record: record(&manifest, &sandbox),
+        requirement: planned.written.requirements()[0].clone(),
+    });
+    let mut played = play(&planned, world, driver, &log, &settings, time_limit).await;
+    if manifest.teardown.is_some() {
+        // What was told to end may take the time that ending may take.
+        all_ended(manifest.limits.end).await;
+    }
+    drop(stage);
+    let left = ProcFs::end_descendants_of(std::process::id(), &[]);
+    for process in left {
+        played.trace.push(log_entry(&log, Entry::Note { text: format!("litter: {process} was left running") }));
+    }
+    Ok(played)
+}
+
+fn log_entry(log: &Log, entry: Entry) -> crate::trace::Record {
+    log.push(entry);
+    log.records().pop().expect("it was just pushed")
+}

@@ -1,0 +1,71 @@
+//! `~/.codex/sessions/YYYY/MM/DD/rollout-….jsonl`.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::contract::TurnStatus;
+
+use super::{Format, Identity};
+
+/// Codex's path carries the time at which the thread was made, not the file's.
+pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
+    let began = session.began;
+    let day = began.strftime("%Y/%m/%d").to_string();
+    home.join(".codex/sessions").join(day).join(format!("rollout-{}-{}.jsonl", began.strftime("%Y-%m-%dT%H-%M-%S"), session.uuid))
+}
+
+#[derive(Debug)]
+pub(crate) struct Codex;
+
+fn line(now: Timestamp, kind: &str, payload: Value) -> Value {
+    json!({ "timestamp": format!("{now:.3}"), "type": kind, "payload": payload })
+}
+
+fn message(role: &str, kind: &str, text: &str) -> Value {
+    json!({ "type": "message", "role": role, "content": [{ "type": kind, "text": text }] })
+}
+
+impl Format for Codex {
+    fn header(&self, session: &Identity, _: Timestamp) -> Vec<Value> {
+        let id = session.uuid.to_string();
+        vec![json!({
+            "timestamp": format!("{:.3}", session.began),
+            "ordinal": 0,
+            "type": "session_meta",
+            "payload": {
+                "session_id": id,
+                "id": id,
+                "timestamp": format!("{:.3}", session.began),
+                "cwd": session.cwd,
+                "originator": if session.headless { "codex_exec" } else { "codex_cli_rs" },
+                "cli_version": "0.169.0",
+            },
+        })]
+    }
+
+    fn prompt(&mut self, session: &Identity, turn: u64, text: &str, now: Timestamp) -> Vec<Value> {
+        vec![
+            line(now, "event_msg", json!({ "type": "task_started", "turn_id": session.derived(turn) })),
+            line(now, "response_item", message("user", "input_text", text)),
+        ]
+    }
+
+    fn turn_end(&mut self, session: &Identity, turn: u64, reply: &str, status: TurnStatus, now: Timestamp) -> Vec<Value> {
+        let done = |last: Option<&str>| {
+            line(now, "event_msg", json!({ "type": "task_complete", "turn_id": session.derived(turn), "last_agent_message": last }))
+        };
+        match status {
+            TurnStatus::Completed => vec![line(now, "response_item", message("assistant", "output_text", reply)), done(Some(reply))],
+            TurnStatus::Failed => vec![line(now, "event_msg", json!({ "type": "error", "message": reply })), done(None)],
+            TurnStatus::Interrupted => {
+                vec![line(now, "event_msg", json!({ "type": "turn_aborted", "turn_id": session.derived(turn), "reason": "interrupted" }))]
+            }
+        }
+    }
+
+    fn vanishes(&self, _: u64) -> bool {
+        false
+    }
+}

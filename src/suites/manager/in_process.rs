@@ -1,0 +1,126 @@
+//! The reference manager in memory, in virtual time, as a driver.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::contract::{Announcement, Args, OperationSpec, SessionId};
+use crate::fakes::sim::SimWorld;
+use crate::frontends::service::Service;
+use crate::suites::manager::reference::store::SimStore;
+use crate::suites::manager::reference::virtual_host::VirtualHost;
+use crate::suites::manager::reference::{Complaints, Config, Manager};
+
+use crate::sut::{Announces, CallError, Driver, Offer, Tail};
+
+/// How long a call may take: the contract's limit.
+const CALL: Duration = Duration::from_secs(10);
+
+/// How much of its complaints is kept, in bytes.
+const STDERR: usize = 16 * 1024;
+
+/// The reference manager in a simulated world.
+pub struct InProcess {
+    host: Arc<VirtualHost>,
+    store: Arc<SimStore>,
+    config: Config,
+    manager: RefCell<Arc<Manager>>,
+    said: Tail,
+    listeners: RefCell<Vec<mpsc::UnboundedSender<Announcement>>>,
+}
+
+impl InProcess {
+    /// Opens a manager in a world.
+    pub async fn open(world: SimWorld, mut config: Config) -> Self {
+        let said = Tail::new(STDERR);
+        let into = said.clone();
+        config.complaints = Complaints::to(move |complaint| into.push(format!("{complaint}\n").as_bytes()));
+        let host = Arc::new(VirtualHost::new(world.clone()));
+        let store = Arc::new(SimStore::new(world));
+        let manager = Manager::open(Arc::new(host.clone()), store.clone(), config.clone()).await;
+        Self { host, store, config, manager: RefCell::new(manager), said, listeners: RefCell::default() }
+    }
+
+    /// Where a session's record is.
+    pub fn record(id: &SessionId) -> PathBuf {
+        SimStore::path(&format!("sessions/{id}.json"))
+    }
+
+    fn manager(&self) -> Arc<Manager> {
+        self.manager.borrow().clone()
+    }
+
+    fn relay(&self, into: mpsc::UnboundedSender<Announcement>) {
+        let mut said = self.manager().announcements();
+        tokio::spawn(async move {
+            while let Ok(announcement) = said.recv().await {
+                if into.send(announcement).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+}
+
+#[async_trait(?Send)]
+impl Driver for InProcess {
+    async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
+        let manager = self.manager();
+        // A call that waits by itself has that long on top.
+        let waits = args.get("timeout_s").and_then(|wait| wait.as_u64()).filter(|_| operation.name == "wait_events");
+        let limit = CALL + Duration::from_secs(waits.unwrap_or_default());
+        tokio::select! {
+            biased;
+            () = manager.crashed() => Err(CallError::Broken { what: "the manager does not run any more".into() }),
+            answer = manager.clone().call(operation.name, args.clone()) => answer.map_err(CallError::Contract),
+            () = tokio::time::sleep(limit) => Err(CallError::TimedOut { limit_ms: limit.as_millis() as u64 }),
+        }
+    }
+
+    fn offer(&self, operation: &'static OperationSpec) -> Offer {
+        Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }
+    }
+
+    fn announcements(&self) -> Announces {
+        Announces { by_waiting: self.config.variations.by_waiting(), by_stream: self.config.variations.by_stream() }
+    }
+
+    async fn subscribe(&self, into: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError> {
+        self.listeners.borrow_mut().push(into.clone());
+        self.relay(into);
+        Ok(())
+    }
+
+    async fn restart(&self) -> Result<(), CallError> {
+        self.manager().crash();
+        let manager = Manager::open(Arc::new(self.host.clone()), self.store.clone(), self.config.clone()).await;
+        if let Some(why) = manager.gives_up() {
+            manager.crash();
+            self.said.push(format!("{why}\n").as_bytes());
+            self.manager.replace(manager);
+            return Err(CallError::Broken { what: "the manager exited at its start".into() });
+        }
+        self.manager.replace(manager);
+        for into in self.listeners.borrow().iter() {
+            self.relay(into.clone());
+        }
+        Ok(())
+    }
+
+    fn can_restart(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) -> Vec<String> {
+        self.manager().shutdown().await;
+        Vec::new()
+    }
+
+    fn stderr_tail(&self) -> String {
+        self.said.text()
+    }
+}

@@ -1,0 +1,132 @@
+//! Coming back: what a manager does with the state that it finds.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::contract::SessionId;
+
+use super::host::{End, Signal};
+use super::manager::{Manager, locked};
+use super::session::{Live, SessionRecord};
+use super::spool::Receipt;
+use crate::suites::manager::behavior::{Act, Adopting, Numbers, started};
+
+impl Manager {
+    /// Adopts the agents that still live; learns what happened while nobody listened, and only then that others died.
+    pub(crate) async fn restore(self: &Arc<Self>) {
+        let names = self.store.names("sessions");
+        *locked(&self.next) = self.first_number(&names);
+        let mut dead = Vec::new();
+        for name in names {
+            if let Some(live) = self.restore_one(&name).await {
+                let alive = self.alive(&live).await;
+                if !alive {
+                    dead.push(live);
+                }
+            }
+        }
+        if self.seams.adopting == Adopting::Deaf && !self.all().is_empty() {
+            return;
+        }
+        let mut signals = self.host.signals();
+        while let Ok(signal) = signals.try_recv() {
+            let live = self.sessions().get(signal.session()).cloned();
+            let _ = live.map(|live| live.tell.send(signal));
+        }
+        for live in dead {
+            let _ = live.tell.send(Signal::Exited { session: live.id(), code: None, receipt: Receipt::default() });
+        }
+        self.hear(signals);
+    }
+
+    /// Why a manager that was opened ends at once instead of working; none does that conforms.
+    pub fn gives_up(&self) -> Option<&'static str> {
+        let gives_up = self.broken.load(Ordering::Relaxed) && self.seams.adopting == Adopting::GivesUp;
+        gives_up.then_some("a session's record is unreadable")
+    }
+
+    /// The number after the last that was given. Records and the counter are asked: any of them may be damaged.
+    fn first_number(&self, records: &[String]) -> u64 {
+        if self.seams.numbers == Numbers::Unkept {
+            return 1;
+        }
+        let counted = self.store.load("next").and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).unwrap_or(1);
+        let named = records.iter().filter_map(|name| name.strip_prefix("sessions/s")?.strip_suffix(".json")?.parse::<u64>().ok());
+        if self.seams.numbers == Numbers::Recounted {
+            return named.max().map_or(1, |last| last + 1);
+        }
+        let told = self.events.sessions().into_iter().filter_map(|id| id.as_str().strip_prefix('s')?.parse::<u64>().ok());
+        named.chain(told).map(|number| number + 1).fold(counted, u64::max)
+    }
+
+    async fn restore_one(self: &Arc<Self>, name: &str) -> Option<Arc<Live>> {
+        let bytes = self.store.load(name)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(record) => self.adopt(record).await,
+            Err(error) => {
+                self.complain(format_args!("{name} is unreadable: {error}"));
+                self.leave_out(name).await;
+                None
+            }
+        }
+    }
+
+    /// An unreadable record costs its session and no other. Its file stays, for whoever wants to mend it; an agent that
+    /// can be found is ended, for nothing runs unlisted.
+    async fn leave_out(&self, name: &str) {
+        self.broken.store(true, Ordering::Relaxed);
+        match self.seams.adopting {
+            Adopting::AllOrNothing => self.sessions().clear(),
+            Adopting::GivesUp => return,
+            _ => {}
+        }
+        let Some(id) = name.strip_prefix("sessions/").and_then(|name| name.strip_suffix(".json")) else { return };
+        if let Some(handle) = self.host.recover(&SessionId::from(id)).await
+            && let Err(error) = self.host.end(&handle, End::Tree).await
+        {
+            self.complain(format_args!("the agent of `{id}` could not be ended: {error}"));
+        }
+    }
+
+    async fn adopt(self: &Arc<Self>, mut record: SessionRecord) -> Option<Arc<Live>> {
+        if record.handle.is_none() {
+            record.handle = self.host.recover(&record.id).await;
+        }
+        let Some(handle) = record.handle.clone() else {
+            // It was being started, and nothing of it came to run.
+            self.store.remove(&SessionRecord::file(&record.id));
+            return None;
+        };
+        match self.seams.adopting {
+            Adopting::Nothing => return None,
+            Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
+            Adopting::CallsOver => record.dead = true,
+            Adopting::LosesHold => record.handle = None,
+            _ => {}
+        }
+        if let Some(request_id) = &record.request_id
+            && self.requests.answer(request_id).is_none()
+        {
+            self.remember(request_id, &started(&record));
+        }
+        let (live, told) = Live::new(record);
+        let live = Arc::new(live);
+        self.keep(live.clone(), told);
+        self.save_or_say(&live);
+        self.host.adopt(&handle).await;
+        match self.seams.adopting {
+            Adopting::Ends => {
+                let _ = self.end_live(&live, "the manager was restarted").await;
+                return None;
+            }
+            Adopting::EndsGroups => {
+                let _ = self.host.end(&handle, End::Group).await;
+                self.forget(&live);
+                return None;
+            }
+            Adopting::Launches => self.act(Act::Launch(1), &live).await,
+            _ => {}
+        }
+        Some(live)
+    }
+}

@@ -1,0 +1,146 @@
+//! A session, as the reference manager keeps it.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::contract::{AgentKind, SessionId, Status};
+
+use super::host::{Handle, Signal};
+
+/// One session's record: a file of its own.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The id.
+    pub id: SessionId,
+    /// The agent.
+    pub agent: AgentKind,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The title that it was given.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The request that it was started by.
+    #[serde(default)]
+    pub request_id: Option<String>,
+    /// The first message.
+    #[serde(default)]
+    pub message: Option<String>,
+    /// How the host finds the agent again.
+    #[serde(default)]
+    pub handle: Option<Handle>,
+    /// The agent's native file, once a hook has named it.
+    #[serde(default)]
+    pub native: Option<PathBuf>,
+    /// The agent's own id of the session, once a hook has told it: Codex names no file.
+    #[serde(default)]
+    pub thread: Option<String>,
+    /// Messages that were delivered.
+    pub messages: u64,
+    /// Turns whose end was announced.
+    pub turns: u64,
+    /// The agent's own ids of those turns, where it has such.
+    #[serde(default)]
+    pub turn_ids: Vec<String>,
+    /// The timeout, in seconds.
+    pub timeout_s: f64,
+    /// When it was started.
+    pub started: Timestamp,
+    /// The last sign of activity.
+    pub last_activity: Timestamp,
+    /// The native file's size at that time, in bytes: growth is activity.
+    #[serde(default)]
+    pub native_bytes: u64,
+    /// Whether the agent's process is over.
+    #[serde(default)]
+    pub dead: bool,
+    /// Whether the session's end was announced.
+    #[serde(default)]
+    pub end_announced: bool,
+}
+
+impl SessionRecord {
+    /// The status of a session whose agent lives or not.
+    pub fn status(&self, alive: bool) -> Status {
+        match &self.handle {
+            _ if self.dead => Status::Error,
+            None => Status::Starting,
+            Some(_) if !alive => Status::Error,
+            Some(_) if self.is_busy() => Status::Running,
+            Some(_) => Status::Waiting,
+        }
+    }
+
+    /// Whether a turn is in flight.
+    pub fn is_busy(&self) -> bool {
+        self.messages > self.turns && !self.dead
+    }
+
+    /// The name of the record's file in the store.
+    pub fn file(id: &SessionId) -> String {
+        format!("sessions/{id}.json")
+    }
+}
+
+/// A session and what is known of it at one moment.
+#[derive(Debug)]
+pub(crate) struct View {
+    pub(crate) record: SessionRecord,
+    /// Whether its agent lives.
+    pub(crate) alive: bool,
+    /// Since its start.
+    pub(crate) age: Duration,
+    /// Since its last activity.
+    pub(crate) idle: Duration,
+}
+
+/// One session in the engine.
+pub(crate) struct Live {
+    record: Mutex<SessionRecord>,
+    /// Held by whatever changes the session: messages, turn ends and the end come one at a time.
+    pub(crate) gate: AsyncMutex<()>,
+    /// What its agent tells, to the task that attends it.
+    pub(crate) tell: mpsc::UnboundedSender<Signal>,
+    /// Wakes that task: the deadline has moved.
+    pub(crate) moved: Notify,
+    /// Cancelled when the session is no more.
+    pub(crate) over: CancellationToken,
+    /// How often it was read, and when in vain or looked for in vain: only faulty managers care.
+    pub(crate) reads: AtomicU64,
+    pub(crate) remembered: Mutex<Option<(Instant, bool)>>,
+    /// What was shown of it first.
+    pub(crate) shown: Mutex<Option<String>>,
+}
+
+impl Live {
+    /// A session and the other end of its `tell`.
+    pub(crate) fn new(record: SessionRecord) -> (Self, mpsc::UnboundedReceiver<Signal>) {
+        let (tell, told) = mpsc::unbounded_channel();
+        let live = Self {
+            record: Mutex::new(record),
+            gate: AsyncMutex::new(()),
+            tell,
+            moved: Notify::new(),
+            over: CancellationToken::new(),
+            reads: AtomicU64::new(0),
+            remembered: Mutex::new(None),
+            shown: Mutex::new(None),
+        };
+        (live, told)
+    }
+
+    pub(crate) fn record(&self) -> MutexGuard<'_, SessionRecord> {
+        self.record.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub(crate) fn id(&self) -> SessionId {
+        self.record().id.clone()
+    }
+}

@@ -1,0 +1,132 @@
+//! Checks of answers, as they came.
+
+use crate::sut::recorder::Answered;
+
+use super::act_agent::is_back;
+use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
+use crate::engine::world::{Stop, World};
+
+pub(crate) const STEPS: &[StepDef] = &[
+    step!(
+        Check,
+        "the answer is {string}",
+        "the last answer is one of these, joined by `or`: success, data, pending, or an error's code",
+        is
+    ),
+    step!(
+        Check,
+        "the answer is that of an ended session",
+        "`session_not_found` or `session_ended`, or data of a session that is listed as ended",
+        of_ended
+    ),
+    step!(Check, "the answer names session {string}", "the last answer's `session_id` is that session's", names),
+    step!(Check, "the answers agree", "the answers of the repeated reads are the same", agree),
+    step!(Check, "the manager came back", "it was ready again when it was started again; where not, nothing else is asked", came_back),
+    step!(Check, "the sessions can be listed", "`list_sessions` answers", can_list),
+    step!(Check, "nothing new is listed", "the list has no session that it had not before the refused request", nothing_new),
+];
+
+/// Whether a `get_session_data` result is data: a text that is not empty and not pending.
+pub(crate) fn is_data(answer: &Answered) -> bool {
+    answer.result.as_ref().is_ok_and(|result| {
+        let pending = result.get("pending").and_then(|pending| pending.as_bool()).unwrap_or(false);
+        !pending && result.get("text").and_then(|text| text.as_str()).is_some_and(|text| !text.trim().is_empty())
+    })
+}
+
+/// The answer's kind: like [`Answered::word`], with `data`, `pending` and `empty` told apart for reads.
+pub(crate) fn kind(answer: &Answered) -> &'static str {
+    match &answer.result {
+        Ok(_) if answer.operation == "get_session_data" && is_data(answer) => "data",
+        Ok(result) if answer.operation == "get_session_data" => {
+            if result.get("pending").and_then(|pending| pending.as_bool()).unwrap_or(false) { "pending" } else { "empty" }
+        }
+        _ => answer.word(),
+    }
+}
+
+async fn is(w: &mut World, a: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    let right = a.text(0).split(" or ").any(|word| word == kind(&answer) || word == answer.word());
+    if right {
+        return Ok(());
+    }
+    w.wrong(None, format!("{} was answered with `{}`", answer.operation, kind(&answer)), answer.claim(), format!("wanted: {}", a.text(0)))
+}
+
+async fn of_ended(w: &mut World, _: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    if matches!(answer.word(), "session_not_found" | "session_ended") {
+        return Ok(());
+    }
+    let id = answer.args.get("session_id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
+    let listed = w.list().await?;
+    let listed_as_ended = answer.result.is_ok()
+        && listed.as_ref().is_ok_and(|items| {
+            items.iter().any(|item| item.get("session_id").is_some_and(|it| *it == *id) && item.get("status").is_some_and(|s| s == "ended"))
+        });
+    if listed_as_ended {
+        return Ok(());
+    }
+    let truth = "the session was ended, and is not listed as ended".to_owned();
+    w.wrong(None, format!("reading an ended session was answered with `{}`", kind(&answer)), answer.claim(), truth)
+}
+
+async fn names(w: &mut World, a: &Arguments) -> Done {
+    let (answer, id) = (w.last()?.clone(), w.id(a.text(0))?);
+    let named = answer.result.as_ref().ok().and_then(|result| result.get("session_id")).and_then(|id| id.as_str());
+    if named == Some(id.as_str()) {
+        return Ok(());
+    }
+    w.wrong(Some(a.text(0)), "a repeated request made another session".into(), answer.claim(), format!("the request's session is `{id}`"))
+}
+
+async fn agree(w: &mut World, _: &Arguments) -> Done {
+    let answers = w.earlier.clone();
+    let Some(first) = answers.first() else {
+        return Err(Stop::CouldNotTest("nothing was read repeatedly".into()));
+    };
+    let text = |answer: &Answered| answer.result.as_ref().ok().and_then(|result| result.get("text").cloned());
+    match answers.iter().find(|other| kind(other) != kind(first) || text(other) != text(first)) {
+        None => Ok(()),
+        Some(other) => {
+            let claimed = format!("first {}, then {}", first.claim(), other.claim());
+            w.wrong(None, "repeated reads disagree".into(), claimed, "nothing happened between the reads".into())
+        }
+    }
+}
+
+async fn came_back(w: &mut World, _: &Arguments) -> Done {
+    if let Some(gone) = w.gone.clone() {
+        let truth = "one session's record was overwritten with garbage, and nothing else";
+        w.wrong(None, "the manager did not come back with one unreadable record".into(), gone, truth.into())?;
+    }
+    is_back(w)
+}
+
+async fn can_list(w: &mut World, _: &Arguments) -> Done {
+    match w.list().await? {
+        Ok(_) => Ok(()),
+        Err(claimed) => {
+            w.wrong(None, "the sessions cannot be listed".into(), claimed, "one record is unreadable, the others are not".into())
+        }
+    }
+}
+
+async fn nothing_new(w: &mut World, _: &Arguments) -> Done {
+    let listed = w.list().await?.map_err(Stop::Blocked)?;
+    let new: Vec<_> = listed
+        .iter()
+        .filter_map(|item| item.get("session_id")?.as_str())
+        .filter(|id| !w.listed_before.iter().any(|before| before.as_str() == *id))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    w.wrong(
+        None,
+        "a refused request left a session in the list".into(),
+        format!("listed: {}", new.join(", ")),
+        "nothing was started".into(),
+    )
+}

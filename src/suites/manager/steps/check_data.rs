@@ -1,0 +1,214 @@
+//! Checks of transcripts.
+
+use crate::contract::TEXT_LIMIT;
+
+use super::act_call::of;
+use super::check_answer::{is_data, kind};
+use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
+use crate::engine::world::{Stop, World};
+
+pub(crate) const STEPS: &[StepDef] = &[
+    step!(Check, "the data of {string} has come to turn {int}", "wait (observe limit) until a read shows that turn's reply", come_to),
+    step!(
+        Check,
+        "the data of {string} has its turns in order and nobody else's",
+        "every prompt and reply marker appears, in order, and no other session's",
+        in_order
+    ),
+    step!(
+        Check,
+        "the screen of {string} shows what it was given, and nobody else's",
+        "capture it until it shows the first prompt's marker (observe limit); no other session's",
+        on_screen
+    ),
+    step!(Check, "the text is at most {int} characters", "the last answer's `text`, in Unicode scalar values", at_most),
+    step!(
+        Check,
+        "the text is marked as cut and ends with the end of the transcript",
+        "`truncated` is true and the text ends with the last word of the last reply, whatever its rendering puts behind it",
+        cut
+    ),
+    step!(Check, "the text is not marked as cut", "`truncated` is absent or false", not_cut),
+];
+
+/// What may follow a reply in a raw line, in characters: ids, a time, a folder.
+const TRAILER: usize = 1_000;
+
+/// What stands for bytes that are no character.
+const REPLACED: char = '\u{fffd}';
+
+/// The text of the last answer.
+fn text(w: &World) -> Result<String, Stop> {
+    let answer = w.last()?;
+    Ok(answer.result.as_ref().ok().and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default().to_owned())
+}
+
+async fn come_to(w: &mut World, a: &Arguments) -> Done {
+    shows_reply(w, a.text(0), a.number(1)).await
+}
+
+/// Waits until a read shows the reply of a turn.
+pub(crate) async fn shows_reply(w: &mut World, label: &str, turn: u64) -> Done {
+    let (mut stop, mut claimed) = (None, String::new());
+    // A long reply may be cut at its start: it is known by its end.
+    let known_by = |reply: &String| reply.split_whitespace().next_back().filter(|word| word.starts_with("end-")).map(str::to_owned);
+    let reply = w.session(label)?.replies.get(turn as usize - 1);
+    let marker = reply.map(|reply| known_by(reply).unwrap_or_else(|| format!("answer-{label}-{turn}.")));
+    let Some(marker) = marker else {
+        return Err(Stop::CouldNotTest(format!("turn {turn} of session \"{label}\" was not completed in this scenario")));
+    };
+    let limit = w.limits.observe;
+    let wrong = w
+        .within(limit, async |w| match w.read(label, None).await {
+            Err(stopped) => {
+                stop = Some(stopped);
+                None
+            }
+            Ok(answer) => {
+                claimed = answer.claim();
+                let there = is_data(&answer) && text(w).is_ok_and(|text| text.contains(&marker));
+                (!there).then(|| format!("reading session \"{label}\" gives `{}` without the reply of turn {turn}", kind(&answer)))
+            }
+        })
+        .await;
+    match (stop, wrong) {
+        (Some(stopped), _) => Err(stopped),
+        (None, None) => Ok(()),
+        (None, Some(wrong)) => {
+            let truth = format!("its agent completed turn {turn}; limit {} ms", limit.as_millis());
+            w.wrong(Some(label), wrong, claimed, truth)
+        }
+    }
+}
+
+async fn in_order(w: &mut World, a: &Arguments) -> Done {
+    let label = a.text(0);
+    let answer = w.read(label, None).await?;
+    let text = text(w)?;
+    let session = w.session(label)?.clone();
+    let mut from = 0;
+    for (at, _) in session.replies.iter().enumerate() {
+        for marker in [format!("ask-{label}-{}.", at + 1), format!("answer-{label}-{}.", at + 1)] {
+            match text[from..].find(&marker) {
+                Some(place) => from += place + marker.len(),
+                None => {
+                    let message =
+                        format!("the data of session \"{label}\" lacks `{marker}` after character {}", text[..from].chars().count());
+                    return w.wrong(
+                        Some(label),
+                        message,
+                        answer.claim(),
+                        "the agent took that prompt and gave that reply, in order".into(),
+                    );
+                }
+            }
+        }
+    }
+    let foreign = foreign(w, label, &text);
+    let message = format!("the data of session \"{label}\" has another session's text: {}", foreign.join(", "));
+    w.expect(foreign.is_empty(), label, &message, &answer.claim(), "those words were given to, or came from, another agent")
+}
+
+/// Which words of other sessions are in a text.
+fn foreign(w: &World, label: &str, text: &str) -> Vec<String> {
+    let others = w.sessions.iter().filter(|other| other.label != label);
+    let markers = others.flat_map(|other| {
+        (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
+    });
+    markers.filter(|marker| text.contains(marker.as_str())).collect()
+}
+
+async fn on_screen(w: &mut World, a: &Arguments) -> Done {
+    let (label, limit) = (a.text(0), w.limits.observe);
+    let (args, marker) = (of(w.id(label)?.as_str()), format!("ask-{label}-1."));
+    let (mut stop, mut claimed) = (None, String::new());
+    let wrong = w
+        .within(limit, async |w| {
+            let answer = match w.ask("capture_screen", args.clone()).await {
+                Err(stopped) => {
+                    stop = Some(stopped);
+                    return None;
+                }
+                Ok(answer) => answer,
+            };
+            claimed = answer.claim();
+            let shown = text(w).unwrap_or_default();
+            let foreign = foreign(w, label, &shown);
+            if !foreign.is_empty() {
+                return Some(format!("the screen of session \"{label}\" shows another session's text: {}", foreign.join(", ")));
+            }
+            (!shown.contains(&marker)).then(|| format!("the screen of session \"{label}\" does not show what it was given"))
+        })
+        .await;
+    match (stop, wrong) {
+        (Some(stopped), _) => Err(stopped),
+        (None, None) => Ok(()),
+        (None, Some(wrong)) => {
+            let truth = format!("its agent has drawn `{marker}`; limit {} ms", limit.as_millis());
+            w.wrong(Some(label), wrong, claimed, truth)
+        }
+    }
+}
+
+async fn at_most(w: &mut World, a: &Arguments) -> Done {
+    let (most, count) = (a.number::<usize>(0), text(w)?.chars().count());
+    let claimed = w.last()?.claim();
+    if count <= most {
+        return Ok(());
+    }
+    w.wrong(None, format!("the text has {count} characters"), claimed, format!("at most {most} were asked for; the limit is {TEXT_LIMIT}"))
+}
+
+async fn cut(w: &mut World, _: &Arguments) -> Done {
+    let asked = w.last()?.clone();
+    let session =
+        w.sessions.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
+    let Some(reply) = session.and_then(|session| session.replies.last()).cloned() else {
+        return Err(Stop::CouldNotTest("the session that was read has no reply".into()));
+    };
+    // The reply may be on its way still: the same question is asked again until the observe limit.
+    let deadline = tokio::time::Instant::now() + w.limits.observe;
+    let mut answer = asked.clone();
+    while wrong_cut(&answer, &reply).is_some() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        answer = w.ask("get_session_data", asked.args.clone()).await?;
+    }
+    match wrong_cut(&answer, &reply) {
+        None => Ok(()),
+        Some(message) => {
+            let truth = format!("the reply has {} characters and ends with {:?}", reply.chars().count(), tail(&reply, 40));
+            w.wrong(None, message.into(), answer.claim(), truth)
+        }
+    }
+}
+
+/// What is wrong with a text that must be the cut end of a transcript. Rendering is free, and raw lines may escape what is
+/// not ASCII: the reply is known by its last word.
+fn wrong_cut(answer: &crate::sut::recorder::Answered, reply: &str) -> Option<&'static str> {
+    let result = answer.result.as_ref().ok();
+    let shown = result.and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default();
+    if shown.contains(REPLACED) && !reply.contains(REPLACED) {
+        return Some("the text holds a character that was torn");
+    }
+    let last = reply.split_whitespace().next_back().unwrap_or_default();
+    if shown.rfind(last).is_none_or(|at| shown[at + last.len()..].chars().count() > TRAILER) {
+        return Some("the text does not end with the end of the transcript");
+    }
+    let truncated = result.is_some_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    (!truncated).then_some("a transcript longer than the limit is not marked as cut")
+}
+
+/// The last `count` characters.
+fn tail(text: &str, count: usize) -> String {
+    let skip = text.chars().count().saturating_sub(count);
+    text.chars().skip(skip).collect()
+}
+
+async fn not_cut(w: &mut World, _: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
+    if !truncated {
+        return Ok(());
+    }
+    w.wrong(None, "a transcript below the limit is marked as cut".into(), answer.claim(), "the transcript is shorter than the limit".into())
+}

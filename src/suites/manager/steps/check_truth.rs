@@ -1,0 +1,316 @@
+//! Checks of what is true: processes, prompts, files. The manager is not asked.
+
+use std::collections::BTreeMap;
+
+use tokio::time::timeout;
+
+use crate::contract::AgentKind;
+use crate::trace::history::same_prompt;
+use crate::trace::{Entry, Fact, Record};
+
+use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
+use crate::engine::world::{Ground, Stop, World};
+
+pub(crate) const STEPS: &[StepDef] = &[
+    step!(Check, "the agent of {string} runs in its folder", "a process of the agent lives, in the working directory asked for", runs),
+    step!(
+        Check,
+        "the agent of {string} was given its messages exactly once, in order, unaltered",
+        "the prompts that the agent took are the messages that were sent, up to a trailing newline",
+        given
+    ),
+    step!(Check, "every agent was given its messages exactly once, in order, unaltered", "the same for every session", all_given),
+    step!(Check, "no agent of {string} was started", "no agent runs that belongs to no session", none_started),
+    step!(Check, "one agent of {string} was started", "no second agent was started in the session's folder", one_started),
+    step!(Check, "the first turn of {string} is still open", "its agent took the message and has not answered", first_turn_open),
+    step!(
+        Check,
+        "nothing of {string} is alive",
+        "its agent's process, and everything that came from it, is gone within the end limit",
+        nothing_alive
+    ),
+    step!(Check, "nothing of any session is alive", "the same for every session", nothing_alive_at_all),
+    step!(
+        Check,
+        "the agent of {string} noticed nothing",
+        "no signal, no end, no input but the caller's since the caller began to look",
+        noticed
+    ),
+    step!(Check, "the native files of {string} are as its agent left them", "nobody else created, changed or removed one", files_as_left),
+    step!(Check, "the native files of {string} are still there", "those that the agent wrote and kept", files_there),
+];
+
+async fn runs(w: &mut World, a: &Arguments) -> Done {
+    let label = a.text(0);
+    let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
+    if w.bind(label).await?.is_none() {
+        let truth = format!("no agent came up within {} ms", w.limits.start.as_millis());
+        return w.wrong(Some(label), format!("no agent runs in the folder of session \"{label}\""), claimed, truth);
+    }
+    let run = w.run_of(label).await?;
+    let alive = w.processes.alive(run.pid, run.started_ticks);
+    w.expect(alive, label, &format!("the agent of session \"{label}\" does not run"), &claimed, &format!("process {} is dead", run.pid))
+}
+
+async fn given_one(w: &mut World, label: &str) -> Done {
+    let messages = w.session(label)?.messages.clone();
+    let Some(run) = w.bind(label).await? else {
+        let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
+        return w.wrong(
+            Some(label),
+            format!("no agent took the message of session \"{label}\""),
+            claimed,
+            "no agent was started in its folder".into(),
+        );
+    };
+    // A message that waits for an open turn is taken when that turn ends: only those whose turn can be open are awaited.
+    let wanted = messages.len().min(w.session(label)?.replies.len() + 1);
+    let arrived = w.cast.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.len() >= wanted).then_some(()));
+    let _ = timeout(w.limits.start, arrived).await;
+    let prompts: Vec<String> = w.cast.run(&run).map(|run| run.prompts.into_iter().map(|(_, text)| text).collect()).unwrap_or_default();
+    let trimmed = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
+    let same = prompts.len() >= wanted
+        && prompts.len() <= messages.len()
+        && prompts.iter().zip(&messages).all(|(prompt, message)| trimmed(prompt) == trimmed(message));
+    let show =
+        |texts: &[String]| texts.iter().map(|text| format!("{:?}", crate::sut::recorder::shortened(text))).collect::<Vec<_>>().join(", ");
+    w.expect(
+        same,
+        label,
+        &difference(&prompts, &messages, label),
+        &format!("sent: {}", show(&messages)),
+        &format!("taken: {}", show(&prompts)),
+    )
+}
+
+/// Says how prompts differ from messages, as exactly as a sentence can.
+fn difference(prompts: &[String], messages: &[String], label: &str) -> String {
+    let Some(at) =
+        prompts.iter().zip(messages).position(|(prompt, message)| prompt.trim_end_matches('\n') != message.trim_end_matches('\n'))
+    else {
+        return format!("the agent of session \"{label}\" took {} messages, {} were sent", prompts.len(), messages.len());
+    };
+    let common = prompts[at].chars().zip(messages[at].chars()).take_while(|(a, b)| a == b).count();
+    let around = |text: &str| text.chars().skip(common.saturating_sub(5)).take(20).collect::<String>();
+    format!(
+        "message {} of session \"{label}\" arrived altered: from character {common} on {:?} was sent, {:?} arrived ({} and {} characters)",
+        at + 1,
+        around(&messages[at]),
+        around(&prompts[at]),
+        messages[at].chars().count(),
+        prompts[at].chars().count(),
+    )
+}
+
+async fn given(w: &mut World, a: &Arguments) -> Done {
+    given_one(w, a.text(0)).await
+}
+
+async fn all_given(w: &mut World, _: &Arguments) -> Done {
+    for label in w.labels() {
+        given_one(w, &label).await?;
+    }
+    Ok(())
+}
+
+/// Nothing announces an absence: it is looked for after the settle time.
+pub(crate) async fn settle(w: &World) {
+    tokio::time::sleep(w.limits.settle).await;
+}
+
+/// No run may exist that belongs to none of the scenario's bound sessions.
+async fn none_started(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
+    let bound: Vec<_> = w.sessions.iter().filter_map(|session| session.run.clone()).collect();
+    let stray: Vec<String> = w
+        .cast
+        .runs()
+        .iter()
+        .filter(|run| !bound.contains(&run.id))
+        .map(|run| format!("{} (pid {}) in {}", run.agent, run.pid, run.cwd))
+        .collect();
+    let claimed = w.last()?.claim();
+    w.expect(stray.is_empty(), a.text(0), "a refused start started an agent", &claimed, &format!("started: {}", stray.join(", ")))
+}
+
+async fn one_started(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
+    let cwd = w.session(a.text(0))?.cwd.to_string_lossy().into_owned();
+    let count = w.cast.runs().iter().filter(|run| run.cwd == cwd).count();
+    let claimed = w.last()?.claim();
+    w.expect(count <= 1, a.text(0), &format!("{count} agents were started for one session"), &claimed, "one request, repeated")
+}
+
+async fn first_turn_open(w: &mut World, a: &Arguments) -> Done {
+    w.turn_open(a.text(0), 1).await?;
+    let run = w.run_of(a.text(0)).await?;
+    w.expect(run.completed == 0 && !run.over, a.text(0), "the first turn is over already", "", "the harness has not released it")
+}
+
+/// Whether nothing of a session is alive within the end limit; what is, is found.
+async fn nothing_alive_of(w: &mut World, label: &str) -> Result<bool, Stop> {
+    w.bind(label).await?;
+    let mut alive = Vec::new();
+    let limit = w.limits.end;
+    let wrong = w
+        .within(limit, async |w| {
+            alive = w.alive(label).unwrap_or_default();
+            (!alive.is_empty()).then(String::new)
+        })
+        .await;
+    if wrong.is_none() {
+        return Ok(true);
+    }
+    let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
+    let truth = format!("alive {} ms after: {}", limit.as_millis(), alive.join(", "));
+    // A session may have to be over without having been ended: it timed out, or its end was refused.
+    let wrong = match w.session(label)?.ended {
+        true => format!("session \"{label}\" was ended, but something of it is alive"),
+        false => format!("session \"{label}\" has not ended in time: something of it is alive"),
+    };
+    w.wrong(Some(label), wrong, claimed, truth)?;
+    Ok(false)
+}
+
+async fn nothing_alive(w: &mut World, a: &Arguments) -> Done {
+    nothing_alive_of_any(w, &[a.text(0).to_owned()]).await
+}
+
+async fn nothing_alive_at_all(w: &mut World, _: &Arguments) -> Done {
+    let labels = w.labels();
+    nothing_alive_of_any(w, &labels).await
+}
+
+/// It is looked at twice: what comes up again does so after the end.
+async fn nothing_alive_of_any(w: &mut World, labels: &[String]) -> Done {
+    let mut gone = Vec::new();
+    for label in labels {
+        if nothing_alive_of(w, label).await? {
+            gone.push(label);
+        }
+    }
+    settle(w).await;
+    for label in gone {
+        nothing_alive_of(w, label).await?;
+    }
+    Ok(())
+}
+
+/// What disturbed a session's agent since quiet was asked for: input that is not the caller's, a signal, an end. A
+/// message that the manager took before may still be on its way; it is the caller's own, and so is what follows from it.
+pub(crate) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
+    let session = w.session(label)?;
+    let session = session.clone();
+    let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
+        return Ok(());
+    };
+    let quiet_from = w.quiet_from;
+    let is_reading = |record: &Record| matches!(&record.entry, Entry::Request { op, .. } if op == "get_session_data");
+    let first_read = w.log.read(|records| records.iter().position(is_reading)).unwrap_or(quiet_from);
+    let disturbs = |at: usize, fact: &Fact| match fact {
+        // What was typed at the first reading is taken once: what is typed later waits behind it. A message that is taken again
+        // was delivered twice, which is no reading's doing.
+        Fact::PromptAccepted { turn, text, .. } => {
+            *turn > own && at >= first_read.min(quiet_from) && !session.messages.iter().any(|message| same_prompt(message, text))
+        }
+        Fact::TurnCompleted { .. } | Fact::AgentSignalled { .. } | Fact::AgentExited { .. } | Fact::AgentGone { .. } => at >= quiet_from,
+        Fact::AgentStarted { .. }
+        | Fact::TurnStarted { .. }
+        | Fact::TurnReleased { .. }
+        | Fact::FileWritten { .. }
+        | Fact::FileRemoved { .. }
+        | Fact::DescendantAlive { .. } => false,
+    };
+    let noticed: Vec<String> = w.log.read(|records| {
+        let noticed = records.iter().enumerate().filter_map(|(at, record)| match &record.entry {
+            Entry::Truth(fact) if *fact.agent_run() == run && disturbs(at, fact) => serde_json::to_string(fact).ok(),
+            _ => None,
+        });
+        noticed.collect()
+    });
+    let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
+    w.expect(noticed.is_empty(), label, &format!("the agent of session \"{label}\" was disturbed"), &claimed, &noticed.join("; "))
+}
+
+async fn noticed(w: &mut World, a: &Arguments) -> Done {
+    settle(w).await;
+    noticed_nothing(w, a.text(0)).await
+}
+
+/// Where an agent keeps its native files, below its home.
+fn native_root(agent: AgentKind) -> &'static str {
+    match agent {
+        AgentKind::Claude => ".claude/projects",
+        AgentKind::Codex => ".codex/sessions",
+        AgentKind::Gemini => ".gemini/tmp",
+    }
+}
+
+/// The size of each file as its agent last reported it; removed ones are left out.
+fn reported(w: &World) -> BTreeMap<String, u64> {
+    let mut sizes = BTreeMap::new();
+    w.log.read(|records| {
+        for record in records {
+            match &record.entry {
+                Entry::Truth(Fact::FileWritten { path, bytes, .. }) => drop(sizes.insert(path.clone(), *bytes)),
+                Entry::Truth(Fact::FileRemoved { path, .. }) => drop(sizes.remove(path)),
+                _ => {}
+            }
+        }
+    });
+    sizes
+}
+
+/// Waits until the agents have reported what they have written.
+async fn settled(w: &World) -> Done {
+    for run in w.cast.runs() {
+        timeout(w.limits.start, w.cast.settled(&run.id))
+            .await
+            .map_err(|_| Stop::CouldNotTest(format!("the stand-in {} did not say what it has written", run.id.0)))?;
+    }
+    Ok(())
+}
+
+async fn files_as_left(w: &mut World, a: &Arguments) -> Done {
+    let label = a.text(0);
+    settled(w).await?;
+    let (agent, left) = (w.session(label)?.agent, reported(w));
+    let found: Vec<String> = match &w.ground {
+        Ground::Virtual(world) => world.files_below(&world.home().join(native_root(agent))),
+        Ground::Real(sandbox) => sandbox.files_below(&sandbox.home().join(native_root(agent))),
+    }
+    .into_iter()
+    .map(|path| path.to_string_lossy().into_owned())
+    .collect();
+    let mut wrong: Vec<String> =
+        found.iter().filter(|path| !left.contains_key(*path)).map(|path| format!("{path} was created by somebody else")).collect();
+    for (path, bytes) in left.iter().filter(|(path, _)| path.contains(native_root(agent))) {
+        match w.file(path) {
+            None => wrong.push(format!("{path} was removed")),
+            Some(content) if content.len() as u64 != *bytes => {
+                wrong.push(format!("{path} has {} bytes, its agent left {bytes}", content.len()))
+            }
+            Some(_) => {}
+        }
+    }
+    w.expect(wrong.is_empty(), label, "an agent's native files were touched", "", &wrong.join("; "))
+}
+
+async fn files_there(w: &mut World, a: &Arguments) -> Done {
+    settled(w).await?;
+    let run = w.run_of(a.text(0)).await?;
+    let left = reported(w);
+    let lost: Vec<String> = run.files.iter().filter(|path| left.contains_key(*path) && w.file(path).is_none()).cloned().collect();
+    let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
+    w.expect(
+        lost.is_empty(),
+        a.text(0),
+        "ending a session deleted its agent's native file",
+        &claimed,
+        &format!("gone: {}", lost.join(", ")),
+    )?;
+    if run.files.is_empty() {
+        return Err(Stop::CouldNotTest("the agent wrote no native file".into()));
+    }
+    Ok(())
+}

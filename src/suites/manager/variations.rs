@@ -1,0 +1,215 @@
+//! Permitted variations: what other managers do otherwise and conform all the same. The suites must find nothing in them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::contract::{AgentKind, ErrorCode};
+
+use crate::suites::manager::behavior::{
+    Adopting, Afterwards, Announcing, Empty, Ending, Late, Launching, Pending, Remains, Seams, Told, started,
+};
+use crate::suites::manager::reference::transcript::{Said, tail};
+
+/// A way to conform that is not the reference's.
+#[derive(Debug, Clone, Copy)]
+pub struct Variation {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// What the manager does, in a sentence.
+    pub title: &'static str,
+    /// Requirements of the level SHOULD that it leaves unmet.
+    pub warns: &'static [&'static str],
+    /// Whether it would take hours on real processes: it is played in memory alone.
+    pub in_memory: bool,
+    change: fn(&mut Seams),
+}
+
+const fn variation(name: &'static str, title: &'static str, change: fn(&mut Seams)) -> Variation {
+    Variation { name, title, warns: &[], in_memory: false, change }
+}
+
+impl Variation {
+    const fn warns(mut self, warns: &'static [&'static str]) -> Self {
+        self.warns = warns;
+        self
+    }
+
+    const fn in_memory(mut self) -> Self {
+        self.in_memory = true;
+        self
+    }
+}
+
+/// Every variation.
+pub const VARIATIONS: &[Variation] = &[
+    // ---- before a session is observable
+    variation("pending-as-code", "answers `session_pending` while there is nothing to read", |s| {
+        s.pending = Pending::Code(ErrorCode::SessionPending);
+    }),
+    variation("pending-as-not-found", "answers `session_not_found` while there is nothing to read", |s| {
+        s.pending = Pending::Code(ErrorCode::SessionNotFound);
+    })
+    .warns(&["LC-OBS-3b"]),
+    variation("data-early", "answers what the terminal shows while there is nothing else to read", |s| s.pending = Pending::Screen),
+    variation("unlisted-before-a-file", "leaves Codex out of its list during the first turn", |s| {
+        s.listed = |view| view.record.agent != AgentKind::Codex || view.record.turns > 0 || !view.alive;
+    }),
+    // ---- after a session's end
+    variation("second-end-succeeds", "says of a session that was ended that it is ended", |s| {
+        s.afterwards = Afterwards { ended: Late::Success, ..Afterwards::default() };
+    }),
+    variation("ended-as-code", "answers `session_ended` for a session that was ended", |s| {
+        s.afterwards = Afterwards { read: Late::Ended, sent: Late::Ended, ended: Late::Ended, ..Afterwards::default() };
+    }),
+    variation("ended-are-listed", "lists ended sessions as `ended`, and still reads them", |s| {
+        s.afterwards = Afterwards { listed: Some("ended"), read: Late::Data, sent: Late::Ended, ended: Late::Ended, record: false };
+    })
+    .warns(&["LC-CLEAN-2b"]),
+    // ---- answers
+    variation("slow", "takes a third of a second for every answer", |s| s.pace = Duration::from_millis(300)),
+    variation("slow-answers", "takes four fifths of the call limit for every answer", |s| s.pace = Duration::from_secs(8)).in_memory(),
+    variation("slow-launches", "launches agents when four fifths of the start limit are over", |s| {
+        s.launching = Launching::Later(Duration::from_secs(4));
+    }),
+    variation("slow-files", "finds native files when four fifths of the observation limit are over", |s| {
+        s.found_after = Duration::from_millis(1_600);
+    }),
+    variation("slow-announcements", "announces when four fifths of the announcement limit are over", |s| {
+        s.announcing = Announcing::Later(Duration::from_secs(4));
+    }),
+    variation("slow-ends", "ends agents when four fifths of the end limit are over", |s| {
+        s.ending = |_| Ending::Slow(Duration::from_secs(4));
+    }),
+    variation("extra-fields", "adds fields of its own to entries, data and starts", |s| {
+        s.started = |record| {
+            let mut answer = started(record);
+            answer.insert("pane".into(), "%1".into());
+            answer
+        };
+        s.list = |entries| entries.iter_mut().for_each(|entry| drop(entry.insert("tokens".into(), 12.into())));
+        s.data = |data| drop(data.insert("format".into(), "plain".into()));
+    }),
+    variation("few-fields", "lists ids alone, and says nothing of a text that was not cut", |s| {
+        s.list = |entries| entries.iter_mut().for_each(|entry| entry.retain(|name, _| name == "session_id" || name == "status"));
+        s.data = |data| data.retain(|name, value| name != "truncated" || *value == true);
+    })
+    .warns(&["LC-CREATE-11"]),
+    variation("foreign-sessions", "lists sessions that others have started", |s| {
+        s.list = |entries| {
+            let foreign = [("session_id", "somebody-else"), ("agent", "codex"), ("status", "running"), ("cwd", "/elsewhere")];
+            entries.push(foreign.map(|(name, value)| (name.to_owned(), value.into())).into_iter().collect());
+        };
+    }),
+    variation("newest-first", "lists the newest session first", |s| s.list = |entries| entries.reverse()),
+    variation("other-status-words", "has status words of its own for sessions that live", |s| {
+        s.status = |view| if view.alive { "cogitating" } else { "error" };
+    }),
+    variation("no-timeout-stated", "does not say its timeout in a start's answer", |s| {
+        s.started = |record| crate::contract::Args::from_iter([("session_id".to_owned(), record.id.as_str().into())]);
+    })
+    .warns(&["LC-TIME-1"]),
+    // ---- ids
+    variation("short-ids", "gives ids of one character", |s| {
+        s.id = |number, _| char::from_u32(u32::try_from(number).unwrap_or_default() + 0x60).unwrap_or('?').to_string();
+    }),
+    variation("long-ids", "gives ids of 200 characters", |s| s.id = |number, _| format!("{number:0>200}")),
+    variation("unicode-ids", "gives ids with blanks, quotes and letters of several scripts", |s| {
+        s.id = |number, _| format!("сессия \"{number}\" 会話 🦀");
+    }),
+    // ---- transcripts
+    variation("raw-lines", "renders transcripts as JSON lines", |s| {
+        s.text = |said, _| {
+            let line = |said: &Said| serde_json::json!({ "role": said.role, "content": said.text }).to_string();
+            said.iter().map(line).collect::<Vec<_>>().join("\n")
+        };
+    }),
+    variation("shorter-tails", "cuts at half the limit", |s| {
+        s.cut = |text, wanted| Ok(tail(text, Some(wanted.filter(|wanted| *wanted > 0).unwrap_or(i64::MAX).min(24_000))));
+    }),
+    variation("tails-by-bytes", "counts bytes where it cuts, and cuts between characters", |s| {
+        s.cut = |text, wanted| {
+            let limit = usize::try_from(wanted.filter(|wanted| *wanted > 0).unwrap_or(i64::MAX)).unwrap_or(usize::MAX).min(48_000);
+            let cut = (text.len().saturating_sub(limit)..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+            Ok((text[cut..].to_owned(), cut > 0))
+        };
+    }),
+    // ---- messages and starts
+    variation("empty-is-none", "takes an empty message for none", |s| s.empty_message = Empty::None),
+    variation("empty-is-typed", "types an empty message", |s| s.empty_message = Empty::Typed),
+    variation("failed-starts-are-sessions", "answers a session that is an error where the agent could not start", |s| {
+        s.failed = Remains::Session { alive: false };
+    }),
+    // ---- announcements
+    variation("waiting-alone", "announces by `wait_events` alone", |s| s.told = Told::ByWaiting),
+    variation("stream-alone", "announces by notifications alone", |s| s.told = Told::ByStream),
+    variation("unnumbered-turns", "does not number the turns that it announces", |s| s.numbered = false),
+    variation("silent-ends", "does not announce the ends of sessions", |s| s.ends_told = |_| false),
+    // ---- restarts
+    variation("ends-on-restart", "ends its sessions when it comes back", |s| s.adopting = Adopting::Ends),
+];
+
+impl Variation {
+    /// Whether announcements can be had by `wait_events`.
+    pub fn by_waiting(&self) -> bool {
+        VariationSet(vec![*self]).by_waiting()
+    }
+
+    /// Whether announcements come as notifications.
+    pub fn by_stream(&self) -> bool {
+        VariationSet(vec![*self]).by_stream()
+    }
+}
+
+impl FromStr for Variation {
+    type Err = String;
+
+    /// Reads a variation's name.
+    ///
+    /// # Errors
+    /// Names those that there are.
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let names = || VARIATIONS.iter().map(|variation| variation.name).collect::<Vec<_>>().join(", ");
+        VARIATIONS
+            .iter()
+            .find(|variation| variation.name == name)
+            .copied()
+            .ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
+    }
+}
+
+/// In what a manager differs from others that conform.
+#[derive(Debug, Clone, Default)]
+pub struct VariationSet(Vec<Variation>);
+
+impl VariationSet {
+    /// Whether announcements can be had by `wait_events`.
+    pub fn by_waiting(&self) -> bool {
+        self.told() != Told::ByStream
+    }
+
+    /// Whether announcements come as notifications.
+    pub fn by_stream(&self) -> bool {
+        self.told() != Told::ByWaiting
+    }
+
+    /// Whether it differs in nothing.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn told(&self) -> Told {
+        let mut seams = Seams::default();
+        self.change(&mut seams);
+        seams.told
+    }
+
+    pub(crate) fn change(&self, seams: &mut Seams) {
+        self.0.iter().for_each(|variation| (variation.change)(seams));
+    }
+}
+
+impl FromIterator<Variation> for VariationSet {
+    fn from_iter<I: IntoIterator<Item = Variation>>(variations: I) -> Self {
+        Self(variations.into_iter().collect())
+    }
+}

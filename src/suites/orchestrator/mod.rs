@@ -1,0 +1,9 @@
+//! The suite of orchestrators.
+
+pub mod behavior;
+pub mod faults;
+pub mod gate;
+pub mod reference;
+pub mod rules;
+pub mod steps;
+pub mod traced;

@@ -1,0 +1,23 @@
+//! The reference store of resumable sessions: a folder a session, a record written whole or not at all, a lock for whoever
+//! changes it, a decision that writes nothing.
+//!
+//! Everything that the specification decides is a value in [`Seams`]; a fault is another value.
+
+pub(crate) mod audit;
+pub(crate) mod cleaning;
+pub(crate) mod decision;
+pub(crate) mod finishing;
+pub(crate) mod folder;
+pub mod hooks;
+pub(crate) mod id;
+pub(crate) mod record;
+pub(crate) mod redaction;
+pub(crate) mod service;
+pub mod stats;
+pub(crate) mod store;
+
+pub use crate::suites::store::behavior::Seams;
+pub use decision::{Decision, Limits, Reason};
+pub use record::{Record, Skipped};
+pub use service::Served;
+pub use store::{Change, New, Now, Store, StoreError};

@@ -1,0 +1,213 @@
+//! What everything of a manifest's system is started with: its variables filled in, its programs found, its environment.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::contract::{AgentKind, Args, OperationSpec};
+
+use super::manifest::{CallShape, Manifest, Ready, Shape, Step, Template, TransportKind, Variables, Word, passmuster, words};
+use super::running::Exit;
+use super::sandbox::Sandbox;
+use super::{CallError, Tail, serve};
+use crate::sut::transports::process::{Launch, Output, run};
+use crate::sut::transports::rpc::link::Endpoint;
+use crate::sut::transports::transport::{Call, Greeting, Route};
+use crate::sut::transports::wire::excerpt;
+
+/// The least that a set-up, a teardown or a server's start is given: a limit for what hangs, not for what is slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A manifest's system in a sandbox.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    manifest: Rc<Manifest>,
+    sandbox: Rc<Sandbox>,
+    variables: Variables,
+    env: Vec<(String, String)>,
+}
+
+impl Ground {
+    /// Fills in what does not change during a scenario.
+    ///
+    /// # Errors
+    /// `Broken` where no port is to be had or a variable is absent.
+    pub fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
+        let port = sandbox.hold_port().map_err(|error| broken("a port", error))?;
+        let text = |path: PathBuf| Value::from(path.display().to_string());
+        let variables: Variables = [
+            ("sandbox", text(sandbox.path().to_owned())),
+            ("home", text(sandbox.home())),
+            ("port", port.into()),
+            ("manifest_dir", text(manifest.folder())),
+            ("passmuster", passmuster().into()),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        let mut env = sandbox.env();
+        env.extend(manifest.transport.pass_env.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))));
+        for (name, value) in &manifest.transport.env {
+            env.push((name.clone(), value.text(&variables).map_err(|why| broken(&format!("[transport] env {name}"), why))?));
+        }
+        Ok(Self { manifest: Rc::new(manifest), sandbox, variables, env })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Rc<Manifest> {
+        &self.manifest
+    }
+
+    /// The variables of one operation: its arguments, and one `unique` for all of its calls.
+    pub fn variables(&self, args: &Args) -> Variables {
+        let mut variables = self.variables.clone();
+        let given = args.iter().filter(|(_, value)| !value.is_null());
+        variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(agent) = args.get("agent").and_then(Value::as_str) {
+            let command = match agent.parse::<AgentKind>() {
+                Ok(agent) => self.sandbox.agent_command(agent),
+                Err(_) => self.sandbox.path().join("bin").join(agent),
+            };
+            variables.insert("agent_command".to_owned(), command.display().to_string().into());
+        }
+        variables.insert("unique".to_owned(), uuid::Uuid::new_v4().simple().to_string()[..12].into());
+        variables
+    }
+
+    /// A command with its program found.
+    ///
+    /// # Errors
+    /// `Broken`, naming the variable or the program that is missing.
+    pub fn launch(&self, command: &[Word], variables: &Variables) -> Result<Launch, CallError> {
+        let mut argv = words(command, variables).map_err(|why| broken("a command", why))?;
+        let program = argv.first_mut().ok_or_else(|| broken("a command", "it is empty"))?;
+        *program = self.manifest.program(program).map_err(|why| CallError::Broken { what: why })?.display().to_string();
+        Ok(Launch { argv, env: self.env.clone(), cwd: self.sandbox.path().to_owned(), stdin: None })
+    }
+
+    /// A step's call, filled in.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub fn call(&self, step: &Step, operation: &OperationSpec, variables: &Variables) -> Result<Call, CallError> {
+        let text = |template: &Template| template.text(variables).map_err(|why| broken(operation.name, why));
+        let shape = |shape: &Option<Shape>| {
+            shape.as_ref().map(|shape| shape.fill(variables)).transpose().map_err(|why| broken(operation.name, why))
+        };
+        Ok(match &step.call {
+            CallShape::Cli(command) => {
+                let argv = self.launch(command, variables)?.argv;
+                Call::Cli { argv, stdin: step.stdin.as_ref().map(text).transpose()? }
+            }
+            CallShape::Rpc(method, params) => Call::Rpc { method: text(method)?, params: shape(params)? },
+            CallShape::Mcp(tool, arguments) => match shape(arguments)? {
+                None => Call::Mcp { tool: text(tool)?, arguments: Args::new() },
+                Some(Value::Object(arguments)) => Call::Mcp { tool: text(tool)?, arguments },
+                Some(other) => return Err(broken(operation.name, format!("a tool's arguments are an object, not `{other}`"))),
+            },
+        })
+    }
+
+    /// How the system is reached.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub fn route(&self) -> Result<Route, CallError> {
+        let transport = &self.manifest.transport;
+        let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[transport]", why));
+        let endpoint = || match (&transport.url, &transport.socket) {
+            (Some(url), _) => Ok(Endpoint::Http(text(url)?)),
+            (None, Some(socket)) => Ok(Endpoint::Socket(text(socket)?.into())),
+            (None, None) => Ok(Endpoint::Stdio(self.launch(&transport.command, &self.variables)?)),
+        };
+        let greeting = |(method, notify, params): &(String, bool, Option<Shape>)| {
+            let params = params.as_ref().map(|params| params.fill(&self.variables)).transpose().map_err(|why| broken("handshake", why))?;
+            Ok(if *notify { Greeting::Notify(method.clone(), params) } else { Greeting::Request(method.clone(), params) })
+        };
+        Ok(match transport.kind {
+            TransportKind::Builtin => {
+                return Err(broken("[transport] kind", "the built-in reference is not reached by a driver of this kind"));
+            }
+            TransportKind::Cli => Route::Cli { env: self.env.clone(), cwd: self.sandbox.path().to_owned() },
+            TransportKind::Rpc => Route::Rpc {
+                endpoint: endpoint()?,
+                jsonrpc_field: transport.jsonrpc_field,
+                handshake: transport.handshake.iter().map(greeting).collect::<Result<_, _>>()?,
+            },
+            TransportKind::Mcp => Route::Mcp { endpoint: endpoint()? },
+        })
+    }
+
+    /// How long a server may take to start, and a connection to shake hands.
+    pub fn start_limit(&self) -> Duration {
+        self.manifest.limits.start.max(PATIENCE)
+    }
+
+    /// The long-running process, where the manifest has one.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub fn serve_plan(&self) -> Result<Option<serve::ServePlan>, CallError> {
+        let Some(given) = &self.manifest.serve else { return Ok(None) };
+        let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[serve] ready", why));
+        let ready = match &given.ready {
+            None => None,
+            Some(Ready::Connect(address)) => Some(serve::Ready::Connect(text(address)?)),
+            Some(Ready::Stdout(pattern)) => Some(serve::Ready::Stdout(pattern.clone())),
+            Some(Ready::Url(url)) => Some(serve::Ready::Url(text(url)?)),
+        };
+        Ok(Some(serve::ServePlan { launch: self.launch(&given.command, &self.variables)?, ready, limit: self.start_limit() }))
+    }
+
+    /// Writes the files of `[setup]` and runs its command.
+    ///
+    /// # Errors
+    /// `Broken`, saying what failed and how.
+    pub async fn set_up(&self, tail: &Tail) -> Result<(), CallError> {
+        for (path, text) in &self.manifest.files {
+            let filled = |template: &Template| template.text(&self.variables).map_err(|why| broken("[setup] files", why));
+            let path = self.sandbox.path().join(filled(path)?);
+            let text = filled(text)?;
+            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
+            written.map_err(|error| broken(&format!("[setup] {}", path.display()), error))?;
+        }
+        match &self.manifest.setup {
+            Some(command) => self.run("[setup]", command, tail).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs the command of `[teardown]`.
+    ///
+    /// # Errors
+    /// `Broken`, saying how it failed.
+    pub async fn tear_down(&self, tail: &Tail) -> Result<(), CallError> {
+        match &self.manifest.teardown {
+            Some(command) => self.run("[teardown]", command, tail).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn run(&self, place: &str, command: &[Word], tail: &Tail) -> Result<(), CallError> {
+        let launch = self.launch(command, &self.variables)?;
+        let limit = self.manifest.limits.call.max(PATIENCE);
+        match run(&launch, limit, tail).await {
+            Ok(Output { exit: Exit::Code(0), .. }) => Ok(()),
+            Ok(Output { exit, stderr, .. }) => {
+                Err(broken(place, format!("`{}` {exit}: {}", launch.argv.join(" "), excerpt(stderr.as_bytes()))))
+            }
+            Err(error) => Err(broken(place, format!("`{}`: {error}", launch.argv.join(" ")))),
+        }
+    }
+
+    /// The variables that do not change.
+    pub fn fixed(&self) -> &Variables {
+        &self.variables
+    }
+}
+
+fn broken(place: &str, why: impl std::fmt::Display) -> CallError {
+    CallError::Broken { what: format!("{place}: {why}") }
+}

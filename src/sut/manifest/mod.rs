@@ -1,0 +1,331 @@
+//! The manifest: how a system's words map to the contract's. Read once, checked whole, typed from then on.
+
+pub(crate) mod answer;
+pub(crate) mod canonical;
+pub(crate) mod matcher;
+pub(crate) mod raw;
+pub(crate) mod read;
+pub(crate) mod template;
+pub(crate) mod words;
+
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use regex::Regex;
+
+use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
+use crate::core::diagnostic::{Mistake, Mistakes};
+use crate::trace::settings::{Limits, Processes};
+
+use super::{Announces, Offer};
+
+pub use answer::judge;
+pub use matcher::{Matcher, Path, Seen, Source, Wanted, plain};
+pub use raw::{Manifest as Written, Orchestrator};
+pub use template::{Shape, Template, Variables, Word, words};
+
+/// A system's status words in the contract's.
+pub type StatusWords = std::collections::BTreeMap<String, Status>;
+
+/// What comes of mistakes in a manifest.
+fn unusable(file: &str) -> String {
+    format!("{file}: the manifest cannot be used")
+}
+
+/// How a system is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportKind {
+    /// The built-in reference.
+    Builtin,
+    /// A process for each call.
+    Cli,
+    /// JSON-RPC.
+    Rpc,
+    /// MCP.
+    Mcp,
+}
+
+impl TransportKind {
+    /// The word in manifests and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TransportKind::Builtin => "builtin",
+            TransportKind::Cli => "cli",
+            TransportKind::Rpc => "rpc",
+            TransportKind::Mcp => "mcp",
+        }
+    }
+}
+
+/// A manifest, checked and typed.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// Where it was read.
+    pub path: PathBuf,
+    /// The system's name.
+    pub name: String,
+    /// The command whose first line is the system's version.
+    pub version: Option<Vec<String>>,
+    /// The suites that it claims.
+    pub suites: Vec<String>,
+    /// The agents that it manages.
+    pub agents: Vec<AgentKind>,
+    /// How agents' processes and sessions go together.
+    pub processes: Processes,
+    /// The session timeout that it states.
+    pub default_timeout_s: Option<f64>,
+    /// The longest message that it states it takes, in characters.
+    pub message_chars: usize,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// Files to write before anything starts: path and text.
+    pub files: Vec<(Template, Template)>,
+    /// The command to run after that.
+    pub setup: Option<Vec<Word>>,
+    /// The command to run at the end.
+    pub teardown: Option<Vec<Word>>,
+    /// The long-running process.
+    pub serve: Option<Serve>,
+    /// Where a store keeps one session's record.
+    pub record: Option<Template>,
+    /// The outer bounds.
+    pub limits: Limits,
+    /// Its status words.
+    pub status: StatusWords,
+    /// Its operations, by their names in the contract.
+    pub operations: std::collections::BTreeMap<String, Vec<Step>>,
+    /// Its announcements, by their names in the contract.
+    pub events: Vec<EventMap>,
+}
+
+/// How a system is reached.
+#[derive(Debug, Clone)]
+pub struct Transport {
+    /// What it speaks.
+    pub kind: TransportKind,
+    /// The program and its leading arguments; of a server, what to spawn.
+    pub command: Vec<Word>,
+    /// The URL of a server.
+    pub url: Option<Template>,
+    /// The Unix socket of a server.
+    pub socket: Option<Template>,
+    /// Further environment.
+    pub env: Vec<(String, Template)>,
+    /// Variables taken from the caller's environment.
+    pub pass_env: Vec<String>,
+    /// What is said first: method, whether it is a notification, parameters.
+    pub handshake: Vec<(String, bool, Option<Shape>)>,
+    /// Whether messages carry `"jsonrpc": "2.0"`.
+    pub jsonrpc_field: bool,
+}
+
+/// The long-running process.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    /// The command.
+    pub command: Vec<Word>,
+    /// When it is ready.
+    pub ready: Option<Ready>,
+    /// Where one session's record is.
+    pub state: Option<Template>,
+}
+
+/// When a served process is ready.
+#[derive(Debug, Clone)]
+pub enum Ready {
+    /// When an address can be connected to.
+    Connect(Template),
+    /// When a line of its output matches.
+    Stdout(Regex),
+    /// When a URL answers.
+    Url(Template),
+}
+
+/// One call of an operation.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The call.
+    pub call: CallShape,
+    /// What the output of a process is.
+    pub output: Output,
+    /// What a process reads.
+    pub stdin: Option<Template>,
+    /// The variable without which the step is passed over.
+    pub when_given: Option<String>,
+    /// What to wait for, calling again and again, and how long.
+    pub wait: Option<(Vec<Matcher>, Duration)>,
+    /// Where the result's fields come from.
+    pub result: Vec<(String, Source)>,
+    /// Where the fields of a list's items come from; `None`: they have the contract's names.
+    pub each: Option<Vec<(String, Source)>>,
+    /// Which answers are errors, in order.
+    pub errors: Vec<(ErrorCode, Vec<Matcher>)>,
+    /// Which answers mean an empty result.
+    pub empty: Vec<Matcher>,
+    /// What to call when a later step fails.
+    pub undo: Vec<Step>,
+}
+
+/// A call, with variables in it.
+#[derive(Debug, Clone)]
+pub enum CallShape {
+    /// A process.
+    Cli(Vec<Word>),
+    /// A method.
+    Rpc(Template, Option<Shape>),
+    /// A tool.
+    Mcp(Template, Option<Shape>),
+}
+
+/// What a process prints.
+#[derive(Debug, Clone)]
+pub enum Output {
+    /// One JSON value.
+    Json,
+    /// Lines.
+    Lines,
+    /// Text.
+    Text,
+    /// Whatever matches, an object for each match.
+    Match(Regex),
+}
+
+/// Where an announcement comes from.
+#[derive(Debug, Clone)]
+pub struct EventMap {
+    /// The announcement's name in the contract; `None`: each value names itself.
+    pub name: Option<&'static str>,
+    /// The stream.
+    pub stream: Stream,
+    /// When the subscription holds.
+    pub ready: Vec<Matcher>,
+    /// Which values count.
+    pub when: Option<Path>,
+    /// Where the announcement's fields come from; empty: they have the contract's names.
+    pub result: Vec<(String, Source)>,
+}
+
+/// A stream of values.
+#[derive(Debug, Clone)]
+pub enum Stream {
+    /// A process that prints JSON lines.
+    Command(Vec<Word>),
+    /// A file of JSON lines.
+    File(Template),
+    /// Notifications of that method.
+    Method(String),
+}
+
+impl Manifest {
+    /// Reads a manifest.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &FilePath) -> Result<Self, Box<Mistakes>> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let file = path.display().to_string();
+            let mistake = Mistake::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
+            Box::new(Mistakes::new(unusable(&file), vec![mistake]))
+        })?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads a manifest's text.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(path: &FilePath, text: &str) -> Result<Self, Box<Mistakes>> {
+        read::read(path, text)
+    }
+
+    /// The folder that the manifest is in.
+    pub fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(FilePath::new("."));
+        std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+    }
+
+    /// What it offers of an operation: whether it is mapped, and the arguments that have a place.
+    pub fn offer(&self, operation: &'static OperationSpec) -> Offer {
+        let Some(steps) = self.operations.get(operation.name) else { return Offer { offered: false, args: Vec::new() } };
+        let mut names: Vec<String> = steps.iter().flat_map(Step::names).collect();
+        // A variable that the set-up uses has its place there.
+        names.extend(self.files.iter().flat_map(|(path, text)| path.names().iter().chain(text.names()).cloned()));
+        let args = operation.args.iter().map(|field| field.name).filter(|name| names.iter().any(|known| known == name)).collect();
+        Offer { offered: true, args }
+    }
+
+    /// How it announces.
+    pub fn announces(&self) -> Announces {
+        Announces { by_waiting: self.operations.contains_key("wait_events"), by_stream: !self.events.is_empty() }
+    }
+
+    /// The longest message that it states it takes.
+    pub fn message_chars(&self) -> usize {
+        if self.message_chars == 0 { DEFAULT_MESSAGE_CHARS } else { self.message_chars }
+    }
+
+    /// Where a program is: with a `/` beside the manifest, without on the caller's PATH.
+    ///
+    /// # Errors
+    /// Names the program and where it was looked for.
+    pub fn program(&self, name: &str) -> Result<PathBuf, String> {
+        if name.contains('/') {
+            let path = self.folder().join(name);
+            return if path.is_file() { Ok(path) } else { Err(format!("there is no program at {}", path.display())) };
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path)
+            .map(|folder| folder.join(name))
+            .find(|path| path.is_file())
+            .ok_or_else(|| format!("there is no program `{name}` on the PATH"))
+    }
+
+    /// Looks for every program that the manifest names.
+    ///
+    /// # Errors
+    /// Those that are missing.
+    pub fn missing_programs(&self) -> Vec<String> {
+        let variables = Variables::from_iter([
+            ("passmuster".to_owned(), passmuster().into()),
+            ("manifest_dir".to_owned(), self.folder().display().to_string().into()),
+        ]);
+        let mut commands: Vec<&[Word]> = vec![&self.transport.command];
+        commands.extend(self.setup.iter().chain(&self.teardown).map(Vec::as_slice));
+        commands.extend(self.serve.iter().map(|serve| serve.command.as_slice()));
+        for step in self.operations.values().flatten() {
+            if let CallShape::Cli(words) = &step.call {
+                commands.push(words);
+            }
+        }
+        let mut missing: Vec<String> = commands
+            .into_iter()
+            .filter_map(|command| match command.first()? {
+                Word::One(template) => template.text(&variables).ok(),
+                Word::Group(_) => None,
+            })
+            .filter_map(|program| self.program(&program).err())
+            .collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+}
+
+/// The path of the running harness: the variable `passmuster`.
+pub fn passmuster() -> String {
+    std::env::current_exe().map(|path| path.display().to_string()).unwrap_or_default()
+}
+
+impl Step {
+    /// Every variable that the step names.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = match &self.call {
+            CallShape::Cli(words) => words.iter().flat_map(Word::names).map(str::to_owned).collect(),
+            CallShape::Rpc(name, shape) | CallShape::Mcp(name, shape) => {
+                name.names().iter().cloned().chain(shape.iter().flat_map(Shape::names).map(str::to_owned)).collect()
+            }
+        };
+        names.extend(self.stdin.iter().flat_map(|stdin| stdin.names().iter().cloned()));
+        names
+    }
+}

@@ -1,0 +1,340 @@
+//! The manifest, as it is written: TOML, with the places of what may be wrong. The schema for editors is made of these types,
+//! and what they say of themselves is what an editor shows.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::contract::AgentKind;
+use crate::core::diagnostic::Placed;
+
+use super::words;
+
+type Text = Placed<String>;
+
+/// What passmuster has to know of a session manager, or of an orchestrator.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "passmuster manifest", transform = words::of_a_manager_or_an_orchestrator)]
+pub struct Manifest {
+    /// The system under test.
+    pub system: System,
+    /// How it is spoken to.
+    pub transport: Transport,
+    /// What is done in each sandbox before anything starts.
+    pub setup: Option<Setup>,
+    /// What is done in each sandbox at the end.
+    pub teardown: Option<Teardown>,
+    /// A long-running process, started before the first call.
+    pub serve: Option<Serve>,
+    /// Outer bounds, in seconds: what comes earlier is not waited for any longer.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The system's status words, by the contract's.
+    #[serde(default)]
+    #[schemars(transform = words::by_status)]
+    pub status: BTreeMap<Text, Vec<String>>,
+    /// The operations that are not canonical.
+    #[serde(default)]
+    #[schemars(transform = words::by_operation)]
+    pub operations: BTreeMap<Text, Operation>,
+    /// The announcements that are not canonical.
+    #[serde(default)]
+    #[schemars(transform = words::by_announcement)]
+    pub events: BTreeMap<Text, Event>,
+    /// How somebody's orchestrator wants to be run: for `passmuster gate`.
+    pub orchestrator: Option<Placed<Orchestrator>>,
+    /// What there is to know of a store of resumable sessions.
+    pub store: Option<Store>,
+}
+
+/// What there is to know of a store of resumable sessions.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// Where one session's record lies: `{{ sandbox }}/…/{{ session_id }}/state.json`.
+    pub record: Option<Text>,
+}
+
+/// The system under test.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Its name, as reports show it.
+    pub name: String,
+    /// The command whose first line is its version.
+    pub version: Option<Vec<Text>>,
+    /// The suites that it claims to conform to.
+    #[serde(default)]
+    #[schemars(extend("items" = words::one_of(words::suites())))]
+    pub suites: Vec<Text>,
+    /// The agents that it manages; all, where nothing is said.
+    #[schemars(with = "Option<Vec<AgentKind>>")]
+    pub agents: Option<Vec<Text>>,
+    /// What there is one agent process for.
+    #[schemars(extend("enum" = words::names(words::PROCESSES)))]
+    pub processes: Option<Text>,
+    /// The session timeout that it states, where its results do not carry it, in seconds.
+    pub default_timeout_s: Option<f64>,
+    /// The longest message that it states it takes, in characters.
+    pub message_chars: Option<usize>,
+    /// What it does not offer, of what is canonical.
+    #[serde(default)]
+    #[schemars(extend("items" = words::one_of(words::lacking())))]
+    pub lacks: Vec<Text>,
+}
+
+/// How the system is spoken to.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Transport {
+    /// What it speaks: a command for each call, JSON-RPC, or MCP.
+    #[schemars(extend("enum" = words::names(words::TRANSPORTS)))]
+    pub kind: Text,
+    /// cli: the program and its leading arguments; rpc, mcp: the server to start, on its standard input and output.
+    #[schemars(with = "Option<Vec<Text>>")]
+    pub command: Option<Placed<Vec<Text>>>,
+    /// rpc, mcp: the URL of a server.
+    pub url: Option<Text>,
+    /// rpc, mcp: the Unix socket of a server.
+    pub socket: Option<Text>,
+    /// Further environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
+    /// The variables that are taken from the caller's environment.
+    #[serde(default)]
+    pub pass_env: Vec<String>,
+    /// rpc: what is said first.
+    #[serde(default)]
+    pub handshake: Vec<Placed<Greeting>>,
+    /// rpc: whether messages carry `"jsonrpc": "2.0"`.
+    pub jsonrpc_field: Option<bool>,
+    /// Whether operations that the manifest does not map are canonical: by default, where it maps none.
+    pub canonical: Option<bool>,
+}
+
+/// One thing that is said first: a method that is called, or a notification.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Greeting {
+    /// The method that is called.
+    pub method: Option<String>,
+    /// The notification that is sent.
+    pub notify: Option<String>,
+    /// Its parameters.
+    pub params: Option<Value>,
+}
+
+/// What is done in each sandbox before anything starts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Setup {
+    /// Files to write: path and text.
+    #[serde(default)]
+    pub files: BTreeMap<Text, Text>,
+    /// A command to run after that.
+    pub command: Option<Vec<Placed<Word>>>,
+}
+
+/// What is done in each sandbox at the end.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Teardown {
+    /// The command to run.
+    pub command: Vec<Placed<Word>>,
+}
+
+/// A long-running process, started before the first call.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Serve {
+    /// The command to run.
+    pub command: Vec<Placed<Word>>,
+    /// When it is ready.
+    pub ready: Option<Placed<Ready>>,
+    /// How long it lives.
+    #[schemars(extend("enum" = ["scenario"]))]
+    pub per: Option<Text>,
+    /// Where one session's record is: `{{ sandbox }}/state/{{ session_id }}.json`.
+    pub state: Option<Text>,
+}
+
+/// When a served process is ready: one of these.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ready {
+    /// When this address, or the path of a Unix socket, can be connected to.
+    pub connect: Option<Text>,
+    /// When a line of its output matches this regular expression.
+    pub stdout: Option<Text>,
+    /// When this URL answers.
+    pub url: Option<Text>,
+}
+
+/// Outer bounds, in seconds.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Of one call.
+    pub call: Option<f64>,
+    /// From a start until the agent's process is up.
+    pub start: Option<f64>,
+    /// From the phase in which a session is observable until it is listed and readable.
+    pub observe: Option<f64>,
+    /// From the end of a turn until it is announced.
+    pub announce: Option<f64>,
+    /// From the end of a session until nothing of it is alive.
+    pub end: Option<f64>,
+    /// How long is waited to see that something does not come, where nothing else can prove it.
+    pub settle: Option<f64>,
+}
+
+/// How an operation is called, and what its answers mean.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operation {
+    /// cli: the command. An inner array is dropped whole where its variable is absent.
+    pub command: Option<Vec<Placed<Word>>>,
+    /// rpc: the method.
+    pub method: Option<Text>,
+    /// rpc: its parameters; strings in them are templates.
+    #[schemars(with = "Option<Value>")]
+    pub params: Option<Placed<Value>>,
+    /// mcp: the tool.
+    pub tool: Option<Text>,
+    /// mcp: its arguments; strings in them are templates.
+    #[schemars(with = "Option<Value>")]
+    pub arguments: Option<Placed<Value>>,
+    /// cli: what the command prints; one JSON value, where nothing is said.
+    pub output: Option<Placed<Output>>,
+    /// cli: what the command reads.
+    pub stdin: Option<Text>,
+    /// The variable without which the step is passed over.
+    pub when_given: Option<Text>,
+    /// Call again and again, until the answer matches.
+    pub wait: Option<Wait>,
+    /// Where the result's fields come from: JSONPath (`$.id`), or a template.
+    pub result: Option<BTreeMap<Text, Placed<Source>>>,
+    /// Where the fields of a list's items come from, relative to one item.
+    pub each: Option<BTreeMap<Text, Placed<Source>>>,
+    /// Which answers are which error; the first that matches decides.
+    // A table as it is: its order counts.
+    #[schemars(with = "Option<BTreeMap<String, Matchers>>", transform = words::by_error)]
+    pub errors: Option<Placed<toml::Table>>,
+    /// Which failures mean an empty result.
+    pub empty: Option<Placed<Matchers>>,
+    /// Several calls that make the operation, in order; the first failure stops it.
+    pub steps: Option<Vec<Operation>>,
+    /// What is called where a later step failed.
+    pub undo: Option<Vec<Operation>>,
+}
+
+/// Call again and again, until the answer matches.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wait {
+    /// What the answer has to match.
+    pub until: Placed<Matchers>,
+    /// How long, in seconds.
+    pub timeout: f64,
+}
+
+/// A word of a command: a template, or several that are dropped together where a variable is absent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Word {
+    One(String),
+    Group(Vec<String>),
+}
+
+/// What a command prints.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Output {
+    /// One JSON value, lines, or text.
+    Name(#[schemars(extend("enum" = words::OUTPUTS))] String),
+    /// An object of the named groups for each match of a regular expression.
+    Match {
+        /// The regular expression, with `(?P<names>…)`.
+        #[serde(rename = "match")]
+        regex: String,
+    },
+}
+
+/// Where a field comes from: JSONPath into the output, a template, several paths together, or whether a matcher holds.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Source {
+    One(String),
+    Union(Vec<String>),
+    Holds(Matchers),
+}
+
+/// A matcher, or several of which any may hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Matchers {
+    One(Box<Matcher>),
+    Any(Vec<Matcher>),
+}
+
+/// What an answer is matched with: every key must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Matcher {
+    /// The exit status.
+    pub exit: Option<i32>,
+    /// A regular expression for standard output.
+    pub stdout: Option<String>,
+    /// A regular expression for standard error.
+    pub stderr: Option<String>,
+    /// The error's code: a number, or a regular expression.
+    pub code: Option<Value>,
+    /// A regular expression for the error's message.
+    pub message: Option<String>,
+    /// A JSONPath that selects something.
+    pub path: Option<String>,
+    /// What `path` selects is this value.
+    pub equals: Option<Value>,
+    /// What `path` selects matches this regular expression.
+    pub matches: Option<String>,
+    /// A JSONPath that selects nothing.
+    pub absent: Option<String>,
+}
+
+/// Where an announcement comes from: one of `command`, `file`, `method`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// A command that prints JSON lines.
+    pub command: Option<Vec<Placed<Word>>>,
+    /// A file of JSON lines.
+    pub file: Option<Text>,
+    /// rpc, mcp: the notifications of this method.
+    pub method: Option<Text>,
+    /// When the subscription holds.
+    pub ready: Option<Placed<Matchers>>,
+    /// A JSONPath; only values in which it selects something count.
+    pub when: Option<Text>,
+    /// Where the announcement's fields come from.
+    pub result: BTreeMap<Text, Placed<Source>>,
+}
+
+/// How somebody's orchestrator wants to be run.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Orchestrator {
+    /// The command; one after `--` on the command line goes before it.
+    pub command: Option<Vec<Text>>,
+    /// Further environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, Text>,
+    /// How often it is run: once for all workers, or once for each.
+    #[schemars(extend("enum" = ["scenario", "worker"]))]
+    pub per: Option<Text>,
+}

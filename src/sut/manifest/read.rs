@@ -1,0 +1,646 @@
+//! From what is written to what is meant: every mistake is found, not only the first.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path as FilePath;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::contract::{
+    ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status, manager_suites, suite,
+};
+use crate::core::diagnostic::{Mistake, Mistakes, Placed, Text, meant, meant_field};
+use crate::trace::settings::{Limits, Processes};
+
+use super::matcher::{Matcher, Path, Source, Wanted};
+use super::template::{Shape, Template, Word};
+use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw, words};
+
+/// The variables that every template may name, besides the arguments of operations.
+const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster"];
+
+/// The variables that a template may name: those, and the arguments of every operation that there is.
+fn variables() -> impl Iterator<Item = &'static str> {
+    let arguments = manager_suites().flat_map(|suite| suite.operations).flat_map(|operation| operation.args);
+    VARIABLES.into_iter().chain(arguments.map(|field| field.name))
+}
+
+/// Reads a manifest.
+pub(crate) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<Mistakes>> {
+    let file = path.display().to_string();
+    let mut reader = Reader { text: Text::new(&file, text), errors: Vec::new() };
+    let manifest = match toml::from_str::<raw::Manifest>(text) {
+        Ok(raw) => Some(reader.manifest(path, raw)),
+        Err(error) => {
+            let help = meant_field(error.message());
+            reader.wrong(error.span().unwrap_or(0..0), error.message().to_owned(), help);
+            None
+        }
+    };
+    match manifest {
+        Some(manifest) if reader.errors.is_empty() => Ok(manifest),
+        _ => Err(Box::new(Mistakes::new(super::unusable(&file), reader.errors))),
+    }
+}
+
+struct Reader<'a> {
+    text: Text<'a>,
+    errors: Vec<Mistake>,
+}
+
+impl Reader<'_> {
+    fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
+        self.errors.push(self.text.mistake(Some(at), what, help));
+    }
+
+    /// One of some words; the error names the nearest.
+    fn word<T: Copy>(&mut self, given: &Placed<String>, what: &str, known: &[(&str, T)]) -> Option<T> {
+        let found = known.iter().find(|(word, _)| word == given.as_ref()).map(|(_, value)| *value);
+        if found.is_none() {
+            let words = known.iter().map(|(word, _)| *word);
+            let all = words.clone().collect::<Vec<_>>().join(", ");
+            self.wrong(given.span(), format!("`{}` is no {what}: wanted {all}", given.as_ref()), meant(given.as_ref(), words));
+        }
+        found
+    }
+
+    fn template(&mut self, at: Range<usize>, source: &str, also: &[String]) -> Template {
+        match Template::parse(source) {
+            Ok(template) => {
+                self.names(at, template.names().iter().map(String::as_str), also);
+                template
+            }
+            Err(why) => {
+                self.wrong(at, why, None);
+                Template::parse("").expect("nothing is a template")
+            }
+        }
+    }
+
+    fn names<'n>(&mut self, at: Range<usize>, names: impl Iterator<Item = &'n str>, also: &[String]) {
+        for name in names {
+            if !variables().any(|known| known == name) && !also.iter().any(|known| known == name) {
+                let known: Vec<&str> = variables().collect();
+                let help = meant(name, known.into_iter().chain(also.iter().map(String::as_str)));
+                self.wrong(at.clone(), format!("there is no variable `{name}`"), help);
+            }
+        }
+    }
+
+    fn text(&mut self, given: &Placed<String>, also: &[String]) -> Template {
+        self.template(given.span(), given.as_ref(), also)
+    }
+
+    fn words(&mut self, given: &[Placed<raw::Word>], also: &[String]) -> Vec<Word> {
+        let word = |reader: &mut Self, given: &Placed<raw::Word>| match given.as_ref() {
+            raw::Word::One(source) => Word::One(reader.template(given.span(), source, also)),
+            raw::Word::Group(sources) => Word::Group(sources.iter().map(|source| reader.template(given.span(), source, also)).collect()),
+        };
+        given.iter().map(|given| word(self, given)).collect()
+    }
+
+    fn regex(&mut self, at: Range<usize>, source: &str) -> Option<Regex> {
+        match Regex::new(source) {
+            Ok(regex) => Some(regex),
+            Err(error) => {
+                self.wrong(at, format!("not a regular expression: {}", error.to_string().lines().last().unwrap_or_default()), None);
+                None
+            }
+        }
+    }
+
+    fn path(&mut self, at: Range<usize>, source: &str, also: &[String]) -> Option<Path> {
+        match Path::parse(source) {
+            Ok(path) => {
+                let names: Vec<String> = path.names().map(str::to_owned).collect();
+                self.names(at, names.iter().map(String::as_str), also);
+                Some(path)
+            }
+            Err(why) => {
+                self.wrong(at, format!("`{source}` is no JSONPath (RFC 9535): {why}"), None);
+                None
+            }
+        }
+    }
+
+    // ---- the whole -----------------------------------------------------------------------------------------------
+
+    fn manifest(&mut self, path: &FilePath, raw: raw::Manifest) -> Manifest {
+        let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
+        let suites: Vec<(&str, &str)> = words::suites().into_iter().map(|name| (name, name)).collect();
+        let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
+        let system = &raw.system;
+        let mut status = BTreeMap::new();
+        for (word, theirs) in &raw.status {
+            if let Some(known) = self.word(word, "status", &Status::ALL.map(|status| (status.name(), status))) {
+                status.extend(theirs.iter().map(|word| (word.clone(), known)));
+            }
+        }
+        let transport = self.transport(kind, &raw);
+        let table = self.table(&raw);
+        let mut operations = self.operations(kind, &raw, &transport, table);
+        let mut events = self.events(kind, &raw, &transport, table);
+        for what in self.lacking(&raw.system.lacks, table) {
+            operations.remove(what);
+            events.retain(|_| what != words::STREAM);
+        }
+        let command = |reader: &mut Self, words: Option<&Vec<Placed<raw::Word>>>| words.map(|words| reader.words(words, &[]));
+        Manifest {
+            path: path.to_owned(),
+            name: system.name.clone(),
+            version: system.version.as_ref().map(|words| words.iter().map(|word| word.as_ref().clone()).collect()),
+            suites: system.suites.iter().filter_map(|suite| self.word(suite, "suite", &suites)).map(str::to_owned).collect(),
+            agents: match &system.agents {
+                None => AgentKind::ALL.to_vec(),
+                Some(given) => given.iter().filter_map(|agent| self.word(agent, "agent", &agents)).collect(),
+            },
+            processes: system
+                .processes
+                .as_ref()
+                .and_then(|word| self.word(word, "kind of process", words::PROCESSES))
+                .unwrap_or(Processes::Session),
+            default_timeout_s: system.default_timeout_s,
+            message_chars: system.message_chars.unwrap_or_default(),
+            files: raw
+                .setup
+                .iter()
+                .flat_map(|setup| &setup.files)
+                .map(|(path, text)| (self.text(path, &[]), self.text(text, &[])))
+                .collect(),
+            setup: command(self, raw.setup.as_ref().and_then(|setup| setup.command.as_ref())),
+            teardown: command(self, raw.teardown.as_ref().map(|teardown| &teardown.command)),
+            serve: raw.serve.as_ref().map(|serve| self.serve(serve)),
+            record: raw.store.as_ref().and_then(|store| store.record.as_ref()).map(|record| self.text(record, &[])),
+            limits: limits(&raw.limits),
+            status,
+            transport,
+            operations,
+            events,
+        }
+    }
+
+    /// What a system says it does not offer, of what is canonical.
+    fn lacking(&mut self, given: &[Placed<String>], table: OperationTable) -> Vec<&'static str> {
+        let known: Vec<(&str, &str)> =
+            table.iter().map(|operation| operation.name).chain([words::STREAM]).map(|name| (name, name)).collect();
+        given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
+    }
+
+    fn transport(&mut self, kind: TransportKind, raw: &raw::Manifest) -> Transport {
+        let given = &raw.transport;
+        let places = usize::from(given.command.is_some()) + usize::from(given.url.is_some()) + usize::from(given.socket.is_some());
+        let mapped = raw.operations.values().any(|operation| operation.command.is_some() || operation.steps.is_some());
+        match kind {
+            TransportKind::Cli if places == 0 && mapped => {}
+            TransportKind::Cli if given.command.is_none() => {
+                self.wrong(given.kind.span(), "a cli system needs a `command`".into(), Some("write `command = [\"my-manager\"]`".into()));
+            }
+            TransportKind::Rpc | TransportKind::Mcp if places != 1 => {
+                let what = format!("a server is reached in one way: {places} of `command`, `url`, `socket` are given");
+                self.wrong(given.kind.span(), what, Some("give exactly one of them".into()));
+            }
+            _ => {}
+        }
+        if kind != TransportKind::Rpc
+            && let Some(greeting) = given.handshake.first()
+        {
+            self.wrong(greeting.span(), "only an rpc system has a `handshake`".into(), None);
+        }
+        let mut handshake = Vec::new();
+        for greeting in &given.handshake {
+            let params = greeting.as_ref().params.as_ref().and_then(|params| self.shape(greeting.span(), params, &[]));
+            match (&greeting.as_ref().method, &greeting.as_ref().notify) {
+                (Some(method), None) => handshake.push((method.clone(), false, params)),
+                (None, Some(method)) => handshake.push((method.clone(), true, params)),
+                _ => self.wrong(greeting.span(), "a step of a handshake has a `method` or a `notify`".into(), None),
+            }
+        }
+        Transport {
+            kind,
+            command: given.command.iter().flat_map(|words| words.as_ref()).map(|word| Word::One(self.text(word, &[]))).collect(),
+            url: given.url.as_ref().map(|url| self.text(url, &[])),
+            socket: given.socket.as_ref().map(|socket| self.text(socket, &[])),
+            env: given.env.iter().map(|(name, value)| (name.clone(), self.text(value, &[]))).collect(),
+            pass_env: given.pass_env.clone(),
+            handshake,
+            jsonrpc_field: given.jsonrpc_field.unwrap_or(true),
+        }
+    }
+
+    fn serve(&mut self, given: &raw::Serve) -> Serve {
+        let per = given.per.as_ref().and_then(|word| self.word(word, "length of service", &[("scenario", false), ("run", true)]));
+        if let (Some(true), Some(word)) = (per, &given.per) {
+            let help = "write per = \"scenario\", or leave it out: each scenario then has a server of its own".to_owned();
+            self.wrong(word.span(), "one server for the whole run is not supported: its agents could not be told apart".into(), Some(help));
+        }
+        let ready = given.ready.as_ref().and_then(|ready| {
+            let raw::Ready { connect, stdout, url } = ready.as_ref();
+            match (connect, stdout, url) {
+                (Some(address), None, None) => Some(Ready::Connect(self.text(address, &[]))),
+                (None, Some(regex), None) => self.regex(regex.span(), regex.as_ref()).map(Ready::Stdout),
+                (None, None, Some(url)) => Some(Ready::Url(self.text(url, &[]))),
+                _ => {
+                    self.wrong(ready.span(), "`ready` has one of `connect`, `stdout`, `url`".into(), None);
+                    None
+                }
+            }
+        });
+        Serve { command: self.words(&given.command, &[]), ready, state: given.state.as_ref().map(|state| self.text(state, &[])) }
+    }
+
+    /// The operations of the suites that are claimed; those of a manager where none is.
+    fn table(&mut self, raw: &raw::Manifest) -> OperationTable {
+        let claimed: Vec<_> = raw.system.suites.iter().filter_map(|word| Some((word.span(), suite(word.as_ref())?))).collect();
+        let Some((_, first)) = claimed.first() else { return SESSION_OPERATIONS };
+        if let Some((at, other)) = claimed.iter().find(|(_, other)| other.side != first.side) {
+            let help = "write a manifest for each".to_owned();
+            self.wrong(
+                at.clone(),
+                format!("one system cannot claim `{}` and `{}`: their operations differ", first.name, other.name),
+                Some(help),
+            );
+        }
+        first.operations
+    }
+
+    // ---- operations ----------------------------------------------------------------------------------------------
+
+    /// What is mapped. A manifest that maps none has all the canonical ones; one that maps some has those, and the others
+    /// where it says `canonical = true`. Keys of an operation that is not called in a way of its own go over the canonical.
+    fn operations(
+        &mut self,
+        kind: TransportKind,
+        raw: &raw::Manifest,
+        transport: &Transport,
+        table: OperationTable,
+    ) -> BTreeMap<String, Vec<Step>> {
+        let own = |operation: &raw::Operation| {
+            operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
+        };
+        let mapped = raw.operations.values().any(own);
+        let canonical: BTreeMap<String, Vec<Step>> = canonical::operations(kind, &transport.command, table).into_iter().collect();
+        let mut operations = if raw.transport.canonical.unwrap_or(!mapped) { canonical.clone() } else { BTreeMap::new() };
+        let names: Vec<(&str, &'static OperationSpec)> = table.iter().map(|operation| (operation.name, operation)).collect();
+        for (name, given) in &raw.operations {
+            let Some(operation) = self.word(name, "operation", &names) else { continue };
+            let base = canonical.get(operation.name).and_then(|steps| steps.first());
+            let steps = match &given.steps {
+                Some(steps) => self.steps(kind, operation, given, steps),
+                None => vec![self.step(kind, operation, given, if own(given) { None } else { base }, &[])],
+            };
+            operations.insert(operation.name.to_owned(), steps);
+        }
+        operations
+    }
+
+    fn steps(
+        &mut self,
+        kind: TransportKind,
+        operation: &'static OperationSpec,
+        whole: &raw::Operation,
+        steps: &[raw::Operation],
+    ) -> Vec<Step> {
+        let mut known: Vec<String> = Vec::new();
+        let mut read = Vec::new();
+        for given in steps {
+            let mut step = self.step(kind, operation, given, None, &known);
+            known.extend(step.result.iter().map(|(name, _)| name.clone()));
+            // What the operation says of answers goes for each of its steps, after the step's own.
+            step.errors.extend(self.errors(whole, &known));
+            read.push(step);
+        }
+        // The operation's own undoing begins where anything was done at all: with its first step.
+        let undo: Vec<Step> = whole.undo.iter().flatten().map(|undo| self.step(kind, operation, undo, None, &known)).collect();
+        if let Some(first) = read.first_mut() {
+            first.undo.extend(undo);
+        }
+        if let Some(last) = read.last_mut() {
+            if let Some(result) = &whole.result {
+                last.result = self.sources(result, &known);
+            }
+            if let Some(each) = &whole.each {
+                last.each = Some(self.sources(each, &known));
+            }
+            if last.empty.is_empty() {
+                last.empty = self.matchers(whole.empty.as_ref(), &known);
+            }
+        }
+        read
+    }
+
+    fn step(
+        &mut self,
+        kind: TransportKind,
+        operation: &'static OperationSpec,
+        given: &raw::Operation,
+        base: Option<&Step>,
+        also: &[String],
+    ) -> Step {
+        let call = match (kind, &given.command, &given.method, &given.tool) {
+            (TransportKind::Cli, Some(words), None, None) => CallShape::Cli(self.words(words, also)),
+            (TransportKind::Rpc, None, Some(method), None) => {
+                let params = given.params.as_ref().and_then(|params| self.shape(params.span(), params.as_ref(), also));
+                CallShape::Rpc(self.text(method, also), params)
+            }
+            (TransportKind::Mcp, None, None, Some(tool)) => {
+                let arguments = given.arguments.as_ref().and_then(|arguments| self.shape(arguments.span(), arguments.as_ref(), also));
+                CallShape::Mcp(self.text(tool, also), arguments)
+            }
+            (_, None, None, None) if base.is_some() => base.map(|base| base.call.clone()).expect("just looked"),
+            _ => {
+                let wanted = match kind {
+                    TransportKind::Rpc => "`method` (and `params`)",
+                    TransportKind::Mcp => "`tool` (and `arguments`)",
+                    _ => "`command`",
+                };
+                let at = given.method.as_ref().or(given.tool.as_ref()).map_or(0..0, |name| name.span());
+                self.wrong(at, format!("a call of `{}` over {} has {wanted}", operation.name, kind.name()), None);
+                CallShape::Cli(Vec::new())
+            }
+        };
+        let output = match &given.output {
+            None => base.map_or(Output::Json, |base| base.output.clone()),
+            Some(output) => match output.as_ref() {
+                raw::Output::Match { regex } => self.regex(output.span(), regex).map_or(Output::Json, Output::Match),
+                raw::Output::Name(name) => match name.as_str() {
+                    "json" => Output::Json,
+                    "lines" => Output::Lines,
+                    "text" => Output::Text,
+                    other => {
+                        self.wrong(output.span(), format!("`{other}` is no output: wanted json, lines, text or {{ match = \"…\" }}"), None);
+                        Output::Json
+                    }
+                },
+            },
+        };
+        Step {
+            call,
+            output,
+            stdin: given.stdin.as_ref().map(|stdin| self.text(stdin, also)),
+            when_given: given.when_given.as_ref().map(|name| {
+                self.names(name.span(), std::iter::once(name.as_ref().as_str()), also);
+                name.as_ref().clone()
+            }),
+            wait: given.wait.as_ref().map(|wait| (self.matchers(Some(&wait.until), also), Duration::from_secs_f64(wait.timeout.max(0.0)))),
+            result: match (&given.result, base) {
+                (Some(result), _) => self.sources(result, also),
+                (None, Some(base)) => base.result.clone(),
+                (None, None) => Vec::new(),
+            },
+            each: given.each.as_ref().map(|each| self.sources(each, also)),
+            errors: self.errors(given, also),
+            empty: self.matchers(given.empty.as_ref(), also),
+            undo: given.undo.iter().flatten().map(|undo| self.step(kind, operation, undo, None, also)).collect(),
+        }
+    }
+
+    fn errors(&mut self, given: &raw::Operation, also: &[String]) -> Vec<(ErrorCode, Vec<Matcher>)> {
+        let Some(table) = &given.errors else { return Vec::new() };
+        let mut errors = Vec::new();
+        for (name, matchers) in table.as_ref() {
+            let Some(code) = ErrorCode::from_name(name) else {
+                let known = ERRORS.iter().map(|row| row.name);
+                let all = known.clone().collect::<Vec<_>>().join(", ");
+                self.wrong(table.span(), format!("`{name}` is no error code: wanted {all}"), meant(name, known));
+                continue;
+            };
+            match raw::Matchers::deserialize_from(matchers.clone()) {
+                Ok(matchers) => errors.push((code, self.all_matchers(table.span(), &matchers, also))),
+                Err(why) => self.wrong(table.span(), format!("`{name}`: {why}"), meant_field(&why)),
+            }
+        }
+        errors
+    }
+
+    fn sources(&mut self, given: &BTreeMap<Placed<String>, Placed<raw::Source>>, also: &[String]) -> Vec<(String, Source)> {
+        given
+            .iter()
+            .filter_map(|(name, source)| Some((name.as_ref().clone(), self.source(source.span(), source.as_ref(), also)?)))
+            .collect()
+    }
+
+    fn source(&mut self, at: Range<usize>, given: &raw::Source, also: &[String]) -> Option<Source> {
+        match given {
+            raw::Source::One(path) if path.starts_with('$') => self.path(at, path, also).map(|path| Source::Paths(vec![path])),
+            raw::Source::One(text) => Some(Source::Text(self.template(at, text, also))),
+            raw::Source::Union(paths) => Some(Source::Paths(paths.iter().filter_map(|path| self.path(at.clone(), path, also)).collect())),
+            raw::Source::Holds(matchers) => Some(Source::Holds(self.all_matchers(at, matchers, also))),
+        }
+    }
+
+    fn matchers(&mut self, given: Option<&Placed<raw::Matchers>>, also: &[String]) -> Vec<Matcher> {
+        given.map(|given| self.all_matchers(given.span(), given.as_ref(), also)).unwrap_or_default()
+    }
+
+    fn all_matchers(&mut self, at: Range<usize>, given: &raw::Matchers, also: &[String]) -> Vec<Matcher> {
+        match given {
+            raw::Matchers::One(one) => vec![self.matcher(at, one, also)],
+            raw::Matchers::Any(any) => any.iter().map(|one| self.matcher(at.clone(), one, also)).collect(),
+        }
+    }
+
+    fn matcher(&mut self, at: Range<usize>, given: &raw::Matcher, also: &[String]) -> Matcher {
+        let mut regex = |source: &Option<String>| source.as_ref().and_then(|source| self.regex(at.clone(), source));
+        let (stdout, stderr, message, matches) = (regex(&given.stdout), regex(&given.stderr), regex(&given.message), regex(&given.matches));
+        let code = match &given.code {
+            Some(Value::String(code)) => self.regex(at.clone(), code),
+            Some(code) => Regex::new(&format!("^{}$", regex::escape(&code.to_string()))).ok(),
+            None => None,
+        };
+        let wanted = match (&given.equals, matches) {
+            (Some(value), _) => Wanted::Equals(value.clone()),
+            (None, Some(regex)) => Wanted::Matches(regex),
+            (None, None) => Wanted::Anything,
+        };
+        let path = given.path.as_ref().and_then(|path| self.path(at.clone(), path, also)).map(|path| (path, wanted));
+        if given.path.is_none() && (given.equals.is_some() || given.matches.is_some()) {
+            self.wrong(at.clone(), "`equals` and `matches` belong to a `path`".into(), None);
+        }
+        let absent = given.absent.as_ref().and_then(|path| self.path(at.clone(), path, also));
+        let matcher = Matcher { exit: given.exit, stdout, stderr, code, message, path, absent };
+        let says_nothing = matcher.exit.is_none()
+            && matcher.path.is_none()
+            && matcher.absent.is_none()
+            && [&matcher.stdout, &matcher.stderr, &matcher.code, &matcher.message].iter().all(|regex| regex.is_none());
+        if says_nothing {
+            self.wrong(
+                at,
+                "a matcher without a condition matches everything".into(),
+                Some("say exit, stdout, stderr, code, message, path or absent".into()),
+            );
+        }
+        matcher
+    }
+
+    fn shape(&mut self, at: Range<usize>, value: &Value, also: &[String]) -> Option<Shape> {
+        match Shape::parse(value) {
+            Ok(shape) => {
+                let names: Vec<String> = shape.names().into_iter().map(str::to_owned).collect();
+                self.names(at, names.iter().map(String::as_str), also);
+                Some(shape)
+            }
+            Err(why) => {
+                self.wrong(at, why, None);
+                None
+            }
+        }
+    }
+
+    // ---- events --------------------------------------------------------------------------------------------------
+
+    fn events(&mut self, kind: TransportKind, raw: &raw::Manifest, transport: &Transport, table: OperationTable) -> Vec<EventMap> {
+        let names: Vec<(&str, &'static str)> = ANNOUNCEMENTS.iter().map(|spec| (spec.name, spec.name)).collect();
+        let mapped = raw.operations.values().any(|operation| {
+            operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
+        });
+        if raw.events.is_empty() {
+            return if raw.transport.canonical.unwrap_or(!mapped) {
+                canonical::events(kind, &transport.command, table)
+            } else {
+                Vec::new()
+            };
+        }
+        let mut events = Vec::new();
+        for (name, given) in &raw.events {
+            let announcement = self.word(name, "announcement", &names);
+            let stream = match (&given.command, &given.file, &given.method) {
+                (Some(words), None, None) => Stream::Command(self.words(words, &[])),
+                (None, Some(file), None) => Stream::File(self.text(file, &[])),
+                (None, None, Some(method)) if kind != TransportKind::Cli => Stream::Method(method.as_ref().clone()),
+                _ => {
+                    let wanted = if kind == TransportKind::Cli { "`command` or `file`" } else { "`method`, `command` or `file`" };
+                    self.wrong(name.span(), format!("an announcement over {} comes by one {wanted}", kind.name()), None);
+                    continue;
+                }
+            };
+            events.push(EventMap {
+                name: announcement,
+                stream,
+                ready: self.matchers(given.ready.as_ref(), &[]),
+                when: given.when.as_ref().and_then(|when| self.path(when.span(), when.as_ref(), &[])),
+                result: self.sources(&given.result, &[]),
+            });
+        }
+        events
+    }
+}
+
+impl raw::Matchers {
+    fn deserialize_from(value: toml::Value) -> Result<Self, String> {
+        value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    }
+}
+
+fn limits(given: &raw::Limits) -> Limits {
+    let default = Limits::default();
+    let or = |given: Option<f64>, default: Duration| given.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(default);
+    Limits {
+        call: or(given.call, default.call),
+        start: or(given.start, default.start),
+        observe: or(given.observe, default.observe),
+        announce: or(given.announce, default.announce),
+        end: or(given.end, default.end),
+        settle: or(given.settle, default.settle),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &str) -> Vec<String> {
+        match read(FilePath::new("m.toml"), text) {
+            Ok(_) => Vec::new(),
+            Err(errors) => errors.related.iter().map(|error| format!("{error} | {}", error.help.clone().unwrap_or_default())).collect(),
+        }
+    }
+
+    const THREE_LINES: &str = "[system]\nname = \"m\"\nsuites = [\"lifecycle\"]\n[transport]\nkind = \"cli\"\ncommand = [\"m\"]\n";
+
+    #[test]
+    fn three_lines_make_a_canonical_manager() {
+        let manifest = read(FilePath::new("m.toml"), THREE_LINES).unwrap();
+        assert_eq!(manifest.operations.len(), SESSION_OPERATIONS.len());
+        let offer = manifest.offer(&SESSION_OPERATIONS[2]);
+        assert_eq!(offer.args, ["session_id", "tail_chars"]);
+        assert!(manifest.announces().by_stream && manifest.announces().by_waiting);
+    }
+
+    #[test]
+    fn what_a_canonical_manager_lacks_is_not_offered() {
+        let lacking = |lacks: &str| THREE_LINES.replace("[transport]", &format!("lacks = {lacks}\n[transport]"));
+        let manifest = read(FilePath::new("m.toml"), &lacking("[\"wait_events\", \"events\"]")).unwrap();
+        assert!(!manifest.announces().by_stream && !manifest.announces().by_waiting);
+        assert_eq!(manifest.operations.len(), SESSION_OPERATIONS.len() - 1);
+        let found = errors(&lacking("[\"wait_event\"]"));
+        assert!(
+            found[0].starts_with("m.toml:4: `wait_event` is no operation") && found[0].ends_with("did you mean `wait_events`?"),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_found_with_its_line_and_the_nearest_name() {
+        let text = "[system]\nname = \"m\"\nsuites = [\"lifecicle\"]\n[transport]\nkind = \"cli\"\ncommand = [\"m\"]\n\
+                    [operations.list_session]\ncommand = [\"ls\"]\n\
+                    [operations.get_session_data]\ncommand = [\"show\", \"{{ sesion_id }}\"]\nresult = { text = \"$.a[\" }\n";
+        let found = errors(text);
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert!(
+            found.iter().any(|e| e.starts_with("m.toml:3: `lifecicle` is no suite") && e.ends_with("did you mean `lifecycle`?")),
+            "{found:#?}"
+        );
+        assert!(
+            found.iter().any(|e| e.starts_with("m.toml:7: `list_session` is no operation") && e.ends_with("did you mean `list_sessions`?")),
+            "{found:#?}"
+        );
+        assert!(
+            found.iter().any(|e| e.starts_with("m.toml:10: there is no variable `sesion_id`") && e.ends_with("did you mean `session_id`?")),
+            "{found:#?}"
+        );
+        assert!(found.iter().any(|e| e.starts_with("m.toml:11: `$.a[` is no JSONPath")), "{found:#?}");
+    }
+
+    #[test]
+    fn an_unknown_key_has_its_place_and_the_nearest_name() {
+        let found = errors("[system]\nname = \"m\"\nsuite = [\"lifecycle\"]\n[transport]\nkind = \"cli\"\n");
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("m.toml:3: unknown field `suite`") && found[0].ends_with("did you mean `suites`?"), "{found:#?}");
+    }
+
+    #[test]
+    fn one_server_for_the_whole_run_is_refused_with_what_to_do() {
+        let found = errors(&format!("{THREE_LINES}[serve]\ncommand = [\"m\", \"serve\"]\nper = \"run\"\n"));
+        let wanted = "m.toml:9: one server for the whole run is not supported: its agents could not be told apart \
+                      | write per = \"scenario\", or leave it out: each scenario then has a server of its own";
+        assert_eq!(found, [wanted]);
+    }
+
+    #[test]
+    fn a_server_is_reached_in_exactly_one_way() {
+        let found = errors("[system]\nname = \"m\"\n[transport]\nkind = \"mcp\"\ncommand = [\"m\"]\nurl = \"http://127.0.0.1/\"\n");
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+
+    #[test]
+    fn an_operations_undoing_belongs_to_its_first_step() {
+        let text = format!(
+            "{THREE_LINES}[operations.start_session]\nundo = [{{ command = [\"kill\", \"{{{{ pane }}}}\"] }}]\n\
+             steps = [{{ command = [\"a\"], result = {{ pane = \"$\" }} }}, {{ command = [\"b\"] }}]\n"
+        );
+        let manifest = read(FilePath::new("m.toml"), &text).unwrap();
+        let undone: Vec<usize> = manifest.operations["start_session"].iter().map(|step| step.undo.len()).collect();
+        assert_eq!(undone, [1, 0]);
+    }
+
+    #[test]
+    fn errors_keep_the_order_written() {
+        let text =
+            format!("{THREE_LINES}[operations.end_session.errors]\nsession_ended = {{ exit = 3 }}\nsession_not_found = {{ exit = 1 }}\n");
+        let manifest = read(FilePath::new("m.toml"), &text).unwrap();
+        let codes: Vec<ErrorCode> = manifest.operations["end_session"][0].errors.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes, [ErrorCode::SessionEnded, ErrorCode::SessionNotFound]);
+    }
+}

@@ -1,0 +1,90 @@
+//! A system's own answer, laid out for a manifest's matchers and paths.
+
+use serde_json::{Map, Value};
+
+use super::manifest::Seen;
+use crate::sut::transports::mcp::connection::ToolAnswer;
+use crate::sut::transports::rpc::peer::Answer;
+use crate::sut::transports::transport::Raw;
+
+impl Raw {
+    /// The answer as matchers and paths look at it. Roots of paths: a process's output (parsed later, as the manifest
+    /// says), `result`, `structuredContent` or else the first text; of an error the error itself.
+    pub fn seen(self) -> Seen {
+        match self {
+            Raw::Cli(output) => {
+                let exit = output.exit.code();
+                Seen { exit: Some(exit), failed: exit != 0, stdout: output.stdout, stderr: output.stderr, ..Seen::default() }
+            }
+            Raw::Rpc(Answer::Result(value)) => Seen { value, ..Seen::default() },
+            Raw::Rpc(Answer::Error { code, message, data }) => error(code, message, data),
+            Raw::Mcp(ToolAnswer::Error { code, message, data }) => error(Some(code), message, data),
+            Raw::Mcp(ToolAnswer::Result(result)) => tool_result(&result),
+        }
+    }
+}
+
+/// A JSON-RPC error. Where its number says nothing, `data.code` may.
+fn error(code: Option<i64>, message: String, data: Option<Value>) -> Seen {
+    let named = data.as_ref().and_then(|data| data.get("code")).and_then(Value::as_str).map(str::to_owned);
+    let mut value = Map::new();
+    value.extend(code.map(|code| ("code".to_owned(), code.into())));
+    value.insert("message".to_owned(), message.clone().into());
+    value.extend(data.map(|data| ("data".to_owned(), data)));
+    Seen {
+        code: code.map(|code| code.to_string()).or(named),
+        message: Some(message),
+        value: Value::Object(value),
+        failed: true,
+        ..Seen::default()
+    }
+}
+
+fn tool_result(result: &Map<String, Value>) -> Seen {
+    let text =
+        result.get("content").and_then(Value::as_array).and_then(|content| content.iter().find_map(|block| block.get("text")?.as_str()));
+    let value = match result.get("structuredContent").filter(|value| !value.is_null()) {
+        Some(value) => value.clone(),
+        None => text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or_else(|_| text.into())),
+    };
+    let failed = result.get("isError").and_then(Value::as_bool).unwrap_or_default();
+    if !failed {
+        return Seen { value, ..Seen::default() };
+    }
+    let said = |key: &str| value.pointer(&format!("/error/{key}")).and_then(Value::as_str).map(str::to_owned);
+    Seen { code: said("code"), message: said("message").or_else(|| text.map(str::to_owned)), failed, value, ..Seen::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn tool(result: Value) -> Seen {
+        Raw::Mcp(ToolAnswer::Result(result.as_object().unwrap().clone())).seen()
+    }
+
+    #[test]
+    fn a_tools_value_is_its_structure_else_its_text_read_as_json_else_its_text() {
+        let text = |text: &str| json!([{"type":"text","text":text}]);
+        assert_eq!(tool(json!({"structuredContent":{"a":1},"content":text("b")})).value, json!({"a":1}));
+        assert_eq!(tool(json!({"content":text("{\"a\":1}")})).value, json!({"a":1}));
+        assert_eq!(tool(json!({"content":text("plain")})).value, json!("plain"));
+    }
+
+    #[test]
+    fn a_failed_tool_tells_its_code_and_its_words() {
+        let seen = tool(json!({"isError":true,"structuredContent":{"error":{"code":"session_not_found","message":"no"}},"content":[]}));
+        assert_eq!((seen.failed, seen.code.as_deref(), seen.message.as_deref()), (true, Some("session_not_found"), Some("no")));
+        let seen = tool(json!({"isError":true,"content":[{"type":"text","text":"Error: nope"}]}));
+        assert_eq!((seen.code, seen.message.as_deref()), (None, Some("Error: nope")));
+    }
+
+    #[test]
+    fn an_rpc_error_is_known_by_its_number_else_by_its_word() {
+        let seen = |code| Raw::Rpc(Answer::Error { code, message: "no".to_owned(), data: Some(json!({"code":"session_ended"})) }).seen();
+        assert_eq!(seen(Some(-32003)).code.as_deref(), Some("-32003"));
+        assert_eq!(seen(None).code.as_deref(), Some("session_ended"));
+        assert_eq!(seen(Some(1)).value, json!({"code":1,"message":"no","data":{"code":"session_ended"}}));
+    }
+}

@@ -1,0 +1,284 @@
+//! The long-running process that a manifest's `[serve]` names: started, awaited, killed and started again.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::Method;
+use regex::Regex;
+use tokio::io::AsyncRead;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::running::{GRACE, Running, drain};
+use super::{CallError, Tail};
+use crate::sut::transports::http;
+use crate::sut::transports::process::Launch;
+use crate::sut::transports::wire::{Line, Lines};
+
+/// How often an address is tried: nothing tells when somebody begins to listen.
+const TRY_EVERY: Duration = Duration::from_millis(10);
+
+/// What to serve with.
+#[derive(Debug, Clone)]
+pub struct ServePlan {
+    /// The process.
+    pub launch: Launch,
+    /// When it is ready; `None`: at once.
+    pub ready: Option<Ready>,
+    /// How long it may take to become ready.
+    pub limit: Duration,
+}
+
+/// When a served process is ready.
+#[derive(Debug, Clone)]
+pub enum Ready {
+    /// When this address, `host:port` or a Unix socket's path, can be connected to. A file alone proves nothing.
+    Connect(String),
+    /// When a line of its standard output matches.
+    Stdout(Regex),
+    /// When this URL answers, whatever status below 500.
+    Url(String),
+}
+
+/// A served process.
+#[derive(Debug)]
+pub struct Served {
+    plan: ServePlan,
+    tail: Tail,
+    running: RefCell<Rc<Running>>,
+}
+
+impl Served {
+    /// Starts the process and waits until it is ready. Its standard error goes to `tail`.
+    ///
+    /// # Errors
+    /// `Broken` where it cannot be started, ends before it is ready, is not ready in time, or where something else
+    /// answers in its place already.
+    pub async fn start(plan: ServePlan, tail: Tail) -> Result<Self, CallError> {
+        if plan.ready.as_ref().is_some_and(Ready::is_address) && plan.answers().await {
+            return Err(broken(format!("something answers {} before `{}` is started", plan.place(), plan.program())));
+        }
+        let running = RefCell::new(Rc::new(plan.start(&tail).await?));
+        Ok(Self { plan, tail, running })
+    }
+
+    /// Kills the process (and it alone: its agents must live on) and starts it again.
+    ///
+    /// # Errors
+    /// As [`Served::start`].
+    pub async fn restart(&self) -> Result<(), CallError> {
+        let killed = self.running.borrow().kill();
+        killed.await;
+        if self.plan.ready.as_ref().is_some_and(Ready::is_address) {
+            self.plan.until_silent().await?;
+        }
+        let running = self.plan.start(&self.tail).await?;
+        self.running.replace(Rc::new(running));
+        Ok(())
+    }
+
+    /// How it ended, if it did, in a sentence.
+    pub async fn obituary(&self) -> Option<String> {
+        let running = self.running.borrow().clone();
+        running.ending().await.map(|exit| format!("`{}` {exit}", self.plan.program()))
+    }
+
+    /// Ends the process. Returns what is worth reporting.
+    pub async fn stop(&self) -> Option<String> {
+        let running = self.running.borrow().clone();
+        if let Some(exit) = running.exit() {
+            return Some(format!("`{}` was to run all the time and {exit}", self.plan.program()));
+        }
+        running.terminate();
+        if tokio::time::timeout(GRACE, running.exited()).await.is_err() {
+            running.kill_group().await;
+            return Some(format!(
+                "`{}` did not end within {} s of being asked (TERM) and was killed",
+                self.plan.program(),
+                GRACE.as_secs()
+            ));
+        }
+        None
+    }
+}
+
+impl ServePlan {
+    fn program(&self) -> &str {
+        self.launch.argv.first().map_or("", String::as_str)
+    }
+
+    fn place(&self) -> String {
+        match &self.ready {
+            None => "its start".to_owned(),
+            Some(Ready::Connect(address)) => format!("at {address}"),
+            Some(Ready::Url(url)) => format!("at {url}"),
+            Some(Ready::Stdout(pattern)) => format!("a line matching /{pattern}/ on its standard output"),
+        }
+    }
+
+    async fn start(&self, tail: &Tail) -> Result<Running, CallError> {
+        let deadline = Instant::now() + self.limit;
+        let (running, pipes) = Running::start(&self.launch)?;
+        drain(pipes.stderr, tail.clone());
+        let pattern = match &self.ready {
+            Some(Ready::Stdout(pattern)) => Some(pattern.clone()),
+            _ => None,
+        };
+        let matched = watch_output(pipes.stdout, pattern);
+        let ready = async {
+            match &self.ready {
+                None => {}
+                Some(Ready::Stdout(_)) => match matched.await {
+                    Ok(()) => {}
+                    // Its output is closed: only its end, or the limit, can still be told.
+                    Err(_) => std::future::pending().await,
+                },
+                Some(Ready::Connect(_) | Ready::Url(_)) => {
+                    while !self.answers().await {
+                        sleep(TRY_EVERY).await;
+                    }
+                }
+            }
+        };
+        let outcome = tokio::select! {
+            exit = running.exited() => Err(format!("it {exit} first; it has to stay in the foreground")),
+            outcome = timeout_at(deadline, ready) => outcome.map_err(|_| format!("not within {} s", self.limit.as_secs_f64())),
+        };
+        outcome.map_err(|why| broken(format!("`{}` did not become ready ({}): {why}", self.program(), self.place())))?;
+        Ok(running)
+    }
+
+    async fn answers(&self) -> bool {
+        match &self.ready {
+            Some(Ready::Connect(path)) if path.contains('/') => UnixStream::connect(path).await.is_ok(),
+            Some(Ready::Connect(address)) => TcpStream::connect(address).await.is_ok(),
+            Some(Ready::Url(url)) => http::exchange(Method::GET, url, Vec::new()).await.is_ok_and(|(status, _)| !status.is_server_error()),
+            Some(Ready::Stdout(_)) | None => false,
+        }
+    }
+
+    /// Waits until nobody answers any more: a survivor would be taken for the process started next.
+    async fn until_silent(&self) -> Result<(), CallError> {
+        let silent = async {
+            while self.answers().await {
+                sleep(TRY_EVERY).await;
+            }
+        };
+        let killed = || {
+            broken(format!(
+                "`{}` was killed and something still answers {}: name the server itself, not what starts it",
+                self.program(),
+                self.place()
+            ))
+        };
+        tokio::time::timeout(self.limit, silent).await.map_err(|_| killed())
+    }
+}
+
+impl Ready {
+    fn is_address(&self) -> bool {
+        matches!(self, Ready::Connect(_) | Ready::Url(_))
+    }
+}
+
+/// Reads an output to its end, so that it never blocks, and tells when a line matched.
+fn watch_output(stdout: impl AsyncRead + Unpin + Send + 'static, pattern: Option<Regex>) -> oneshot::Receiver<()> {
+    let (tell, matched) = oneshot::channel();
+    let mut waiting = pattern.map(|pattern| (pattern, tell));
+    tokio::spawn(async move {
+        let mut lines = Lines::new(stdout);
+        while let Ok(Some(line)) = lines.next().await {
+            if let Line::Whole(line) = line {
+                let matches = |(pattern, _): &mut (Regex, _)| pattern.is_match(&String::from_utf8_lossy(&line));
+                if let Some((_, tell)) = waiting.take_if(matches) {
+                    let _ = tell.send(());
+                }
+            }
+        }
+    });
+    matched
+}
+
+fn broken(what: String) -> CallError {
+    CallError::Broken { what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(script: &str, ready: Option<Ready>) -> ServePlan {
+        let launch = Launch {
+            argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()],
+            env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
+            cwd: std::env::temp_dir(),
+            stdin: None,
+        };
+        ServePlan { launch, ready, limit: Duration::from_secs(10) }
+    }
+
+    fn listening(path: &str) -> ServePlan {
+        let code = "import os,socket,sys\ns=socket.socket(socket.AF_UNIX)\nos.path.exists(sys.argv[1]) and os.unlink(sys.argv[1])\ns.bind(sys.argv[1])\ns.listen()\nwhile 1: s.accept()[0].close()";
+        let mut plan = plan("", Some(Ready::Connect(path.to_owned())));
+        plan.launch.argv = ["/usr/bin/env", "python3", "-c", code, path].map(str::to_owned).to_vec();
+        plan.launch.env[0].1 = std::env::var("PATH").unwrap();
+        plan
+    }
+
+    fn tail() -> Tail {
+        Tail::new(16 << 10)
+    }
+
+    #[tokio::test]
+    async fn a_line_tells_that_it_is_ready_and_its_complaints_are_kept() {
+        let ready = Some(Ready::Stdout(Regex::new("^listening$").unwrap()));
+        let tail = tail();
+        let served = Served::start(plan("echo hm >&2; echo starting; echo listening; exec sleep 60", ready), tail.clone()).await.unwrap();
+        assert_eq!(served.obituary().await, None);
+        while tail.text().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(served.stop().await, None);
+        assert_eq!(tail.text(), "hm\n");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_before_it_is_ready_is_told_so() {
+        let ready = Some(Ready::Stdout(Regex::new("listening").unwrap()));
+        let error = Served::start(plan("exit 7", ready), tail()).await.unwrap_err().to_string();
+        let wanted = "`/bin/sh` did not become ready (a line matching /listening/ on its standard output): it exited with status 7 first; it has to stay in the foreground";
+        assert_eq!(error, wanted);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_ready_in_time_is_killed() {
+        let mut plan = plan("exec sleep 60", Some(Ready::Connect("127.0.0.1:1".to_owned())));
+        plan.limit = Duration::from_millis(100);
+        let error = Served::start(plan, tail()).await.unwrap_err().to_string();
+        assert_eq!(error, "`/bin/sh` did not become ready (at 127.0.0.1:1): not within 0.1 s");
+    }
+
+    #[tokio::test]
+    async fn a_restart_kills_and_comes_back_ready() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s").to_string_lossy().into_owned();
+        let served = Served::start(listening(&path), tail()).await.unwrap();
+        let before = served.running.borrow().pid();
+        served.restart().await.unwrap();
+        assert_ne!(served.running.borrow().pid(), before);
+        UnixStream::connect(&path).await.unwrap();
+        let rival = Served::start(listening(&path), tail()).await.unwrap_err().to_string();
+        assert!(rival.starts_with("something answers at "), "{rival}");
+        assert_eq!(served.stop().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_died_meanwhile_is_reported() {
+        let served = Served::start(plan("exit 0", None), tail()).await.unwrap();
+        let exit = served.running.borrow().exited();
+        exit.await;
+        assert_eq!(served.stop().await.unwrap(), "`/bin/sh` was to run all the time and exited with status 0");
+    }
+}

@@ -1,0 +1,140 @@
+//! A JSON-RPC server reached over its standard streams, a Unix socket or HTTP.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
+
+use super::peer::{Answer, Notified, Peer, answer, message};
+use crate::sut::running::{Running, drain};
+use crate::sut::transports::http;
+use crate::sut::transports::process::Launch;
+use crate::sut::transports::wire::{Oddities, excerpt};
+use crate::sut::{CallError, Tail};
+
+/// Where a server is reached.
+#[derive(Debug, Clone)]
+pub enum Endpoint {
+    /// A process of its own, over its standard streams.
+    Stdio(Launch),
+    /// A Unix socket.
+    Socket(PathBuf),
+    /// A URL that takes POSTs.
+    Http(String),
+}
+
+/// A connection to a JSON-RPC server.
+#[derive(Debug)]
+pub struct Link {
+    line: Line,
+    process: Option<Running>,
+}
+
+#[derive(Debug)]
+enum Line {
+    Stream(Peer),
+    Http { url: String, next: AtomicU64, jsonrpc_field: bool },
+}
+
+impl Link {
+    /// Connects. Nothing is said yet.
+    ///
+    /// # Errors
+    /// `Broken` where the process cannot be started or the socket refuses.
+    pub async fn connect(
+        endpoint: &Endpoint,
+        jsonrpc_field: bool,
+        notified: Notified,
+        oddities: Oddities,
+        tail: Tail,
+    ) -> Result<Self, CallError> {
+        Ok(match endpoint {
+            Endpoint::Stdio(launch) => {
+                let (process, pipes) = Running::start(launch)?;
+                drain(pipes.stderr, tail);
+                let peer = Peer::start(pipes.stdout, pipes.stdin, jsonrpc_field, notified, oddities);
+                Self { line: Line::Stream(peer), process: Some(process) }
+            }
+            Endpoint::Socket(path) => {
+                let stream = UnixStream::connect(path)
+                    .await
+                    .map_err(|error| CallError::Broken { what: format!("cannot connect to the socket {}: {error}", path.display()) })?;
+                let (read, write) = stream.into_split();
+                Self { line: Line::Stream(Peer::start(read, write, jsonrpc_field, notified, oddities)), process: None }
+            }
+            Endpoint::Http(url) => {
+                http::parse(url)?;
+                Self { line: Line::Http { url: url.clone(), next: AtomicU64::new(1), jsonrpc_field }, process: None }
+            }
+        })
+    }
+
+    /// Asks, and waits for the answer; the caller sets the limit.
+    ///
+    /// # Errors
+    /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
+    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<Answer, CallError> {
+        match &self.line {
+            Line::Stream(peer) => match (peer.request(method, params).await, &self.process) {
+                (Err(CallError::Broken { what }), Some(process)) => {
+                    Err(CallError::Broken { what: format!("{what}; {}", process.obituary().await) })
+                }
+                (answer, _) => answer,
+            },
+            Line::Http { url, next, jsonrpc_field } => {
+                let head = json!({ "id": next.fetch_add(1, Ordering::Relaxed), "method": method });
+                let (status, body) = http::exchange(Method::POST, url, message(*jsonrpc_field, head, params)).await?;
+                match serde_json::from_slice(&body) {
+                    Ok(Value::Object(mut message)) => answer(&mut message),
+                    _ => Err(CallError::Malformed { what: format!("HTTP status {status} and no JSON-RPC: `{}`", excerpt(&body)) }),
+                }
+            }
+        }
+    }
+
+    /// Tells, without an answer.
+    ///
+    /// # Errors
+    /// `Broken` where an HTTP server cannot be reached.
+    pub async fn notify(&self, method: &str, params: Option<Value>) -> Result<(), CallError> {
+        match &self.line {
+            Line::Stream(peer) => peer.notify(method, params),
+            Line::Http { url, jsonrpc_field, .. } => {
+                http::exchange(Method::POST, url, message(*jsonrpc_field, json!({ "method": method }), params)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether notifications can come at all.
+    pub fn hears(&self) -> bool {
+        matches!(self.line, Line::Stream(_))
+    }
+
+    /// The process that was started for this connection.
+    pub fn process(&self) -> Option<&Running> {
+        self.process.as_ref()
+    }
+
+    /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
+    pub async fn close(&self, limit: Duration) -> Option<String> {
+        if let Line::Stream(peer) = &self.line {
+            peer.close();
+        }
+        self.process.as_ref()?.see_off(limit).await
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Endpoint::Stdio(launch) => write!(f, "`{}`", launch.argv.join(" ")),
+            Endpoint::Socket(path) => write!(f, "{}", path.display()),
+            Endpoint::Http(url) => f.write_str(url),
+        }
+    }
+}
