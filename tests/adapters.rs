@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use passmuster::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, SESSION_OPERATIONS};
+use passmuster::engine::suite::claims;
 use passmuster::profile::{Choice, Profiles};
+use passmuster::suites::SUITES;
 use passmuster::sut::manifest::Manifest;
 use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::sut::{CallError, Driver, open};
@@ -32,7 +34,7 @@ fn sandbox() -> Rc<Sandbox> {
 
 fn manifest(text: &str) -> Manifest {
     let text = text.replace("PEERS", &peer("").display().to_string());
-    Manifest::parse(Path::new("passmuster.toml"), &format!("[system]\nname = \"peer\"\n{text}")).unwrap()
+    Manifest::parse(Path::new("passmuster.toml"), &format!("[system]\nname = \"peer\"\n{text}"), &claims(SUITES)).unwrap()
 }
 
 async fn open_with(text: &str) -> (Box<dyn Driver>, Rc<Sandbox>) {

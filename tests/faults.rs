@@ -5,13 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use passmuster::engine::matrix::{catalogue, kill, matrix, vary};
+use passmuster::engine::catalogue::{faults, variations};
+use passmuster::engine::matrix::{kill, matrix, vary};
 use passmuster::engine::plan::Fate;
-use passmuster::engine::{Options, Reference, Subject, prepare};
+use passmuster::engine::{Options, Reference, Target, prepare};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::kill_matrix::KillMatrix;
 use passmuster::spec::{Party, Registry};
-use passmuster::suites::manager::reference::{FAULTS, VARIATIONS};
+use passmuster::suites::SUITES;
 use passmuster::suites::manager::rules::RULES;
 
 fn stored() -> KillMatrix {
@@ -21,8 +22,8 @@ fn stored() -> KillMatrix {
 
 #[test]
 fn there_are_more_than_eighty_and_every_manager_requirement_is_broken_by_one() {
-    assert!(FAULTS.len() >= 80);
-    let broken: BTreeSet<&str> = FAULTS.iter().flat_map(|fault| fault.breaks).copied().collect();
+    assert!(faults(SUITES).len() >= 80);
+    let broken: BTreeSet<&str> = faults(SUITES).iter().flat_map(|fault| fault.info.breaks).copied().collect();
     let suites = ["lifecycle", "codex-observability", "resumption"];
     let of_managers =
         Registry::embedded().iter().filter(|requirement| requirement.party == Party::Manager && suites.contains(&&*requirement.suite));
@@ -33,7 +34,7 @@ fn there_are_more_than_eighty_and_every_manager_requirement_is_broken_by_one() {
 #[test]
 fn the_rules_that_matter_most_are_broken_in_three_ways_at_least() {
     let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-    FAULTS.iter().flat_map(|fault| fault.breaks).for_each(|id| *count.entry(id).or_default() += 1);
+    faults(SUITES).iter().flat_map(|fault| fault.info.breaks).for_each(|id| *count.entry(id).or_default() += 1);
     let wanted = "LC-CREATE-2 LC-CREATE-3 LC-CREATE-7 LC-OBS-2 LC-OBS-3 LC-OBS-4 LC-OBS-5 LC-OBS-6 LC-OBS-7 LC-OBS-8 LC-CLEAN-1 LC-CLEAN-4 \
                   LC-CLEAN-5 LC-CLEAN-8 LC-CLEAN-9 LC-CLEAN-10 LC-TERM-1 CX-2 CX-3 CX-4 CX-5 CX-6 CX-7";
     let few: Vec<&str> = wanted.split_whitespace().filter(|id| count.get(id).is_none_or(|count| *count < 3)).collect();
@@ -42,7 +43,7 @@ fn the_rules_that_matter_most_are_broken_in_three_ways_at_least() {
 
 #[test]
 fn every_scenario_has_caught_a_fault() {
-    let planned = prepare(&Subject::Reference(Reference::default()), &Options::default()).unwrap();
+    let planned = prepare(&Target::Reference(Reference::called(SUITES)), &Options::default()).unwrap();
     let suites = ["lifecycle", "codex-observability", "resumption"];
     let stored = stored();
     let caught: BTreeSet<&str> =
@@ -72,8 +73,8 @@ fn every_rule_has_caught_a_fault() {
 #[test]
 fn a_fault_is_killed_as_the_stored_matrix_says() {
     let profiles = Profiles::load(&Choice::Spec).unwrap();
-    let some: Vec<_> = catalogue().into_iter().step_by(29).collect();
-    let found = matrix(&kill(&some, &profiles, &Options::default));
+    let some: Vec<_> = faults(SUITES).into_iter().step_by(29).collect();
+    let found = matrix(&kill(SUITES, &some, &profiles, &Options::default));
     let stored = stored();
     for row in &found.faults {
         assert_eq!(Some(row), stored.faults.iter().find(|stored| stored.name == row.name));
@@ -86,7 +87,8 @@ fn a_fault_is_killed_as_the_stored_matrix_says() {
 fn nothing_is_found_in_a_permitted_variation() {
     let profiles = Profiles::load(&Choice::Spec).unwrap();
     let mut wrong = String::new();
-    for (variation, found) in VARIATIONS.iter().zip(vary(VARIATIONS, &profiles, &Options::default)) {
+    let all = variations(SUITES);
+    for (variation, found) in all.iter().map(|variation| variation.info).zip(vary(SUITES, &all, &profiles, &Options::default)) {
         let mut about = String::new();
         found.missing(variation.warns).iter().for_each(|id| about += &format!("    missed {id}\n"));
         found.besides(variation.warns).iter().for_each(|id| about += &format!("    found {id}: {:?}\n", found.failed[*id]));

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use passmuster::contract::{Args, OperationSpec, SESSION_OPERATIONS};
+use passmuster::engine::suite::claims;
 use passmuster::profile::{Choice, Profiles};
+use passmuster::suites::SUITES;
 use passmuster::sut::manifest::Manifest;
 use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::sut::transports::process::too_long;
@@ -24,7 +26,7 @@ async fn an_answer_of_a_hundred_megabytes_takes_no_memory() {
             "[system]\nname = \"peer\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"{}\", \"huge\"]\n[limits]\ncall = 60.0\n",
             peer.display()
         );
-        let manifest = Manifest::parse(Path::new("passmuster.toml"), &text).unwrap();
+        let manifest = Manifest::parse(Path::new("passmuster.toml"), &text, &claims(SUITES)).unwrap();
         let options = SandboxOptions {
             id: uuid::Uuid::new_v4().simple().to_string(),
             profiles: Profiles::load(&Choice::Spec).unwrap(),

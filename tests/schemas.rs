@@ -7,9 +7,11 @@ use std::process::Command;
 
 use jsonschema::Validator;
 use passmuster::docgen::schemas::{Published, SCHEMAS, stale};
+use passmuster::engine::suite::claims;
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::baseline::Baseline;
 use passmuster::results::model::{Report, SCHEMA};
+use passmuster::suites::SUITES;
 use passmuster::sut::manifest::Manifest;
 use passmuster::trace::Record;
 use rstest::rstest;
@@ -71,7 +73,7 @@ fn examples(name: &str) -> Vec<Value> {
 fn is_read(name: &str, value: &Value) -> bool {
     let toml = || toml::to_string(value).unwrap();
     match name {
-        "manifest" => Manifest::parse("m.toml".as_ref(), &toml()).is_ok(),
+        "manifest" => Manifest::parse("m.toml".as_ref(), &toml(), &claims(SUITES)).is_ok(),
         "profile" => {
             let file = tempfile::NamedTempFile::new().unwrap();
             fs::write(&file, toml()).unwrap();

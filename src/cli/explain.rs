@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::engine::features;
+use crate::engine::{catalogue, features};
 use crate::spec::{FaultNote, Registry, RequirementId, ScenarioTags, explain};
-use crate::suites::manager::reference::known_faults;
+use crate::suites::SUITES;
 
 /// Explain a requirement: its sentence, why it exists, its scenarios and its faults.
 #[derive(Debug, Args)]
@@ -19,7 +19,9 @@ pub struct Explain {
 /// Runs the command.
 pub fn run(args: &Explain) -> ExitCode {
     let Some(requirement) = Registry::embedded().get(&args.id) else { return ExitCode::from(2) };
-    let faults: Vec<FaultNote> = known_faults()
+    let faults: Vec<FaultNote> = catalogue::faults(SUITES)
+        .into_iter()
+        .map(|fault| fault.info)
         .filter(|fault| fault.breaks.contains(&args.id.as_str()))
         .map(|fault| FaultNote { name: fault.name.into(), title: fault.title.into() })
         .collect();
@@ -29,5 +31,5 @@ pub fn run(args: &Explain) -> ExitCode {
 
 /// The embedded scenarios, with the requirements that their tags and their steps name.
 pub fn scenarios() -> Vec<ScenarioTags> {
-    features::tags(&features::read(&[]).unwrap_or_default())
+    features::tags(&features::read(SUITES, &[]).unwrap_or_default())
 }

@@ -7,13 +7,15 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::engine::Options;
-use crate::engine::matrix::{Defect, Found, Over, catalogue, kill, kill_over, matrix, sample, vary, vary_over};
+use crate::engine::catalogue::{self, Defect, Permitted};
+use crate::engine::fault::VariationInfo;
+use crate::engine::matrix::{Found, Over, kill, kill_over, matrix, sample, vary, vary_over};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, Progress, kill_matrix};
 use crate::results::kill_matrix::KillMatrix;
 use crate::results::model::Event;
 use crate::spec::Registry;
-use crate::suites::manager::reference::{VARIATIONS, Variation};
+use crate::suites::SUITES;
 
 use super::verify::suite_name;
 use super::{interrupt, known};
@@ -43,6 +45,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Run {
     /// Only these faults
+    #[arg(value_parser = |name: &str| catalogue::fault(SUITES, name))]
     names: Vec<Defect>,
     /// Only those that break a requirement of this suite
     #[arg(long, value_name = "SUITE", value_parser = known::suite(suite_name), hide_possible_values = true, conflicts_with = "names")]
@@ -79,7 +82,8 @@ struct Run {
 #[derive(Debug, Args)]
 struct Vary {
     /// Only these variations
-    names: Vec<Variation>,
+    #[arg(value_parser = |name: &str| catalogue::variation(SUITES, name))]
+    names: Vec<Permitted>,
     /// Print every variation, and what it leaves unmet of what a manager SHOULD do
     #[arg(long)]
     list: bool,
@@ -114,8 +118,8 @@ pub fn run(args: &Faults) -> ExitCode {
 }
 
 fn list() {
-    let all = catalogue();
-    for fault in all.iter().map(Defect::about) {
+    let all = catalogue::faults(SUITES);
+    for fault in all.iter().map(|fault| fault.info) {
         let seen = if fault.source.is_empty() { String::new() } else { format!("; seen: {}", fault.source) };
         super::print(&format!("{}\n    {}\n    breaks {}{seen}\n", fault.name, fault.title, fault.breaks.join(" ")));
     }
@@ -126,9 +130,9 @@ fn prove(args: &Run) -> miette::Result<u8> {
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
     let interrupted = interrupt::watch();
     let options = || Options { interrupted: interrupted.clone(), jobs: args.jobs.map(usize::from), ..Options::default() };
-    let mut all = catalogue();
+    let mut all = catalogue::faults(SUITES);
     if let Some(suite) = &args.suite {
-        all.retain(|fault| Registry::embedded().suite(suite).any(|stated| fault.about().breaks.contains(&stated.id.as_str())));
+        all.retain(|fault| Registry::embedded().suite(suite).any(|stated| fault.info.breaks.contains(&stated.id.as_str())));
     }
     let mut faults = if args.names.is_empty() { all.clone() } else { args.names.clone() };
     if args.transport.is_some() && args.names.is_empty() && !args.all {
@@ -136,9 +140,9 @@ fn prove(args: &Run) -> miette::Result<u8> {
         faults = sample(&faults, args.sample, seed);
         eprintln!("{} of {} faults, chosen by --seed {seed}; --all tries every one", faults.len(), all.len());
     }
-    let mut killed = kill(&faults, &profiles, &options);
+    let mut killed = kill(SUITES, &faults, &profiles, &options);
     if let Some(over) = args.transport.filter(|_| !*interrupted.borrow()) {
-        killed = kill_over(over, killed, &options(), &mut progress());
+        killed = kill_over(SUITES, over, killed, &options(), &mut progress());
     }
     if *interrupted.borrow() {
         eprintln!("interrupted");
@@ -193,17 +197,17 @@ fn is_stale(folder: &Path, matrix: &KillMatrix) -> miette::Result<bool> {
 }
 
 fn varied(args: &Vary) -> miette::Result<u8> {
-    let mut variations = if args.names.is_empty() { VARIATIONS.to_vec() } else { args.names.clone() };
+    let mut variations = if args.names.is_empty() { catalogue::variations(SUITES) } else { args.names.clone() };
     if args.list {
-        for variation in &variations {
+        for variation in variations.iter().map(|variation| variation.info) {
             let unmet = if variation.warns.is_empty() { String::new() } else { format!("; leaves unmet: {}", variation.warns.join(" ")) };
             super::print(&format!("{}\n    {}{unmet}\n", variation.name, variation.title));
         }
         return Ok(0);
     }
     if args.transport.is_some() {
-        for variation in variations.extract_if(.., |variation| variation.in_memory) {
-            super::print(&format!("left out {}: it is played in memory alone\n", variation.name));
+        for variation in variations.extract_if(.., |variation| variation.info.in_memory) {
+            super::print(&format!("left out {}: it is played in memory alone\n", variation.info.name));
         }
     }
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
@@ -211,8 +215,8 @@ fn varied(args: &Vary) -> miette::Result<u8> {
     let (jobs, repeat) = (args.jobs.map(usize::from), args.repeat as usize);
     let options = || Options { interrupted: interrupted.clone(), jobs, repeat, ..Options::default() };
     let found = match args.transport {
-        Some(over) => vary_over(over, &variations, &options(), &mut progress()),
-        None => vary(&variations, &profiles, &options),
+        Some(over) => vary_over(SUITES, over, &variations, &options(), &mut progress()),
+        None => vary(SUITES, &variations, &profiles, &options),
     };
     if *interrupted.borrow() {
         eprintln!("interrupted");
@@ -220,6 +224,7 @@ fn varied(args: &Vary) -> miette::Result<u8> {
     }
     let mut wrong = 0;
     for (variation, found) in variations.iter().zip(&found) {
+        let variation = variation.info;
         let alarms = alarms(variation, found, args.transport.is_none());
         wrong += usize::from(!alarms.is_empty());
         super::print(&format!("{} {}\n{alarms}", if alarms.is_empty() { "passes " } else { "FALSE ALARM" }, variation.name));
@@ -229,7 +234,7 @@ fn varied(args: &Vary) -> miette::Result<u8> {
 }
 
 /// What was found in a variation that must not have been, or was not that must.
-fn alarms(variation: &Variation, found: &Found, in_memory: bool) -> String {
+fn alarms(variation: &VariationInfo, found: &Found, in_memory: bool) -> String {
     let mut text = String::new();
     for id in found.missing(variation.warns).into_iter().filter(|_| in_memory) {
         text += &format!("    {id} is not warned of\n");

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
-use crate::engine::{SCENARIO, Subject};
-use crate::suites::orchestrator::gate;
+use crate::engine::{Reference, SCENARIO, Target};
+use crate::suites::SUITES;
+use crate::suites::orchestrator::gate::{self, Gated};
 
 use super::running::{Besides, Running, finished, judged};
 
@@ -33,13 +35,13 @@ pub fn run(args: Gate) -> ExitCode {
 }
 
 fn gated(args: &Gate) -> miette::Result<u8> {
-    let subject = if args.manifest.is_none() && args.command.is_empty() {
-        Subject::ReferenceOrchestrator(None)
+    let target = if args.manifest.is_none() && args.command.is_empty() {
+        Target::Reference(Reference::calling(SUITES))
     } else {
         let orchestrator = gate::read(args.manifest.as_deref(), &args.command).map_err(|error| miette::Report::new(*error))?;
-        Subject::Orchestrator(Box::new(orchestrator))
+        Target::Real(Arc::new(Gated { orchestrator, suites: SUITES }))
     };
-    judged(&subject, &args.running, Besides { repro: repro(args), ..Besides::default() })
+    judged(&target, &args.running, Besides { repro: repro(args), ..Besides::default() })
 }
 
 /// The command line that repeats one scenario.

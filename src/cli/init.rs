@@ -111,13 +111,16 @@ fn starter(kind: Kind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::suite::claims;
+    use crate::suites::SUITES;
     use crate::sut::manifest::Manifest;
 
     #[test]
     fn starters_are_manifests() {
         for kind in [Kind::Cli, Kind::Rpc, Kind::Mcp] {
             let text = starter(kind);
-            Manifest::parse("passmuster.toml".as_ref(), &text).unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
+            Manifest::parse("passmuster.toml".as_ref(), &text, &claims(SUITES))
+                .unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
         }
         insta::assert_snapshot!("a_starter_for_cli", starter(Kind::Cli));
         insta::assert_snapshot!("a_starter_for_rpc", starter(Kind::Rpc));

@@ -5,8 +5,10 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-use crate::contract::{AgentKind, SUITES};
+use crate::contract::AgentKind;
+use crate::engine::suite::names;
 use crate::spec::{Registry, RequirementId};
+use crate::suites::SUITES;
 
 /// A value of which the words are known.
 pub struct Known<T> {
@@ -21,7 +23,7 @@ pub fn requirement() -> Known<RequirementId> {
 
 /// A suite, by its name, that `parse` takes.
 pub fn suite(parse: fn(&str) -> Result<String, String>) -> Known<String> {
-    Known { parse, words: || SUITES.iter().map(|suite| suite.name.to_owned()).collect() }
+    Known { parse, words: || names(SUITES).map(str::to_owned).collect() }
 }
 
 /// An agent.

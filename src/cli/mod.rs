@@ -104,7 +104,7 @@ pub fn main() -> ExitCode {
         Command::Steps => steps::run(),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => man::run(&man),
-        Command::Worker => crate::engine::run_worker(),
+        Command::Worker => crate::engine::run_worker(crate::suites::SUITES),
     }
 }
 

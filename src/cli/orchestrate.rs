@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::frontends::clients::{Via, connect};
 use crate::profile::{Choice, Profiles};
-use crate::suites::orchestrator::reference::{Assignment, OrchestratorFault, Report, orchestrate};
+use crate::suites::orchestrator::faults::{self, Fault};
+use crate::suites::orchestrator::reference::{Assignment, Report, orchestrate};
 use crate::trace::WorkerState;
 
 /// Run workers on a session manager, as every orchestrator should: the reference orchestrator
@@ -31,8 +32,8 @@ pub struct Orchestrate {
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
     /// A defect for it to have
-    #[arg(long, value_name = "NAME")]
-    fault: Option<&'static OrchestratorFault>,
+    #[arg(long, value_name = "NAME", value_parser = faults::named)]
+    fault: Option<&'static Fault>,
 }
 
 /// Runs the command.
@@ -58,7 +59,7 @@ async fn work(args: Orchestrate) -> Result<bool, String> {
     })?;
     let profiles = Profiles::load(&args.profiles).map_err(|errors| errors.in_a_line())?;
     let (client, pushed) = connect(args.via, variable)?;
-    let choices = args.fault.map(OrchestratorFault::choices).unwrap_or_default();
+    let choices = faults::choices(args.fault);
     let mut outcomes = match variable("PASSMUSTER_OUTCOME").map(PathBuf::from) {
         Some(path) => Some(File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?),
         None => None,

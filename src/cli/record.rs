@@ -9,7 +9,9 @@ use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::engine::suite::claims;
 use crate::fakes::processes::kill;
+use crate::suites::SUITES;
 use crate::sut::manifest::Manifest;
 use crate::sut::proxy::{Ear, Tape, Words, between_sockets, over_stdio};
 
@@ -51,7 +53,7 @@ pub fn run(args: &Record) -> ExitCode {
 fn record(args: &Record) -> Result<u8, String> {
     let (words, system) = match &args.manifest {
         Some(path) => {
-            let manifest = Manifest::read(path).map_err(|error| format!("{:?}", miette::Report::new(*error)))?;
+            let manifest = Manifest::read(path, &claims(SUITES)).map_err(|error| format!("{:?}", miette::Report::new(*error)))?;
             let system = manifest.name.clone();
             (Words::of(manifest)?, system)
         }

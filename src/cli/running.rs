@@ -10,7 +10,7 @@ use cucumber::gherkin::tagexpr::TagOperation;
 
 use crate::engine;
 use crate::engine::plan::{Fate, Planned, Selection};
-use crate::engine::{Options, Outcome, Subject};
+use crate::engine::{Options, Outcome, Target};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
 use crate::results::baseline::Baseline;
@@ -122,8 +122,8 @@ pub fn finished(judged: miette::Result<u8>) -> ExitCode {
     }
 }
 
-/// Runs the scenarios chosen on a subject, and reports.
-pub fn judged(subject: &Subject, args: &Running, besides: Besides) -> miette::Result<u8> {
+/// Runs the scenarios chosen on a target, and reports.
+pub fn judged(target: &Target, args: &Running, besides: Besides) -> miette::Result<u8> {
     let profiles = Profiles::load(&args.profiles).map_err(|error| miette::Report::new(*error))?;
     let options = Options {
         selection: Selection {
@@ -147,7 +147,7 @@ pub fn judged(subject: &Subject, args: &Running, besides: Besides) -> miette::Re
         interrupted: interrupt::watch(),
         repro: besides.repro,
     };
-    let planned = engine::prepare(subject, &options).map_err(all_errors)?;
+    let planned = engine::prepare(target, &options).map_err(all_errors)?;
     if args.list {
         super::print(&listed(&planned));
         return Ok(0);
@@ -158,10 +158,10 @@ pub fn judged(subject: &Subject, args: &Running, besides: Besides) -> miette::Re
             progress.tell(&event);
         }
     };
-    let mut outcome = engine::run(subject, planned, &profiles, &options, &mut tell);
+    let mut outcome = engine::run(target, planned, &profiles, &options, &mut tell);
     if args.update_baseline && !outcome.interrupted {
         let path = args.baseline.as_deref().expect("the command line was checked");
-        update_baseline(path, &mut outcome.report, subject, &options)?;
+        update_baseline(path, &mut outcome.report, target, &options)?;
     }
     let look = args.format.look(args.strict);
     let written = super::write_reports(&outcome.report, &args.report, &look).and(write_traces(&outcome, &args.report));
@@ -185,8 +185,8 @@ fn baseline(path: &Path, update: bool) -> miette::Result<Baseline> {
 }
 
 /// Writes the baseline anew, and judges the report by it.
-fn update_baseline(path: &Path, report: &mut Report, subject: &Subject, options: &Options) -> miette::Result<()> {
-    let (places, today) = (engine::places(subject, options), jiff::Zoned::now().date());
+fn update_baseline(path: &Path, report: &mut Report, target: &Target, options: &Options) -> miette::Result<()> {
+    let (places, today) = (engine::places(target, options), jiff::Zoned::now().date());
     let old = options.baseline.as_ref().expect("it was read");
     let text = old.updated(report, &places, today);
     std::fs::write(path, &text).map_err(|error| miette::miette!("{}: the baseline cannot be written: {error}", path.display()))?;

@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use crate::contract::Side;
 use crate::frontends::bridge::Bridge;
 use crate::frontends::client::socket;
 use crate::frontends::server;
 use crate::frontends::server::{EndSignals, Place};
-use crate::suites::manager::reference::{Fault, Nature, Runtime, Variation, open};
+use crate::suites::manager::behavior::Seams;
+use crate::suites::manager::faults::{self, Fault};
+use crate::suites::manager::reference::{Nature, Runtime, open};
+use crate::suites::manager::variations::{self, Variation};
 
 /// What every command of the reference manager needs to know.
 #[derive(Debug, Clone, Args)]
@@ -23,11 +25,11 @@ pub struct Reference {
     #[arg(long, value_name = "RUNTIME", default_value = "process", global = true)]
     pub runtime: Runtime,
     /// A defect for the manager to have (repeatable); `passmuster faults` lists them
-    #[arg(long, value_name = "NAME", global = true, value_parser = |name: &str| Fault::of(Side::Manager, name))]
-    pub fault: Vec<Fault>,
+    #[arg(long, value_name = "NAME", global = true, value_parser = faults::named)]
+    pub fault: Vec<&'static Fault>,
     /// Something that the manager does otherwise and conforms all the same (repeatable); `passmuster faults vary --list` lists them
-    #[arg(long, value_name = "NAME", global = true)]
-    pub variation: Vec<Variation>,
+    #[arg(long, value_name = "NAME", global = true, value_parser = variations::named)]
+    pub variation: Vec<&'static Variation>,
     /// The session timeout where a start names none, in seconds
     #[arg(long, value_name = "S", global = true)]
     pub timeout_default_s: Option<f64>,
@@ -49,8 +51,8 @@ impl Reference {
     /// The command line that says the same.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec!["--state".into(), self.folder().display().to_string(), "--runtime".into(), self.runtime.to_string()];
-        words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.name.to_owned()]));
-        words.extend(self.variation.iter().flat_map(|variation| ["--variation".to_owned(), variation.name.to_owned()]));
+        words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.info.name.to_owned()]));
+        words.extend(self.variation.iter().flat_map(|variation| ["--variation".to_owned(), variation.info.name.to_owned()]));
         words.extend(self.timeout_default_s.iter().flat_map(|s| ["--timeout-default-s".to_owned(), s.to_string()]));
         words
     }
@@ -128,11 +130,10 @@ pub fn misused(why: &str) -> ExitCode {
 /// Serves the manager until the input ends or a signal comes; then every session is ended.
 pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
     until_asked(async |signals| {
-        let nature = Nature {
-            faults: reference.fault.iter().copied().collect(),
-            variations: reference.variation.iter().copied().collect(),
-            default_timeout_s: reference.timeout_default_s,
-        };
+        let mut behavior = Seams::default();
+        reference.variation.iter().for_each(|variation| variation.apply(&mut behavior));
+        reference.fault.iter().for_each(|fault| fault.apply(&mut behavior));
+        let nature = Nature { behavior, default_timeout_s: reference.timeout_default_s };
         let opened = open(&reference.folder(), reference.runtime, nature).await?;
         server::serve(opened.manager.clone(), place, signals).await
     })

@@ -8,13 +8,14 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::core::diagnostic::{Mistake, Mistakes};
 use crate::docgen::{Facts, OPTIONS, TABLES, build, markdown_below};
+use crate::engine::catalogue;
 use crate::engine::features::FeatureError;
 use crate::profile::Choice;
 use crate::report::annotation;
 use crate::spec::{
     CheckFinding, Filters, Level, Party, Registry, SpecVersion, check, links, list, locked, stray_words, unlocked, without_fault,
 };
-use crate::suites::manager::reference::known_faults;
+use crate::suites::SUITES;
 
 use super::known;
 use super::verify::suite_name;
@@ -146,7 +147,7 @@ fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
 /// Everything that does not fit together, in the order of files.
 fn findings(paths: &[PathBuf], facts: &Facts) -> miette::Result<Vec<CheckFinding>> {
     let registry = facts.registry();
-    let broken: Vec<&str> = known_faults().flat_map(|fault| fault.breaks).copied().collect();
+    let broken: Vec<&str> = catalogue::faults(SUITES).iter().flat_map(|fault| fault.info.breaks).copied().collect();
     let mut found = Vec::new();
     match facts.read_scenarios() {
         Ok(scenarios) => {

@@ -3,10 +3,7 @@
 use std::process::ExitCode;
 
 use crate::engine::vocabulary::Kind;
-use crate::suites::manager::steps::messages::MESSAGES;
-use crate::suites::manager::steps::{BEHAVIOURS, steps};
-use crate::suites::orchestrator::steps::GATE_STEPS;
-use crate::suites::store::steps::IDS;
+use crate::suites::SUITES;
 
 /// Prints the vocabulary.
 pub fn run() -> ExitCode {
@@ -15,37 +12,30 @@ pub fn run() -> ExitCode {
 }
 
 fn vocabulary() -> String {
-    let mut text = String::new();
-    let section = |title: &str, kind: Kind, text: &mut String| {
-        text.push_str(&format!("{title}\n"));
-        for step in steps().filter(|step| step.kind == kind) {
-            text.push_str(&format!("  {}\n      {}\n", step.pattern, step.about));
-        }
-    };
-    section("Acts (Given: must succeed; When: the answer is kept to be judged)", Kind::Act, &mut text);
-    section(
-        "\nChecks (Then: judge; Given, When: wait for it)\n  A check may begin with the requirement that it judges: `Then LC-TIME-3: nothing of \"A\" is alive`.",
-        Kind::Check,
-        &mut text,
+    let mut text = String::from(
+        "Acts drive: as Given they must succeed, as When their answer is kept to be judged.\n\
+         Checks judge, as Then; as Given or When they wait for the same thing. A check may begin with the requirement\n\
+         that it judges: `Then LC-TIME-3: nothing of \"A\" is alive`.\n",
     );
-    text.push_str("\nSteps of the suite `orchestrator`\n");
-    for step in GATE_STEPS {
-        text.push_str(&format!("  {}\n      {}\n", step.pattern, step.about));
-    }
-    text.push_str("\nBehaviours (`the agent of {string} will …`)\n");
-    for (name, _) in BEHAVIOURS {
-        text.push_str(&format!("  {name}\n"));
-    }
-    text.push_str("\nMessages (`the message {string} is sent to …`)\n");
-    for message in MESSAGES {
-        text.push_str(&format!("  {:<16}{}\n", message.name, message.about));
-    }
-    text.push_str("\nIds (`a stored session with the id {string}`)\n");
-    for (name, id) in IDS {
-        text.push_str(&format!("  {name:<16}{id:?}\n"));
+    for suite in SUITES {
+        let named: Vec<String> = suite.names().iter().map(|name| format!("`{name}`")).collect();
+        text.push_str(&format!("\nSteps of {}\n", named.join(" and ")));
+        for (kind, title) in [(Kind::Act, "Acts"), (Kind::Check, "Checks")] {
+            text.push_str(&format!("\n  {title}\n"));
+            for step in suite.vocabulary().steps().iter().filter(|step| step.kind == kind) {
+                text.push_str(&format!("    {}\n        {}\n", step.pattern, step.about));
+            }
+        }
+        for glossary in suite.glossary() {
+            text.push_str(&format!("\n  {}\n", glossary.title));
+            for (name, about) in glossary.words {
+                text.push_str(format!("    {name:<16}{about}").trim_end());
+                text.push('\n');
+            }
+        }
     }
     text.push_str(
-        "\nTags\n  @LC-CREATE-1       the requirements that the scenario exercises; its checks judge the first\n  @each-agent        once for every agent of the manifest\n  @agent:codex       with that agent\n  @suite:lifecycle   the suite, where the folder's name does not say it\n  @needs:serve       only where the manifest offers it: an operation, announcements, serve, record, processes=session\n  @virtual           in virtual time only\n  @stream            announcements by the stream, even where `wait_events` is offered\n",
+        "\nTags\n  @LC-CREATE-1       the requirements that the scenario exercises; its checks judge the first\n  @each-agent        once for every agent of the manifest\n  @agent:codex       with that agent\n  @suite:lifecycle   the suite, where neither the folder's name nor the requirements say it\n  @needs:serve       only where the manifest offers it: an operation, announcements, serve, record, processes=session\n  @virtual           in virtual time only\n  @stream            announcements by the stream, even where `wait_events` is offered\n",
     );
     text
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::contract::{OperationTable, STORE_OPERATIONS, Side};
+use crate::contract::{OperationTable, STORE_OPERATIONS};
 use crate::frontends::server;
-use crate::suites::manager::reference::{Fault, FaultSet};
+use crate::suites::store::faults::{self, Fault};
 use crate::suites::store::reference::stats::Stats;
-use crate::suites::store::reference::{Change, Limits, New, Served, Store as Kept, StoreError};
+use crate::suites::store::reference::{Change, Limits, New, Seams, Served, Store as Kept, StoreError};
 
 use super::operation::{Operation, Operations, answered};
 use super::serve::{At, misused, until_asked};
@@ -64,15 +64,16 @@ struct Place {
     #[arg(long, value_name = "N", default_value_t = 3, global = true)]
     max_errors: u64,
     /// A defect for the store to have (repeatable); `passmuster faults` lists them
-    #[arg(long, value_name = "NAME", global = true, value_parser = |name: &str| Fault::of(Side::Store, name))]
-    fault: Vec<Fault>,
+    #[arg(long, value_name = "NAME", global = true, value_parser = faults::named)]
+    fault: Vec<&'static Fault>,
 }
 
 impl Place {
     fn open(&self) -> Kept {
         let limits = Limits { idle: Duration::from_secs(60 * self.idle_minutes), errors: self.max_errors, ..Limits::default() };
-        let faults: FaultSet = self.fault.iter().copied().collect();
-        Kept::new(&self.root).with_limits(limits).with_seams(faults.store_seams())
+        let mut behavior = Seams::default();
+        self.fault.iter().for_each(|fault| fault.apply(&mut behavior));
+        Kept::new(&self.root).with_limits(limits).with_seams(behavior)
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
 
-use crate::contract::{AgentKind, SUITES, Side, suite};
-use crate::engine::{Reference, SCENARIO, Subject};
+use crate::contract::AgentKind;
+use crate::engine::suite::{find, names};
+use crate::engine::system::ManifestSystem;
+use crate::engine::{Reference, SCENARIO, Target};
 use crate::profile::Choice;
 use crate::spec::SpecVersion;
-use crate::sut::manifest::{Manifest, TransportKind};
+use crate::suites::SUITES;
+use crate::sut::manifest::TransportKind;
 
 use super::known;
 use super::running::{Besides, Running, finished, judged};
@@ -20,7 +24,7 @@ pub struct Verify {
     /// The manifest of the system under test [default: ./passmuster.toml if there is one, else the built-in reference]
     manifest: Option<PathBuf>,
     /// Only this suite (repeatable, or several with commas) [default: the suites that the manifest claims]
-    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = known::suite(managers_suite), hide_possible_values = true)]
+    #[arg(long, value_name = "SUITE", value_delimiter = ',', value_parser = known::suite(claimed_suite), hide_possible_values = true)]
     suite: Vec<String>,
     /// Only scenarios of this agent (repeatable, or several with commas)
     #[arg(long, value_name = "AGENT", value_delimiter = ',', value_parser = known::agent(), hide_possible_values = true)]
@@ -38,26 +42,26 @@ pub fn run(args: Verify) -> ExitCode {
 }
 
 fn verified(args: &Verify) -> miette::Result<u8> {
-    let subject = subject(args.manifest.as_deref())?;
+    let target = target(args.manifest.as_deref())?;
     let besides = Besides { suites: args.suite.clone(), agents: args.agent.clone(), control: !args.no_control, repro: repro(args) };
-    judged(&subject, &args.running, besides)
+    judged(&target, &args.running, besides)
 }
 
 /// The manifest named, or `./passmuster.toml`, or the built-in reference.
-fn subject(manifest: Option<&Path>) -> miette::Result<Subject> {
+fn target(manifest: Option<&Path>) -> miette::Result<Target> {
     let here = Path::new("passmuster.toml");
     let Some(path) = manifest.or(here.is_file().then_some(here)) else {
-        return Ok(Subject::Reference(Reference::default()));
+        return Ok(Target::Reference(Reference::called(SUITES)));
     };
-    let manifest = Manifest::read(path).map_err(|errors| miette::Report::new(*errors))?;
-    if manifest.transport.kind == TransportKind::Builtin {
-        return Ok(Subject::Reference(Reference::default()));
+    let system = ManifestSystem::read(path, SUITES).map_err(|errors| miette::Report::new(*errors))?;
+    if system.manifest.transport.kind == TransportKind::Builtin {
+        return Ok(Target::Reference(Reference::called(SUITES)));
     }
-    let missing = manifest.missing_programs();
+    let missing = system.manifest.missing_programs();
     if !missing.is_empty() {
         return Err(miette::miette!("{}: {}", path.display(), missing.join("; ")));
     }
-    Ok(Subject::Manifest(Box::new(manifest)))
+    Ok(Target::Real(Arc::new(system)))
 }
 
 fn repro(args: &Verify) -> String {
@@ -75,16 +79,18 @@ fn repro(args: &Verify) -> String {
 }
 
 pub(crate) fn suite_name(word: &str) -> Result<String, String> {
-    if SUITES.iter().any(|suite| suite.name == word) {
+    if find(SUITES, word).is_some() {
         return Ok(word.to_owned());
     }
-    Err(format!("no such suite; wanted one of: {}", SUITES.iter().map(|suite| suite.name).collect::<Vec<_>>().join(", ")))
+    Err(format!("no such suite; wanted one of: {}", names(SUITES).collect::<Vec<_>>().join(", ")))
 }
 
-/// A suite that a manager can claim.
-fn managers_suite(word: &str) -> Result<String, String> {
-    match suite(&suite_name(word)?).map(|suite| suite.side) {
-        Some(Side::Orchestrator) => Err("it judges those that call a manager: `passmuster gate` and `passmuster trace check`".into()),
+/// A suite that a manifest can claim.
+fn claimed_suite(word: &str) -> Result<String, String> {
+    match find(SUITES, &suite_name(word)?) {
+        Some(suite) if !suite.is_claimed() => {
+            Err("it judges those that call a manager: `passmuster gate` and `passmuster trace check`".into())
+        }
         _ => Ok(word.to_owned()),
     }
 }

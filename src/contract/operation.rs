@@ -55,45 +55,17 @@ pub struct OperationSpec {
 /// The operations of one kind of system.
 pub type OperationTable = &'static [OperationSpec];
 
-/// A suite of requirements and the operations it speaks.
-#[derive(Debug)]
-pub struct Suite {
-    /// The suite's name, as in manifests and reports.
+/// A suite that a manifest can claim, and the operations that it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// The suite's name.
     pub name: &'static str,
-    /// The operations its scenarios call.
+    /// The operations that its scenarios call.
     pub operations: OperationTable,
-    /// Whom it judges.
-    pub side: Side,
 }
 
-/// The side of the contract that a suite judges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Those that run sessions.
-    Manager,
-    /// Those that call them.
-    Orchestrator,
-    /// Those that keep sessions while nobody runs them.
-    Store,
-}
-
-/// The suites, in the order reports show them.
-pub const SUITES: &[Suite] = &[
-    Suite { name: "lifecycle", operations: SESSION_OPERATIONS, side: Side::Manager },
-    Suite { name: "codex-observability", operations: SESSION_OPERATIONS, side: Side::Manager },
-    Suite { name: "orchestrator", operations: SESSION_OPERATIONS, side: Side::Orchestrator },
-    Suite { name: "resumption", operations: STORE_OPERATIONS, side: Side::Store },
-];
-
-/// The suites that a manager or a store can claim.
-pub fn manager_suites() -> impl Iterator<Item = &'static Suite> {
-    SUITES.iter().filter(|suite| suite.side != Side::Orchestrator)
-}
-
-/// The suite of that name.
-pub fn suite(name: &str) -> Option<&'static Suite> {
-    SUITES.iter().find(|suite| suite.name == name)
-}
+/// Every table of operations. Those of two tables may share a name.
+pub const OPERATIONS: &[OperationTable] = &[SESSION_OPERATIONS, STORE_OPERATIONS];
 
 const fn must(name: &'static str, kind: Kind) -> Field {
     Field { name, kind, required: true }
@@ -105,7 +77,7 @@ const fn may(name: &'static str, kind: Kind) -> Field {
 
 const SESSION: Field = must("session_id", Kind::Text);
 
-/// The operations of a session manager: suites `lifecycle` and `codex-observability`.
+/// The operations of a session manager.
 pub const SESSION_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "start_session",
@@ -182,7 +154,7 @@ pub const SESSION_OPERATIONS: OperationTable = &[
     },
 ];
 
-/// The operations of a store of resumable sessions: suite `resumption`. The last two are hooks: they take what a hook finds on
+/// The operations of a store of resumable sessions. The last two are hooks: they take what a hook finds on
 /// its standard input, and have no errors.
 pub const STORE_OPERATIONS: OperationTable = &[
     OperationSpec {

@@ -1,8 +1,8 @@
 //! How much of each suite is tested, and how much is known to be caught.
 
-use crate::contract::SUITES;
+use crate::engine::{catalogue, suite};
 use crate::spec::{Level, Requirement};
-use crate::suites::manager::reference::known_faults;
+use crate::suites::SUITES;
 
 use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
 
@@ -26,7 +26,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
 };
 
 fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
-    let suites = SUITES.iter().map(|suite| suite.name).filter(|name| options.suite.is_none_or(|suite| suite == *name));
+    let suites = suite::names(SUITES).filter(|name| options.suite.is_none_or(|suite| suite == *name));
     suites.map(|suite| row(facts, options, suite)).collect::<Result<_, _>>().map(Drawing::Rows)
 }
 
@@ -35,7 +35,8 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
     let own: Vec<&Requirement> = facts.registry().suite(suite).filter(bound).collect();
     let of = |level: Level| own.iter().filter(|requirement| requirement.level == level).count().to_string();
     let names = |id: &str| own.iter().any(|requirement| requirement.id.as_str() == id);
-    let broken = |requirement: &&&Requirement| known_faults().any(|fault| fault.breaks.contains(&requirement.id.as_str()));
+    let broken =
+        |requirement: &&&Requirement| catalogue::faults(SUITES).iter().any(|fault| fault.info.breaks.contains(&requirement.id.as_str()));
     let tagged: Vec<usize> = own.iter().map(|requirement| facts.scenarios_of(&requirement.id)).collect::<Result<_, _>>()?;
     let caught = match options.columns.iter().any(|column| column == "caught") {
         true => caught(facts, &names)?,
@@ -50,7 +51,7 @@ fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, Str
         tagged.iter().filter(|count| **count > 0).count().to_string(),
         own.iter().filter(broken).count().to_string(),
         facts.scenarios()?.iter().filter(|scenario| scenario.tags.iter().any(|tag| names(tag))).count().to_string(),
-        known_faults().filter(|fault| fault.breaks.iter().any(|id| names(id))).count().to_string(),
+        catalogue::faults(SUITES).iter().filter(|fault| fault.info.breaks.iter().any(|id| names(id))).count().to_string(),
         caught,
     ])
 }

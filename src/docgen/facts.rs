@@ -11,6 +11,7 @@ use crate::engine::features::FeatureError;
 use crate::profile::{Choice, Profiles};
 use crate::results::kill_matrix::KillMatrix;
 use crate::spec::{Registry, RequirementId, ScenarioTags, carried};
+use crate::suites::SUITES;
 
 use super::Drawn;
 
@@ -74,7 +75,7 @@ impl Facts {
     /// Everything that is wrong with the features.
     pub fn read_scenarios(&self) -> Result<&[ScenarioTags], Vec<FeatureError>> {
         if self.scenarios.get().is_none() {
-            let written = if self.at_home { features::read_folder(Path::new(HOME[1])) } else { features::read(&[]) }?;
+            let written = if self.at_home { features::read_folder(SUITES, Path::new(HOME[1])) } else { features::read(SUITES, &[]) }?;
             let _ = self.scenarios.set(features::tags(&written));
         }
         Ok(self.scenarios.get().expect("it was just read"))

@@ -1,6 +1,7 @@
 //! The fault catalogue.
 
-use crate::suites::manager::reference::{KnownFault, known_faults};
+use crate::engine::catalogue::{self, Defect};
+use crate::suites::SUITES;
 
 use super::markdown::{code, prose};
 use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
@@ -24,8 +25,9 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
         let stated = id.parse().ok().and_then(|id| facts.registry().get(&id));
         options.suite.is_none_or(|suite| stated.is_some_and(|requirement| requirement.suite == suite))
     };
-    let of_party = |fault: &KnownFault| options.party.is_none_or(|party| fault.party == party);
-    let rows = known_faults().filter(of_party).filter(|fault| fault.breaks.iter().any(&of_suite)).map(|fault| {
+    let of_party = |fault: &Defect| options.party.is_none_or(|party| fault.suite.party() == party);
+    let rows = catalogue::faults(SUITES).into_iter().filter(of_party).map(|fault| fault.info);
+    let rows = rows.filter(|fault| fault.breaks.iter().any(&of_suite)).map(|fault| {
         let ids = |ids: &[&str]| prose(&ids.join(", "));
         vec![code(fault.name), prose(fault.title), ids(fault.breaks), ids(fault.side_effects), prose(fault.source)]
     });

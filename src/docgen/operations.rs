@@ -1,6 +1,8 @@
 //! The operations of a suite's contract.
 
-use crate::contract::{Field, Kind, SESSION_OPERATIONS, suite};
+use crate::contract::{Field, Kind, SESSION_OPERATIONS};
+use crate::engine::suite::find;
+use crate::suites::SUITES;
 
 use super::markdown::{code, codes, prose};
 use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
@@ -21,7 +23,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
 };
 
 fn draw(_: &Facts, options: &Options) -> Result<Drawing, String> {
-    let operations = options.suite.and_then(suite).map_or(SESSION_OPERATIONS, |suite| suite.operations);
+    let operations = options.suite.and_then(|name| find(SUITES, name)).map_or(SESSION_OPERATIONS, |suite| suite.operations());
     let rows = operations.iter().map(|operation| {
         let optional = if operation.optional { " (optional)" } else { "" };
         vec![

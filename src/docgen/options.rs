@@ -3,10 +3,12 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::contract::{AgentKind, SUITES};
+use crate::contract::AgentKind;
+use crate::engine::suite::names;
 use crate::engine::vocabulary::Kind;
 use crate::profile::{Choice, Mode};
 use crate::spec::{Level, Party};
+use crate::suites::SUITES;
 
 use super::TableSpec;
 
@@ -159,7 +161,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         values: "the suites' names",
         about: "only this suite",
         read: |options, _, value| {
-            let known: Vec<&'static str> = SUITES.iter().map(|suite| suite.name).collect();
+            let known: Vec<&'static str> = names(SUITES).collect();
             options.suite = Some(one(value, "suite", &known)?);
             Ok(())
         },

@@ -1,8 +1,8 @@
 //! The requirements: who must what, how it is tested.
 
-use crate::contract::SUITES;
+use crate::engine::{catalogue, suite};
 use crate::spec::{Requirement, heading_anchor};
-use crate::suites::manager::reference::known_faults;
+use crate::suites::SUITES;
 
 use super::markdown::{codes, prose};
 use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
@@ -37,7 +37,7 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
         };
         let mut stated: Vec<&Requirement> = facts.registry().iter().filter(fits).collect();
         // Families in the order of the documents, and in each the natural order of ids.
-        let place = |requirement: &Requirement| (SUITES.iter().position(|suite| suite.name == requirement.suite), requirement.line);
+        let place = |requirement: &Requirement| (suite::names(SUITES).position(|suite| suite == requirement.suite), requirement.line);
         let first = |family: &str| facts.registry().iter().filter(|other| other.id.family() == family).map(place).min();
         stated.sort_by_key(|requirement| (first(requirement.id.family()), &requirement.id));
         stated.into_iter().map(|requirement| row(facts, options, requirement)).collect()
@@ -45,14 +45,15 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
     if options.depth.is_none() {
         return Ok(Drawing::Rows(rows(options.suite)?));
     }
-    let suites = SUITES.iter().map(|suite| suite.name).filter(|name| options.suite.is_none_or(|suite| suite == *name));
+    let suites = suite::names(SUITES).filter(|name| options.suite.is_none_or(|suite| suite == *name));
     let parts: Result<Vec<_>, String> = suites.map(|suite| Ok((suite.to_owned(), rows(Some(suite))?))).collect();
     Ok(Drawing::Parts(parts?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect()))
 }
 
 fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Vec<String>, String> {
     let id = requirement.id.to_string();
-    let faults: Vec<&str> = known_faults().filter(|fault| fault.breaks.contains(&id.as_str())).map(|fault| fault.name).collect();
+    let breaking = catalogue::faults(SUITES).into_iter().map(|fault| fault.info).filter(|fault| fault.breaks.contains(&id.as_str()));
+    let faults: Vec<&str> = breaking.map(|fault| fault.name).collect();
     let retired = requirement.retired.map(|version| format!(", retired {version}")).unwrap_or_default();
     Ok(vec![
         options.links.as_ref().map_or_else(|| id.clone(), |base| link(base, requirement)),

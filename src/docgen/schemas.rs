@@ -10,9 +10,11 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
+use crate::engine::suite::claims;
 use crate::profile;
 use crate::results::baseline;
 use crate::results::model::Report;
+use crate::suites::SUITES;
 use crate::sut::manifest;
 use crate::trace::Record;
 
@@ -37,7 +39,7 @@ enum Syntax {
 
 /// The schemas, in the order help shows them.
 pub const SCHEMAS: &[Published] = &[
-    Published { name: "manifest", about: "passmuster.toml", syntax: Syntax::Toml, made: made::<manifest::Written> },
+    Published { name: "manifest", about: "passmuster.toml", syntax: Syntax::Toml, made: of_manifests },
     Published { name: "baseline", about: "known failures (verify --baseline)", syntax: Syntax::Toml, made: made::<baseline::Written> },
     Published { name: "profile", about: "agents' profiles (verify --profiles)", syntax: Syntax::Toml, made: made::<profile::File> },
     Published { name: "report", about: "a JSON report (verify --report json=)", syntax: Syntax::Json, made: made::<Report> },
@@ -46,6 +48,13 @@ pub const SCHEMAS: &[Published] = &[
 
 fn made<T: JsonSchema>(generator: SchemaGenerator) -> Schema {
     generator.into_root_schema_for::<T>()
+}
+
+/// A manifest's schema offers the suites that can be claimed.
+fn of_manifests(generator: SchemaGenerator) -> Schema {
+    let mut schema = made::<manifest::Written>(generator);
+    manifest::offer_suites(&mut schema, &claims(SUITES));
+    schema
 }
 
 impl Published {

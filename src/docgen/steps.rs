@@ -1,7 +1,7 @@
 //! The vocabulary of scenarios.
 
 use crate::engine::vocabulary::Kind;
-use crate::suites::manager::steps::steps;
+use crate::suites::SUITES;
 
 use super::markdown::{code, prose};
 use super::{Drawing, Facts, Options, TableSpec, shown};
@@ -9,13 +9,15 @@ use super::{Drawing, Facts, Options, TableSpec, shown};
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "steps",
     about: "the steps that scenarios are written with",
-    options: &["kind", "columns"],
+    options: &["suite", "kind", "columns"],
     columns: &[shown("step", "step"), shown("kind", "kind"), shown("meaning", "meaning")],
     draw,
 };
 
 fn draw(_: &Facts, options: &Options) -> Result<Drawing, String> {
-    let rows = steps().filter(|step| options.kind.is_none_or(|kind| step.kind == kind)).map(|step| {
+    let chosen = SUITES.iter().filter(|suite| options.suite.is_none_or(|name| suite.names().contains(&name)));
+    let steps = chosen.flat_map(|suite| suite.vocabulary().steps());
+    let rows = steps.filter(|step| options.kind.is_none_or(|kind| step.kind == kind)).map(|step| {
         let kind = match step.kind {
             Kind::Act => "act",
             Kind::Check => "check",

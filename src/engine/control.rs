@@ -1,103 +1,42 @@
 //! Control checks: before a verdict on somebody's system, that this harness, on this machine, would see what it must.
 //!
-//! Each plays one scenario on the reference of the side that is judged with one fault, in a worker process and a sandbox
-//! as everybody's, and demands the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
+//! Each plays one scenario on a suite's reference with one fault, in a worker process and a sandbox as everybody's,
+//! and demands the finding. One that is not there says that the machine hides something: then no verdict can be trusted.
 
 use std::collections::BTreeMap;
 
-use crate::contract::Side;
 use crate::results::model::{Control, Verdict};
-use crate::suites::manager::reference::Fault;
-use crate::sut::manifest::Manifest;
 use crate::sut::sandbox;
 
-use super::matrix::{Over, faulty};
+use super::fault::Change;
+use super::matrix::Over;
 use super::plan::{Planned, Selection};
-use super::{Options, Subject, features, prepare};
-use crate::engine::worker;
-use crate::engine::worker::{System, Task};
+use super::suite::{Suite, Suites};
+use super::target::Target;
+use super::worker::{self, Task};
+use super::{Options, prepare};
 
 /// One thing that must be seen.
-struct Check {
-    what: &'static str,
-    fault: &'static str,
-    requirement: &'static str,
-    scenario: &'static str,
-}
-
-/// What must be seen before somebody's manager is judged.
-const OF_MANAGERS: &[Check] = &[
-    Check {
-        what: "an orphan",
-        fault: "forgets-instead",
-        requirement: "LC-CLEAN-1",
-        scenario: "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]",
-    },
-    Check {
-        what: "a setsid child",
-        fault: "leaks-setsid",
-        requirement: "LC-CLEAN-1",
-        scenario: "lifecycle/cleanup/ending-a-session-ends-an-agent-that-will-start-a-setsid-child[claude]",
-    },
-    Check {
-        what: "a false \"ended\"",
-        fault: "calls-pending-ended",
-        requirement: "CX-2",
-        scenario: "codex-observability/first-turn/every-account-calls-it-alive",
-    },
-    Check {
-        what: "a missing announcement",
-        fault: "busy-for-ever",
-        requirement: "CX-3",
-        scenario: "codex-observability/completion/a-completion-is-announced-on-the-stream",
-    },
-];
-
-/// What must be seen before somebody's store is judged: time that was made to pass, and what the file system tells.
-const OF_STORES: &[Check] = &[
-    Check {
-        what: "a stale session",
-        fault: "resumes-for-ever",
-        requirement: "RS-RESUME-4",
-        scenario: "resumption/decision/thirty-minutes-and-a-second-are",
-    },
-    Check {
-        what: "an overwritten record",
-        fault: "overwrites",
-        requirement: "RS-DUR-3",
-        scenario: "resumption/durability/a-record-is-replaced-not-overwritten-where-it-lies",
-    },
-    Check {
-        what: "a record open to others",
-        fault: "everybody-may-read",
-        requirement: "RS-DUR-4",
-        scenario: "resumption/durability/a-record-is-its-owner-s-alone",
-    },
-    Check {
-        what: "a link that was followed",
-        fault: "follows-links",
-        requirement: "RS-CLEAN-3",
-        scenario: "resumption/cleanup/a-link-is-not-followed",
-    },
-];
-
-fn checks_of(side: Side) -> &'static [Check] {
-    match side {
-        Side::Manager => OF_MANAGERS,
-        Side::Store => OF_STORES,
-        Side::Orchestrator => &[],
-    }
+#[derive(Debug)]
+pub struct Check {
+    /// What it is, as reports show it.
+    pub what: &'static str,
+    /// The fault of the suite's reference that shows it.
+    pub fault: &'static str,
+    /// The requirement that must be found broken.
+    pub requirement: &'static str,
+    /// The key of the scenario that must find it.
+    pub scenario: &'static str,
 }
 
 /// The faults are real whatever the limits are: short ones only find them sooner. Each is waited for twice.
 const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.15\nannounce = 0.15\nend = 0.15\nsettle = 0.05\n";
 
-/// Plays every check of the sides that the scenarios judge.
-pub(crate) fn check(judging: &[Planned], options: &Options) -> Control {
-    let judges = |side: &Side| judging.iter().any(|planned| features::side(&planned.written.suite) == *side);
-    let sides = [Side::Manager, Side::Store].into_iter().filter(judges);
-    let checks: Vec<(Side, &Check)> = sides.flat_map(|side| checks_of(side).iter().map(move |check| (side, check))).collect();
-    match tasks(&checks, options) {
+/// Plays every check of the suites that the scenarios are of.
+pub(crate) fn check(suites: Suites, judging: &[Planned], options: &Options) -> Control {
+    let judges = |suite: &&&'static dyn Suite| judging.iter().any(|planned| suite.names().contains(&planned.written.suite.as_str()));
+    let checks: Checks = suites.iter().filter(judges).flat_map(|suite| suite.control().iter().map(|check| (*suite, check))).collect();
+    match tasks(suites, &checks, options) {
         Ok((_folder, tasks)) => {
             let mut played = worker::run(tasks, options, &mut |_| {});
             played.sort_by_key(|(at, _)| *at);
@@ -124,35 +63,32 @@ pub(crate) fn check(judging: &[Planned], options: &Options) -> Control {
     }
 }
 
-fn tasks(checks: &[(Side, &Check)], options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
+/// Checks, each with its suite.
+type Checks = Vec<(&'static dyn Suite, &'static Check)>;
+
+fn tasks(suites: Suites, checks: &Checks, options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
     let folder = sandbox::folder("control")?;
     let mut tasks = Vec::new();
-    for (side, check) in checks {
-        let fault = Fault::of(*side, check.fault).expect("the checks are tested");
-        let path = folder.path().join(format!("{}.toml", fault.name));
-        std::fs::write(&path, faulty(Over::Rpc, &fault, LIMITS))?;
-        let subject = Subject::Manifest(Box::new(Manifest::read(&path).expect("the manifests of the reference are tested")));
+    for (suite, check) in checks {
+        let system = suite.served(suites, Over::Rpc, Change::Fault(check.fault), LIMITS, folder.path());
         let selection = Selection { scenarios: vec![check.scenario.to_owned()], ..Selection::default() };
         let own = Options { selection, interrupted: options.interrupted.clone(), ..Options::default() };
-        let planned = prepare(&subject, &own).expect("the embedded features are tested").pop().expect("the checks are tested");
-        tasks.push(Task { planned, system: System::Manager(path) });
+        let job = system.job();
+        let planned = prepare(&Target::Real(system), &own).expect("the embedded features are tested").pop();
+        tasks.push(Task { planned: planned.expect("the checks are tested"), system: job });
     }
     Ok((folder, tasks))
 }
 
+/// Checks, of every suite's control checks, that they are of a fault and a scenario that there are.
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_check_is_of_a_fault_and_a_scenario_that_there_are() {
-        let checks: Vec<_> =
-            [Side::Manager, Side::Store].iter().flat_map(|side| checks_of(*side).iter().map(move |check| (*side, check))).collect();
-        let (_folder, tasks) = tasks(&checks, &Options::default()).unwrap();
-        for ((side, check), task) in checks.iter().zip(tasks) {
-            let fault = Fault::of(*side, check.fault).unwrap();
-            assert!(fault.breaks.contains(&check.requirement) || check.requirement == "CX-2");
-            assert_eq!(task.planned.key, check.scenario);
-        }
+pub(crate) fn assert_each_is_there(suites: Suites) {
+    let checks: Checks = suites.iter().flat_map(|suite| suite.control().iter().map(|check| (*suite, check))).collect();
+    let (_folder, tasks) = tasks(suites, &checks, &Options::default()).unwrap();
+    for ((suite, check), task) in checks.iter().zip(tasks) {
+        let faults = suite.faults();
+        let fault = faults.iter().find(|fault| fault.name == check.fault).unwrap();
+        assert!(fault.breaks.contains(&check.requirement) || check.requirement == "CX-2");
+        assert_eq!(task.planned.key, check.scenario);
     }
 }

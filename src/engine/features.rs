@@ -6,15 +6,13 @@ use std::sync::OnceLock;
 
 use cucumber::feature::Ext as _;
 use cucumber::gherkin::{Feature, GherkinEnv, Scenario, Step};
-use cucumber::step::Collection;
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
-use crate::contract::{self, SUITES, Side};
-use crate::engine::world::World;
-use crate::spec::{Need, RequirementId, ScenarioTags};
-use crate::suites::manager::steps::{collection, steps};
-use crate::suites::orchestrator::steps::{GATE_STEPS, is_gate_step};
+use crate::contract::OperationTable;
+use crate::spec::{Need, Registry, RequirementId, ScenarioTags};
+
+use super::suite::{self, Suite, Suites, names};
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 
@@ -27,8 +25,10 @@ pub struct Written {
     pub line: usize,
     /// The scenario's name.
     pub name: String,
-    /// The suite: the folder's name, or a tag `@suite:NAME`.
+    /// The suite: a tag `@suite:NAME`, the folder's name, or the suite of the first requirement.
     pub suite: String,
+    /// The operations that its steps call.
+    pub operations: OperationTable,
     /// Its tags and its feature's, without `@`.
     pub tags: Vec<String>,
     /// Its steps.
@@ -75,6 +75,20 @@ pub enum FeatureError {
         /// The nearest pattern.
         nearest: &'static str,
     },
+    /// Nothing says which suite a scenario belongs to, or what says it names none.
+    #[error("{file}:{line}: the scenario \"{name}\" belongs to no suite: {why}; the suites are {known}")]
+    UnknownSuite {
+        /// The file.
+        file: String,
+        /// The scenario's line.
+        line: usize,
+        /// The scenario's name.
+        name: String,
+        /// What was looked at.
+        why: String,
+        /// The suites that there are.
+        known: String,
+    },
     /// A tag names a need that there is not: it would be passed over.
     #[error("{file}:{line}: the scenario \"{name}\" has the tag @needs:{word}: {why}")]
     UnknownNeed {
@@ -101,26 +115,20 @@ pub enum FeatureError {
     },
 }
 
-/// The step collection, built once.
-pub fn step_collection() -> &'static Collection<World> {
-    static STEPS: OnceLock<Collection<World>> = OnceLock::new();
-    STEPS.get_or_init(collection)
-}
-
 /// Reads the embedded features and those below `folders`.
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read(folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
-    read_those(folders, |_| true)
+pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(suites, folders, |_| true)
 }
 
 /// Reads, as [`read`] does, the features alone that a scenario of that key may stand in.
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_for(key: &str, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
-    read_those(folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
+pub fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+    read_those(suites, folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
 }
 
 /// The name of a feature's file, as keys have it.
@@ -128,7 +136,7 @@ pub(crate) fn stem(file: &str) -> Cow<'_, str> {
     Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
 }
 
-fn read_those(folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Written>, Vec<FeatureError>> {
+fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Written>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let mut errors = Vec::new();
     embedded(&EMBEDDED, &mut texts);
@@ -138,7 +146,7 @@ fn read_those(folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<
         }
     }
     texts.retain(|(file, _)| wanted(file));
-    let written = all(texts, errors)?;
+    let written = all(suites, texts, errors)?;
     let unknown = unknown_needs(&written);
     if unknown.is_empty() { Ok(written) } else { Err(unknown) }
 }
@@ -157,17 +165,17 @@ fn unknown_needs(written: &[Written]) -> Vec<FeatureError> {
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read_folder(folder: &Path) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Written>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let errors = below(folder, &mut texts).err().into_iter().collect();
-    all(texts, errors)
+    all(suites, texts, errors)
 }
 
-fn all(mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Written>, Vec<FeatureError>> {
+fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Written>, Vec<FeatureError>> {
     texts.sort();
     let mut written = Vec::new();
     for (file, text) in &texts {
-        match parse(file, text) {
+        match parse(suites, file, text) {
             Ok(scenarios) => written.extend(scenarios),
             Err(wrong) => errors.extend(wrong),
         }
@@ -226,13 +234,12 @@ pub fn suites(written: &[Written]) -> Vec<String> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> {
     let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
     let feature = Feature::parse(text, GherkinEnv::default())
         .map_err(|error| not_gherkin(error.to_string()))?
         .expand_examples()
         .map_err(|error| not_gherkin(error.to_string()))?;
-    let suite = suite_of(file, &feature.tags);
     let background: Vec<Step> = feature.background.iter().flat_map(|background| background.steps.clone()).collect();
     let ruled = feature.rules.iter().flat_map(|rule| {
         let background: Vec<Step> =
@@ -244,7 +251,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> 
     let mut written = Vec::new();
     for (background, more_tags, scenario) in plain.chain(ruled) {
         let tags = feature.tags.iter().chain(&more_tags).chain(&scenario.tags).cloned().collect();
-        match one(file, &suite, tags, background, scenario) {
+        match one(suites, file, tags, background, scenario) {
             Ok(scenario) => written.push(scenario),
             Err(wrong) => errors.extend(wrong),
         }
@@ -252,19 +259,23 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> 
     if errors.is_empty() { Ok(written) } else { Err(errors) }
 }
 
-fn one(file: &str, suite: &str, tags: Vec<String>, background: Vec<Step>, scenario: &Scenario) -> Result<Written, Vec<FeatureError>> {
+fn one(suites: Suites, file: &str, tags: Vec<String>, background: Vec<Step>, scenario: &Scenario) -> Result<Written, Vec<FeatureError>> {
     let mut errors = Vec::new();
+    let (line, name) = (scenario.position.line, scenario.name.clone());
+    let (suite_name, suite) = suite_of(suites, file, &tags).map_err(|why| {
+        let known = names(suites).collect::<Vec<_>>().join(", ");
+        vec![FeatureError::UnknownSuite { file: file.to_owned(), line, name: name.clone(), why, known }]
+    })?;
     let mut steps = Vec::new();
     for mut step in background.into_iter().chain(scenario.steps.iter().cloned()) {
         let names = split_requirement(&mut step.value);
-        if !is_known(suite, &step) {
+        if !suite.vocabulary().has(&step) {
             let nearest = nearest_pattern(suite, &step.value);
             errors.push(FeatureError::UnknownStep { file: file.to_owned(), line: step.position.line, text: step.value.clone(), nearest });
         }
         steps.push(WrittenStep { step, names });
     }
-    let written =
-        Written { file: file.to_owned(), line: scenario.position.line, name: scenario.name.clone(), suite: suite.to_owned(), tags, steps };
+    let written = Written { file: file.to_owned(), line, name, suite: suite_name.to_owned(), operations: suite.operations(), tags, steps };
     if written.requirements().is_empty() {
         errors.push(FeatureError::NoRequirement { file: file.to_owned(), line: written.line, name: written.name.clone() });
     }
@@ -280,34 +291,27 @@ fn split_requirement(text: &mut String) -> Option<RequirementId> {
     id
 }
 
-/// Whether the suite's vocabulary has that step.
-fn is_known(suite: &str, step: &Step) -> bool {
-    match side(suite) {
-        Side::Orchestrator => is_gate_step(&step.value),
-        Side::Manager | Side::Store => matches!(step_collection().find(step), Ok(Some(_))),
-    }
+fn nearest_pattern(suite: &dyn Suite, text: &str) -> &'static str {
+    let likeness = |pattern: &&str| strsim::normalized_damerau_levenshtein(text, pattern);
+    let patterns = suite.vocabulary().steps().into_iter().map(|step| step.pattern);
+    patterns.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
 }
 
-/// The side that a suite judges.
-pub(crate) fn side(suite: &str) -> Side {
-    contract::suite(suite).map_or(Side::Manager, |suite| suite.side)
-}
-
-fn nearest_pattern(suite: &str, text: &str) -> &'static str {
-    let patterns: Vec<&'static str> = match side(suite) {
-        Side::Orchestrator => GATE_STEPS.iter().map(|step| step.pattern).collect(),
-        Side::Manager | Side::Store => steps().map(|step| step.pattern).collect(),
+/// The suite that a scenario belongs to, by the name that says so.
+fn suite_of(suites: Suites, file: &str, tags: &[String]) -> Result<(&'static str, &'static dyn Suite), String> {
+    let named = |name: &str| {
+        let suite = suite::find(suites, name)?;
+        Some((*suite.names().iter().find(|own| **own == name)?, suite))
     };
-    patterns
-        .into_iter()
-        .max_by(|a, b| strsim::normalized_damerau_levenshtein(text, a).total_cmp(&strsim::normalized_damerau_levenshtein(text, b)))
-        .unwrap_or_default()
-}
-
-fn suite_of(file: &str, tags: &[String]) -> String {
-    let tagged = tags.iter().find_map(|tag| tag.strip_prefix("suite:"));
-    let folder = Path::new(file).parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str());
-    tagged.or(folder.filter(|name| SUITES.iter().any(|suite| suite.name == *name))).unwrap_or(SUITES[0].name).to_owned()
+    if let Some(tagged) = tags.iter().find_map(|tag| tag.strip_prefix("suite:")) {
+        return named(tagged).ok_or_else(|| format!("there is no suite `{tagged}`"));
+    }
+    let folder = Path::new(file).parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str()).unwrap_or_default();
+    let judged = tags.iter().find_map(|tag| Registry::embedded().get(&tag.parse().ok()?));
+    named(folder).or_else(|| named(&judged?.suite)).ok_or_else(|| {
+        let folder = if folder.is_empty() { "no folder".to_owned() } else { format!("the folder `{folder}`") };
+        format!("{folder} and none of its tags names one: put it into a suite's folder, or tag it @suite:NAME")
+    })
 }
 
 impl FeatureError {
@@ -317,6 +321,7 @@ impl FeatureError {
             FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
             FeatureError::UnknownStep { file, line, .. }
             | FeatureError::UnknownNeed { file, line, .. }
+            | FeatureError::UnknownSuite { file, line, .. }
             | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
         }
     }
@@ -347,32 +352,6 @@ impl Written {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_embedded_features_read_without_a_fault() {
-        let written = read(&[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
-        assert!(written.len() > 80);
-    }
-
-    #[test]
-    fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
-        let text = "Feature: f\n  @LC-CREATE-1\n  Scenario: s\n    Given session \"A\" is startd\n";
-        let errors = parse("mine.feature", text).unwrap_err();
-        assert_eq!(
-            errors[0].to_string(),
-            "mine.feature:4: no such step: `session \"A\" is startd`; did you mean `session {string} is started`? `passmuster steps` lists them all"
-        );
-    }
-
-    #[test]
-    fn a_need_that_there_is_not_is_no_need_that_is_met() {
-        let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Given session \"A\" is started\n";
-        let error = unknown_needs(&parse("mine.feature", text).unwrap())[0].to_string();
-        assert!(
-            error.starts_with("mine.feature:3: the scenario \"s\" has the tag @needs:end_sesion") && error.contains("`end_session`"),
-            "{error}"
-        );
-    }
 
     #[test]
     fn a_step_may_name_its_requirement() {

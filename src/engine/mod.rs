@@ -1,12 +1,17 @@
 //! The runner: read the features, plan, play, judge. It emits events and never prints.
-pub(crate) mod control;
+pub mod catalogue;
+pub mod control;
+pub mod fault;
 pub mod features;
 pub mod matrix;
 pub mod plan;
 pub mod scenario;
 pub(crate) mod simulated;
-pub(crate) mod system;
-pub(crate) mod vocabulary;
+pub(crate) mod steps;
+pub mod suite;
+pub mod system;
+pub mod target;
+pub mod vocabulary;
 pub mod worker;
 pub(crate) mod world;
 
@@ -17,20 +22,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use crate::profile::{Choice, Profiles};
-use crate::spec::{Party, Registry, Requirement, RequirementId, SpecVersion};
-use crate::sut::manifest::Manifest;
+use crate::spec::{Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
 use crate::results::baseline::{Baseline, Place};
-use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict, round_of};
+use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, Tool, Verdict, round_of};
 use crate::results::{judge_by, names, requirement_results};
-use crate::suites::orchestrator::gate::Orchestrator;
-use crate::suites::orchestrator::reference::OrchestratorFault;
 use features::{FeatureError, Written};
 use plan::{Fate, Planned, Selection, plan};
 use scenario::{Played, unplayed};
 
-pub use simulated::Reference;
+pub use suite::{Suite, Suites};
+pub use target::{Reference, Target};
 use worker::Task;
 pub use worker::{WORKER, worker as run_worker};
 
@@ -39,18 +42,6 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Stands for the flag that names a scenario.
 pub const SCENARIO: &str = "{scenario}";
-
-/// What to verify.
-pub enum Subject {
-    /// The built-in reference, in virtual time.
-    Reference(Reference),
-    /// The system of a manifest, on real processes.
-    Manifest(Box<Manifest>),
-    /// The reference orchestrator, in virtual time; with a defect where one is named.
-    ReferenceOrchestrator(Option<&'static OrchestratorFault>),
-    /// An orchestrator, on real processes.
-    Orchestrator(Box<Orchestrator>),
-}
 
 /// How to verify it.
 pub struct Options {
@@ -117,20 +108,14 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Everything that is wrong with the features.
-pub fn prepare(subject: &Subject, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
-    Ok(planned(subject, &features::read(&options.features)?, options))
+pub fn prepare(target: &Target, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
+    Ok(planned(target, &features::read(target.suites(), &options.features)?, options))
 }
 
 /// What would run of features that were read.
-fn planned(subject: &Subject, written: &[Written], options: &Options) -> Vec<Planned> {
+fn planned(target: &Target, written: &[Written], options: &Options) -> Vec<Planned> {
     let written: Vec<Written> = written.iter().filter(|scenario| is_in(scenario, options.spec_version)).cloned().collect();
-    let capabilities = match subject {
-        Subject::Reference(reference) => simulated::capabilities(reference),
-        Subject::Manifest(manifest) => system::capabilities(manifest),
-        Subject::ReferenceOrchestrator(_) => crate::suites::orchestrator::gate::capabilities(true),
-        Subject::Orchestrator(_) => crate::suites::orchestrator::gate::capabilities(false),
-    };
-    plan(&written, Registry::embedded(), &capabilities, &options.selection)
+    plan(&written, Registry::embedded(), &target.capabilities(), &options.selection)
 }
 
 /// Whether a version of the spec states any of the requirements that a scenario exercises. Ids of one's own always count.
@@ -140,7 +125,7 @@ fn is_in(scenario: &Written, version: SpecVersion) -> bool {
 }
 
 /// Runs what was planned.
-pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Outcome {
+pub fn run(target: &Target, planned: Vec<Planned>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Outcome {
     let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
     let (to_run, mut results, unmapped) = divided(planned);
     let repeated: Vec<Planned> = (1..=options.repeat.max(1))
@@ -153,21 +138,17 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
             })
         })
         .collect();
-    let control = match subject {
-        Subject::Manifest(_) if options.control && !repeated.is_empty() => Some(control::check(&repeated, options)),
-        _ => None,
-    };
+    let is_proven_first = matches!(target, Target::Real(_)) && options.control && !repeated.is_empty();
+    let control = is_proven_first.then(|| control::check(target.suites(), &repeated, options));
+    // Whoever has nothing that must be seen first has no proof to show.
+    let control = control.filter(|control| !control.checks.is_empty());
     emit(Event::Planned { scenarios: repeated.len() });
-    let played = match subject {
-        Subject::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
-        Subject::Manifest(manifest) => {
-            let task = |planned| Task { planned, system: worker::System::Manager(manifest.path.clone()) };
-            worker::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
-        }
-        Subject::ReferenceOrchestrator(fault) => crate::suites::orchestrator::gate::rehearse(&repeated, *fault, profiles),
-        Subject::Orchestrator(orchestrator) => {
-            let task = |planned| Task { planned, system: worker::System::Orchestrator((**orchestrator).clone()) };
-            worker::run(repeated.into_iter().map(task).collect(), options, emit).into_iter().map(|(_, played)| played).collect()
+    let played = match target {
+        Target::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
+        Target::Real(system) => {
+            let job = system.job();
+            let tasks = repeated.into_iter().map(|planned| Task { planned, system: job.clone() }).collect();
+            worker::run(tasks, options, emit).into_iter().map(|(_, played)| played).collect()
         }
     };
     let interrupted = *options.interrupted.borrow();
@@ -186,7 +167,7 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
         spec_version: options.spec_version.to_string(),
-        system: about(subject),
+        system: target.about(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         started_at: started_at.to_string(),
         duration_ms: began.elapsed().as_millis() as u64,
@@ -194,19 +175,19 @@ pub fn run(subject: &Subject, planned: Vec<Planned>, profiles: &Profiles, option
         control,
         baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),
-        requirements: requirement_results(in_scope(subject, options, &results), &results, &unmapped),
+        requirements: requirement_results(in_scope(target, options, &results), &results, &unmapped),
         scenarios: results,
     };
     if let Some(baseline) = &options.baseline {
-        baseline.apply(&mut report, &places(subject, options), jiff::Zoned::now().date());
+        baseline.apply(&mut report, &places(target, options), jiff::Zoned::now().date());
     }
     Outcome { report, traces, interrupted }
 }
 
 /// Every scenario that the system could be asked to play, chosen or not: what a baseline may be about.
-pub fn places(subject: &Subject, options: &Options) -> Vec<Place> {
+pub fn places(target: &Target, options: &Options) -> Vec<Place> {
     let all = Options { features: options.features.clone(), ..Options::default() };
-    let planned = prepare(subject, &all).unwrap_or_default();
+    let planned = prepare(target, &all).unwrap_or_default();
     planned.into_iter().map(|it| Place { requirements: it.written.requirements(), key: it.key, agent: it.agent }).collect()
 }
 
@@ -226,22 +207,13 @@ fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMa
     (to_run, results, unmapped)
 }
 
-/// The requirements that a run is about: those for its party of the suites chosen, else claimed; of those, the ones asked
-/// for. And whatever else something was found of.
-fn in_scope(subject: &Subject, options: &Options, results: &[ScenarioResult]) -> Vec<&'static Requirement> {
+/// The requirements that a run is about: of the suites chosen, else claimed, those for the party that the suite judges; of those,
+/// the ones asked for. And whatever else something was found of.
+fn in_scope(target: &Target, options: &Options, results: &[ScenarioResult]) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
-    let claimed = match subject {
-        Subject::Reference(reference) => simulated::capabilities(reference).suites,
-        Subject::Manifest(manifest) => manifest.suites.clone(),
-        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => crate::suites::orchestrator::gate::capabilities(true).suites,
-    };
-    let party = match subject {
-        Subject::Reference(_) | Subject::Manifest(_) => Party::Manager,
-        Subject::ReferenceOrchestrator(_) | Subject::Orchestrator(_) => Party::Orchestrator,
-    };
-    let suites = if chosen.suites.is_empty() { &claimed } else { &chosen.suites };
+    let suites = if chosen.suites.is_empty() { target.capabilities().suites } else { chosen.suites.clone() };
     let is_asked_for = |requirement: &Requirement| {
-        requirement.party == party
+        suite::find(target.suites(), &requirement.suite).is_some_and(|suite| suite.party() == requirement.party)
             && suites.contains(&requirement.suite)
             && (chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
     };
@@ -251,17 +223,4 @@ fn in_scope(subject: &Subject, options: &Options, results: &[ScenarioResult]) ->
         .filter(|requirement| requirement.is_in(options.spec_version))
         .filter(|requirement| is_asked_for(requirement) || is_found(requirement))
         .collect()
-}
-
-fn about(subject: &Subject) -> System {
-    match subject {
-        Subject::Reference(_) => {
-            System { name: "reference".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
-        }
-        Subject::Manifest(manifest) => system::about(manifest),
-        Subject::ReferenceOrchestrator(_) => {
-            System { name: "reference orchestrator".into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
-        }
-        Subject::Orchestrator(orchestrator) => crate::suites::orchestrator::gate::about(orchestrator),
-    }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use cucumber::gherkin::tagexpr::TagOperation;
 use cucumber::tag::Ext as _;
 
-use crate::contract::{AgentKind, OperationSpec, suite};
+use crate::contract::{AgentKind, OperationSpec};
 use crate::spec::{Need, Registry, RequirementId};
 use crate::sut::{Announces, Offer};
+use crate::trace::settings::Processes;
 
 use super::features::Written;
 
@@ -27,8 +28,8 @@ pub struct Capabilities {
     pub can_kill: bool,
     /// Whether a session's record has a known place.
     pub has_record: bool,
-    /// One agent process per: `session`, `turn` or `shared`.
-    pub processes: String,
+    /// What there is one agent process for.
+    pub processes: Processes,
     /// Whether it runs in virtual time.
     pub is_virtual: bool,
 }
@@ -109,6 +110,23 @@ pub fn plan(written: &[Written], registry: &Registry, system: &Capabilities, sel
     planned
 }
 
+/// The scenario of a key as it was planned for a system that manages these agents.
+pub(crate) fn again(written: &[Written], key: &str, agents: &[AgentKind]) -> Option<Planned> {
+    let everything = Capabilities {
+        suites: super::features::suites(written),
+        agents: agents.to_vec(),
+        offer: Box::new(Offer::whole),
+        announces: Announces { by_waiting: true, by_stream: true },
+        can_restart: true,
+        can_kill: true,
+        has_record: true,
+        processes: Processes::Session,
+        is_virtual: true,
+    };
+    let selection = Selection { scenarios: vec![key.to_owned()], ..Selection::default() };
+    plan(written, Registry::embedded(), &everything, &selection).pop()
+}
+
 /// The agents that a scenario runs with: all of them with `@each-agent`, else one or none in particular.
 fn axis(scenario: &Written, agents: &[AgentKind]) -> Vec<Option<AgentKind>> {
     if scenario.has_tag("each-agent") { agents.iter().copied().map(Some).collect() } else { vec![None] }
@@ -157,7 +175,6 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
     let own = scenario.needs().map(|need| (None, need));
     let required = scenario.requirements().into_iter().filter_map(|id| registry.get(&id));
     let required = required.flat_map(|requirement| requirement.needs.iter().map(|need| (Some(&requirement.id), *need)));
-    let operations = suite(&scenario.suite).map(|suite| suite.operations).unwrap_or_default();
     for (requirement, need) in own.chain(required) {
         let lacks = |what: String, optional: bool| match requirement {
             Some(requirement) if !optional => Fate::Lacks { requirement: requirement.clone(), what },
@@ -165,7 +182,7 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
         };
         match need {
             Need::Operation(name) => {
-                let operation = OperationSpec::find(operations, name);
+                let operation = OperationSpec::find(scenario.operations, name);
                 if let Some(operation) = operation.filter(|operation| !(system.offer)(operation).offered) {
                     return lacks(format!("the manifest maps no `{need}`"), operation.optional);
                 }
@@ -182,8 +199,8 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
             Need::Kill if !system.can_kill => {
                 return Fate::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
             }
-            Need::ProcessPerSession if system.processes != "session" => {
-                return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes));
+            Need::ProcessPerSession if system.processes != Processes::Session => {
+                return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes.name()));
             }
             Need::Agent(agent) if !system.agents.contains(&agent) => {
                 return Fate::Skip(format!("the manifest does not list the agent {agent}"));
@@ -192,61 +209,4 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
         }
     }
     Fate::Run
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::features;
-
-    fn system() -> Capabilities {
-        Capabilities {
-            suites: vec!["lifecycle".into(), "codex-observability".into()],
-            agents: AgentKind::ALL.to_vec(),
-            offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
-            announces: Announces { by_waiting: true, by_stream: true },
-            can_restart: true,
-            can_kill: true,
-            has_record: true,
-            processes: "session".into(),
-            is_virtual: true,
-        }
-    }
-
-    fn keys(selection: &Selection) -> Vec<String> {
-        let written = features::read(&[]).unwrap();
-        plan(&written, Registry::embedded(), &system(), selection).into_iter().map(|planned| planned.key).collect()
-    }
-
-    #[test]
-    fn keys_are_unique_and_shards_are_a_partition() {
-        let all = keys(&Selection::default());
-        let mut sharded: Vec<_> = (1..=3).flat_map(|k| keys(&Selection { shard: Some((k, 3)), ..Selection::default() })).collect();
-        let mut sorted = all.clone();
-        sorted.sort();
-        sharded.sort();
-        assert_eq!(sharded, sorted);
-        sorted.dedup();
-        assert_eq!(sorted.len(), all.len());
-    }
-
-    #[test]
-    fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
-        let written = features::read(&[]).unwrap();
-        let lacking = Capabilities {
-            announces: Announces { by_waiting: false, by_stream: false },
-            can_restart: false,
-            is_virtual: false,
-            ..system()
-        };
-        let planned = plan(&written, Registry::embedded(), &lacking, &Selection::default());
-        let fate = |id: &str| {
-            let id: RequirementId = id.parse().unwrap();
-            planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.fate.clone())
-        };
-        assert!(matches!(fate("CX-3"), Some(Fate::Lacks { .. })));
-        assert!(matches!(fate("LC-RESTART-1"), Some(Fate::Skip(_))));
-        assert!(matches!(fate("CX-9"), Some(Fate::Skip(_))));
-        assert_eq!(fate("LC-CREATE-1"), Some(Fate::Run));
-    }
 }

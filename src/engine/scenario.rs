@@ -8,18 +8,16 @@ use cucumber::gherkin::StepType;
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{AgentKind, Side};
-use crate::engine::world::{Found, Stop, World};
+use crate::contract::AgentKind;
+use crate::engine::world::{Found, State, Stop, World};
 use crate::profile::Profiles;
 use crate::results::verdict_of;
 use crate::spec::Registry;
-use crate::suites::manager::rules;
 use crate::sut::recorder::Recorder;
 use crate::trace::settings::Settings;
 use crate::trace::timeline::contradicted;
 use crate::trace::{Entry, Log, Record};
 
-use super::features::{side, step_collection};
 use super::plan::Planned;
 use crate::results::model::{Finding, ScenarioResult, Verdict};
 
@@ -36,9 +34,9 @@ pub struct Played {
 const LONGER: Duration = Duration::from_millis(1);
 
 /// Plays a scenario's steps in a world that is ready, looks at the truth, judges the trace.
-pub async fn play(
+pub async fn play<S: State>(
     planned: &Planned,
-    mut world: World,
+    mut world: World<S>,
     driver: Rc<Recorder>,
     log: &Log,
     settings: &Settings,
@@ -48,9 +46,9 @@ pub async fn play(
         Ok(stop) => stop,
         Err(_) => Some(Stop::CouldNotTest(format!("the scenario took longer than its time limit of {} s", time_limit.as_secs()))),
     };
-    world.look_at_the_end().await;
+    S::look_at_the_end(&mut world).await;
     // What was said last may be about to come true, and the harness is about to end everything: only time shows whether it lied.
-    if !standing(planned, &log.records(), settings).is_empty() {
+    if !S::standing(&log.records(), settings).is_empty() {
         tokio::time::sleep(settings.limits.settle + LONGER).await;
     }
     let stderr = driver.driver().stderr_tail();
@@ -81,10 +79,10 @@ pub fn unplayed(planned: &Planned, verdict: Verdict, reason: Option<String>, fin
     }
 }
 
-async fn steps(planned: &Planned, world: &mut World) -> Option<Stop> {
+async fn steps<S: State>(planned: &Planned, world: &mut World<S>) -> Option<Stop> {
     for written in &planned.written.steps {
         world.begin_step(&format!("{} {}", written.step.keyword.trim(), written.step.value), written.names.clone(), written.step.ty);
-        let Ok(Some((run, _, _, context))) = step_collection().find(&written.step) else {
+        let Some((run, context)) = S::steps().find(&written.step) else {
             return Some(Stop::CouldNotTest(format!("the step `{}` is not in the vocabulary", written.step.value)));
         };
         if let Err(panic) = AssertUnwindSafe(run(world, context)).catch_unwind().await {
@@ -102,17 +100,9 @@ async fn steps(planned: &Planned, world: &mut World) -> Option<Stop> {
     None
 }
 
-/// What breaks the standing invariants. They are those of running sessions; a store runs none.
-fn standing(planned: &Planned, trace: &[Record], settings: &Settings) -> Vec<rules::Judged> {
-    match side(&planned.written.suite) {
-        Side::Store => Vec::new(),
-        _ => rules::judge(trace, settings),
-    }
-}
-
-fn judged(
+fn judged<S: State>(
     planned: &Planned,
-    world: &World,
+    world: &World<S>,
     stop: Option<Stop>,
     trace: &[Record],
     settings: &Settings,
@@ -120,7 +110,7 @@ fn judged(
     took: u64,
 ) -> ScenarioResult {
     let mut found: Vec<Found> = world.found().to_vec();
-    for (rule, contradiction) in standing(planned, trace, settings) {
+    for (rule, contradiction) in S::standing(trace, settings) {
         if found.iter().any(|other| other.requirement == contradiction.requirement) {
             continue;
         }

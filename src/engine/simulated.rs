@@ -1,4 +1,4 @@
-//! Scenarios on the built-in reference: in memory, in virtual time, each on a runtime of its own.
+//! Scenarios on the suites' references: in memory, in virtual time, each on a runtime of its own.
 
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -6,58 +6,26 @@ use std::time::Duration;
 
 use tokio::task::LocalSet;
 
-use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, SessionId, Side, manager_suites, suite};
+use crate::contract::DEFAULT_MESSAGE_CHARS;
 use crate::core::clock::{Clock, virtual_runtime};
-use crate::engine::world::{Ground, RecordPlace, World, WorldOptions};
 use crate::fakes::cast::Cast;
 use crate::fakes::sim::SimWorld;
 use crate::profile::Profiles;
-use crate::suites::manager::in_process::InProcess;
-use crate::suites::manager::reference::{Config, FaultSet, VariationSet};
-use crate::suites::store::in_process::InProcessStore;
+use crate::sut::Driver;
 use crate::sut::recorder::Recorder;
-use crate::sut::{Announces, Driver, Offer};
 use crate::trace::Log;
 use crate::trace::settings::Settings;
 
 use super::Options;
-use super::plan::{Capabilities, Planned};
+use super::plan::Planned;
 use super::scenario::{Played, meta, play, unplayed};
+use super::suite::{self, Suite};
+use super::target::Reference;
+use super::world::{Ground, RecordPlace, State, World, WorldOptions};
 use crate::results::model::{Event, ScenarioResult, Verdict};
 
 /// How long a scenario may take in virtual time, in which days pass.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
-
-/// The built-in reference, as it is to behave.
-#[derive(Debug, Clone, Default)]
-pub struct Reference {
-    /// The defects it is to have.
-    pub faults: FaultSet,
-    /// In what it is to differ from other managers that conform.
-    pub variations: VariationSet,
-}
-
-impl Reference {
-    /// Whether what is changed in it may show on a side. Variations are a manager's.
-    fn concerns(&self, side: Side) -> bool {
-        self.faults.concern(side) && (side == Side::Manager || self.variations.is_empty())
-    }
-}
-
-/// What the built-in reference offers: everything.
-pub(crate) fn capabilities(reference: &Reference) -> Capabilities {
-    Capabilities {
-        suites: manager_suites().filter(|suite| reference.concerns(suite.side)).map(|suite| suite.name.to_owned()).collect(),
-        agents: AgentKind::ALL.to_vec(),
-        offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
-        announces: Announces { by_waiting: reference.variations.by_waiting(), by_stream: reference.variations.by_stream() },
-        can_restart: true,
-        can_kill: false,
-        has_record: true,
-        processes: "session".into(),
-        is_virtual: true,
-    }
-}
 
 /// Plays scenarios one after the other.
 pub(crate) fn run(
@@ -94,7 +62,10 @@ fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: 
         Vec::new(),
     );
     let (reference, profiles) = (reference.clone(), profiles.clone());
-    within(limit, given_up, move || LocalSet::new().block_on(&virtual_runtime(), one(&planned, &reference, &profiles)))
+    within(limit, given_up, move || match suite::find(reference.suites, &planned.written.suite) {
+        Some(suite) => suite.rehearse(&planned, &reference.changes, &profiles),
+        None => unreachable!("the scenario's suite was looked up when its feature was read"),
+    })
 }
 
 /// What is played on a thread of its own, or what is said where that takes too long.
@@ -114,61 +85,70 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Play
     }
 }
 
-async fn one(planned: &Planned, reference: &Reference, profiles: &Profiles) -> Played {
-    let suite = suite(&planned.written.suite);
-    let clock = Clock::start_virtual();
-    let log = Log::new(clock);
-    log.push(meta(planned, "reference", profiles));
-    let cast = Cast::new(log.clone());
-    let profiles = Rc::new(profiles.clone());
-    let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
-    let (system, record): (Box<dyn Driver>, RecordPlace) = match suite.map(|suite| suite.side) {
-        Some(Side::Store) => {
-            let store = InProcessStore::open(clock, &reference.faults).expect("a folder for the reference store");
-            let root = store.root().to_owned();
-            (Box::new(store), Rc::new(move |id: &SessionId| root.join(id.as_str()).join("state.json")))
-        }
-        _ => {
-            let config = Config { faults: reference.faults.clone(), variations: reference.variations.clone(), ..Config::conforming(clock) };
-            (Box::new(InProcess::open(world.clone(), config).await), Rc::new(InProcess::record))
-        }
+/// Plays a scenario of a suite, step by step, on what `open` makes in a simulated world: a driver, and where it keeps the record of
+/// one session.
+pub fn rehearse<S: State>(
+    suite: &dyn Suite,
+    planned: &Planned,
+    profiles: &Profiles,
+    open: impl AsyncFnOnce(SimWorld, Clock) -> (Box<dyn Driver>, RecordPlace),
+) -> Played {
+    let one = async {
+        let clock = Clock::start_virtual();
+        let log = Log::new(clock);
+        log.push(meta(planned, "reference", profiles));
+        let cast = Cast::new(log.clone());
+        let profiles = Rc::new(profiles.clone());
+        let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
+        let (system, record) = open(world.clone(), clock).await;
+        let driver = Rc::new(Recorder::new(system, suite.operations(), log.clone()));
+        driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
+        let settings = Settings::of(&profiles);
+        let world = World::<S>::new(WorldOptions {
+            log: log.clone(),
+            cast,
+            driver: driver.clone(),
+            processes: Rc::new(world.clone()),
+            ground: Ground::Virtual(world),
+            profiles,
+            limits: settings.limits,
+            agents: planned.agents.clone(),
+            message_chars: DEFAULT_MESSAGE_CHARS,
+            default_timeout_s: None,
+            record: Some(record),
+            requirement: planned.written.requirements()[0].clone(),
+        });
+        play(planned, world, driver, &log, &settings, LONGEST).await
     };
-    let operations = suite.map(|suite| suite.operations).unwrap_or_default();
-    let driver = Rc::new(Recorder::new(system, operations, log.clone()));
-    driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
-    let settings = Settings::of(&profiles);
-    let world = World::new(WorldOptions {
-        log: log.clone(),
-        cast,
-        driver: driver.clone(),
-        processes: Rc::new(world.clone()),
-        ground: Ground::Virtual(world),
-        profiles,
-        limits: settings.limits,
-        agents: planned.agents.clone(),
-        message_chars: DEFAULT_MESSAGE_CHARS,
-        default_timeout_s: None,
-        record: Some(record),
-        requirement: planned.written.requirements()[0].clone(),
-    });
-    play(planned, world, driver, &log, &settings, LONGEST).await
+    LocalSet::new().block_on(&virtual_runtime(), one)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{Subject, prepare};
 
     #[test]
-    fn a_scenario_that_takes_too_long_in_real_time_is_given_up() {
-        let planned = prepare(&Subject::Reference(Reference::default()), &Options::default()).unwrap().remove(0);
-        let given_up = unplayed(&planned, Verdict::CouldNotTest, Some("too long".into()), Vec::new());
+    fn what_takes_too_long_in_real_time_is_given_up() {
+        let result = |verdict| ScenarioResult {
+            key: "a/b/c".into(),
+            name: "c".into(),
+            feature: "b.feature:1".into(),
+            suite: "a".into(),
+            agent: None,
+            tags: Vec::new(),
+            requirements: Vec::new(),
+            verdict,
+            expected: None,
+            reason: None,
+            duration_ms: 0,
+            findings: Vec::new(),
+        };
         let (hold, held) = mpsc::channel::<()>();
-        let played = within(Duration::from_millis(1), given_up.clone(), move || {
+        let played = within(Duration::from_millis(1), result(Verdict::CouldNotTest), move || {
             let _ = held.recv();
-            Played { result: unplayed(&planned, Verdict::Passed, None, Vec::new()), trace: Vec::new() }
+            Played { result: result(Verdict::Passed), trace: Vec::new() }
         });
-        assert_eq!(played.result, given_up);
+        assert_eq!(played.result.verdict, Verdict::CouldNotTest);
         drop(hold);
     }
 }

@@ -1,22 +1,132 @@
-//! What the runner has to know of a manifest's system.
+//! The system of a manifest, on real processes.
 
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
 
 use crate::contract::SessionId;
-use crate::engine::world::RecordPlace;
+use crate::core::clock::Clock;
+use crate::core::diagnostic::Mistakes;
+use crate::fakes::cast::Cast;
+use crate::fakes::processes::ProcFs;
+use crate::fakes::stage::Stage;
 use crate::profile::Profiles;
 use crate::results::model::System;
 use crate::sut::Tail;
 use crate::sut::manifest::{Manifest, Template, Variables};
-use crate::sut::recorder::shortened;
+use crate::sut::recorder::{Recorder, shortened};
 use crate::sut::sandbox::Sandbox;
 use crate::sut::transports::process::{Launch, run};
-use crate::trace::settings::{Processes, Settings};
+use crate::trace::settings::Settings;
+use crate::trace::{Entry, Log};
 
-use super::plan::Capabilities;
+use super::plan::{Capabilities, Planned};
+use super::scenario::{self, Played, meta};
+use super::suite::{Suite, Suites, claims};
+use super::target::RealSystem;
+use super::worker::{Backstage, LOOK_AGAIN};
+use super::world::{Ground, RecordPlace, State, World, WorldOptions};
+
+/// The system of a manifest.
+pub struct ManifestSystem {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The suites that there are.
+    pub suites: Suites,
+}
+
+impl ManifestSystem {
+    /// Reads a manifest, which may claim any suite for those who are called.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Mistakes>> {
+        Ok(Self { manifest: Manifest::read(path, &claims(suites))?, suites })
+    }
+}
+
+impl RealSystem for ManifestSystem {
+    fn suites(&self) -> Suites {
+        self.suites
+    }
+
+    fn about(&self) -> System {
+        about(&self.manifest)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities(&self.manifest)
+    }
+
+    /// The manifest's path.
+    fn job(&self) -> Value {
+        json!(self.manifest.path)
+    }
+}
+
+/// A manifest of one's own, as a file in a folder.
+pub(crate) fn written(suites: Suites, folder: &Path, name: &str, text: &str) -> Arc<dyn RealSystem> {
+    let path = folder.join(format!("{name}.toml"));
+    std::fs::write(&path, text).expect("a folder of one's own can be written");
+    Arc::new(ManifestSystem::read(&path, suites).expect("the manifests of the references are tested"))
+}
+
+/// Plays a scenario of a suite, step by step, on the system of a manifest: `path` is its job.
+///
+/// # Errors
+/// Says why the scenario could not be played.
+pub async fn play<S: State>(suite: &dyn Suite, planned: &Planned, path: &Value, backstage: &Backstage) -> Result<Played, String> {
+    let Backstage { suites, profiles, sandbox, time_limit } = backstage;
+    // The harness has read it before it started a worker: it cannot fail here for a reason of the user's.
+    let manifest = Manifest::read(Path::new(path.as_str().unwrap_or_default()), &claims(suites)).expect("the harness read the manifest");
+    let log = Log::new(Clock::start());
+    log.push(meta(planned, &manifest.name, profiles));
+    let cast = Cast::new(log.clone());
+    let stage = Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| format!("no stage for the stand-ins: {error}"))?;
+    let settings = settings(&manifest, profiles);
+    let driver = crate::sut::open(&manifest, sandbox.clone()).await.map_err(|error| format!("the system cannot be opened: {error}"))?;
+    let driver = Rc::new(Recorder::new(driver, suite.operations(), log.clone()));
+    driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| format!("announcements: {error}"))?;
+    let world = World::<S>::new(WorldOptions {
+        log: log.clone(),
+        cast,
+        driver: driver.clone(),
+        ground: Ground::Real(sandbox.clone()),
+        processes: Rc::new(ProcFs),
+        profiles: profiles.clone(),
+        limits: settings.limits,
+        agents: planned.agents.clone(),
+        message_chars: manifest.message_chars(),
+        default_timeout_s: manifest.default_timeout_s,
+        record: record(&manifest, sandbox),
+        requirement: planned.written.requirements()[0].clone(),
+    });
+    let mut played = scenario::play(planned, world, driver, &log, &settings, *time_limit).await;
+    if manifest.teardown.is_some() {
+        // What was told to end may take the time that ending may take.
+        all_ended(manifest.limits.end).await;
+    }
+    drop(stage);
+    for process in ProcFs::end_descendants_of(std::process::id(), &[]) {
+        log.push(Entry::Note { text: format!("litter: {process} was left running") });
+        played.trace.extend(log.records().pop());
+    }
+    Ok(played)
+}
+
+/// Waits until nothing runs under this worker any more, at most so long.
+async fn all_ended(limit: Duration) {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
 
 /// What the system offers, read off its manifest.
-pub(crate) fn capabilities(manifest: &Manifest) -> Capabilities {
+fn capabilities(manifest: &Manifest) -> Capabilities {
     let mapped = manifest.clone();
     Capabilities {
         suites: manifest.suites.clone(),
@@ -26,18 +136,13 @@ pub(crate) fn capabilities(manifest: &Manifest) -> Capabilities {
         can_restart: manifest.serve.is_some(),
         can_kill: manifest.serve.is_some() || (manifest.transport.url.is_none() && manifest.transport.socket.is_none()),
         has_record: record_template(manifest).is_some(),
-        processes: match manifest.processes {
-            Processes::Session => "session",
-            Processes::Turn => "turn",
-            Processes::Shared => "shared",
-        }
-        .into(),
+        processes: manifest.processes,
         is_virtual: false,
     }
 }
 
 /// What the rules have to know of it.
-pub(crate) fn settings(manifest: &Manifest, profiles: &Profiles) -> Settings {
+fn settings(manifest: &Manifest, profiles: &Profiles) -> Settings {
     let mut settings = Settings { limits: manifest.limits, processes: manifest.processes, ..Settings::of(profiles) };
     if let Some(timeout) = manifest.default_timeout_s.and_then(|s| std::time::Duration::try_from_secs_f64(s).ok()) {
         settings.timeout = timeout;
@@ -51,7 +156,7 @@ fn record_template(manifest: &Manifest) -> Option<&Template> {
 }
 
 /// Where one session's record is in a sandbox, if the manifest says it.
-pub(crate) fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<RecordPlace> {
+fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<RecordPlace> {
     let template = record_template(manifest)?.clone();
     let (sandbox, folder) = (sandbox.clone(), manifest.folder());
     Some(Rc::new(move |id: &SessionId| {
@@ -66,7 +171,7 @@ pub(crate) fn record(manifest: &Manifest, sandbox: &Rc<Sandbox>) -> Option<Recor
 }
 
 /// What reports say of it: its name, and the first line of what its version command prints.
-pub(crate) fn about(manifest: &Manifest) -> System {
+fn about(manifest: &Manifest) -> System {
     let version = manifest.version.as_ref().and_then(|words| {
         let (program, args) = words.split_first()?;
         let program = manifest.program(program).ok()?.display().to_string();

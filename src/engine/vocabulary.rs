@@ -1,11 +1,10 @@
+//! Tables of steps: what a suite's features are written in.
+
+use cucumber::gherkin;
 use cucumber::step::{Collection, Context, Step};
 use cucumber_expressions::Expression;
 
-use super::world::{StepResult, World};
-use crate::suites::manager::steps::{
-    act_agent, act_call, act_start, check_announced, check_answer, check_data, check_session, check_truth,
-};
-use crate::suites::store::steps::{act_record, act_store, check_store};
+use super::world::StepResult;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +15,8 @@ pub enum Kind {
     Check,
 }
 
-/// One step of the vocabulary.
-pub struct StepDef {
+/// One step of a vocabulary, which acts on a `W`.
+pub struct StepDef<W> {
     /// What it does.
     pub kind: Kind,
     /// Its text, as a Cucumber expression.
@@ -25,7 +24,7 @@ pub struct StepDef {
     /// What it means, as `passmuster steps` shows it.
     pub about: &'static str,
     /// The step itself.
-    pub run: Step<World>,
+    pub run: Step<W>,
 }
 
 /// Makes a row of a step table from an async function over the world and the step's arguments.
@@ -47,32 +46,60 @@ macro_rules! step {
 }
 pub(crate) use step;
 
-/// Every step, in the order `passmuster steps` shows them.
-pub fn steps() -> impl Iterator<Item = &'static StepDef> {
-    [
-        act_start::STEPS,
-        act_agent::STEPS,
-        act_call::STEPS,
-        check_answer::STEPS,
-        check_session::STEPS,
-        check_truth::STEPS,
-        check_data::STEPS,
-        check_announced::STEPS,
-        act_store::STEPS,
-        act_record::STEPS,
-        check_store::STEPS,
-    ]
-    .into_iter()
-    .flatten()
+/// What of a step people are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct StepInfo {
+    /// What it does.
+    pub kind: Kind,
+    /// Its text, as a Cucumber expression.
+    pub pattern: &'static str,
+    /// What it means.
+    pub about: &'static str,
 }
 
-/// The collection that finds a step's function by its text.
-pub fn collection() -> Collection<World> {
-    steps().fold(Collection::new(), |collection, step| {
-        let regex = Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
-        let collection = collection.given(None, regex.clone(), step.run).when(None, regex.clone(), step.run);
-        if step.kind == Kind::Check { collection.then(None, regex, step.run) } else { collection }
-    })
+/// The steps of a suite, whatever they act on.
+pub trait Vocabulary: Sync {
+    /// Every step, in the order of the table.
+    fn steps(&self) -> Vec<StepInfo>;
+
+    /// Whether a step is in it, in its place: a judgement belongs to a Then.
+    fn has(&self, step: &gherkin::Step) -> bool;
+}
+
+/// The steps of a suite that act on a `W`.
+pub struct StepTable<W: 'static> {
+    parts: Vec<&'static [StepDef<W>]>,
+    collection: Collection<W>,
+}
+
+impl<W> StepTable<W> {
+    /// Puts a table together.
+    pub(crate) fn of(parts: impl IntoIterator<Item = &'static [StepDef<W>]>) -> Self {
+        let parts: Vec<_> = parts.into_iter().collect();
+        let collection = parts.iter().copied().flatten().fold(Collection::new(), |collection, step| {
+            let regex = Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
+            let collection = collection.given(None, regex.clone(), step.run).when(None, regex.clone(), step.run);
+            if step.kind == Kind::Check { collection.then(None, regex, step.run) } else { collection }
+        });
+        Self { parts, collection }
+    }
+
+    /// What a step does, and what it is given; none where it is not in the table.
+    pub(crate) fn find(&self, step: &gherkin::Step) -> Option<(Step<W>, Context)> {
+        let (run, _, _, context) = self.collection.find(step).ok().flatten()?;
+        Some((*run, context))
+    }
+}
+
+impl<W> Vocabulary for StepTable<W> {
+    fn steps(&self) -> Vec<StepInfo> {
+        let info = |step: &StepDef<W>| StepInfo { kind: step.kind, pattern: step.pattern, about: step.about };
+        self.parts.iter().copied().flatten().map(info).collect()
+    }
+
+    fn has(&self, step: &gherkin::Step) -> bool {
+        self.find(step).is_some()
+    }
 }
 
 /// A step's arguments, in the order of its pattern.
@@ -112,18 +139,3 @@ impl Arguments {
 
 /// What a step function gives.
 pub(crate) type Done = StepResult;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_two_steps_match_the_same_text() {
-        let mut patterns: Vec<_> = steps().map(|step| step.pattern).collect();
-        let count = patterns.len();
-        patterns.sort_unstable();
-        patterns.dedup();
-        assert_eq!(patterns.len(), count);
-        collection();
-    }
-}

@@ -9,37 +9,27 @@ use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt as _;
 use rustix::process::getppid;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
-use crate::contract::suite;
-use crate::core::clock::Clock;
-use crate::engine::world::{Ground, World, WorldOptions};
-use crate::fakes::cast::Cast;
+use crate::contract::AgentKind;
 use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more, starting};
-use crate::fakes::stage::Stage;
 use crate::profile::{Choice, Profiles};
-use crate::spec::Registry;
-use crate::sut::manifest::Manifest;
-use crate::sut::recorder::Recorder;
 use crate::sut::running::Exit;
-use crate::sut::sandbox;
-use crate::sut::sandbox::{Sandbox, SandboxOptions};
-use crate::trace::{Entry, Log};
+use crate::sut::sandbox::{self, Sandbox, SandboxOptions};
 
 use super::Options;
 use super::features;
-use super::plan::{Planned, Selection, plan};
-use super::scenario::{Played, meta, play, unplayed};
-use super::system::{capabilities, record, settings};
+use super::plan::{Planned, again};
+use super::scenario::{Played, unplayed};
+use super::suite::{self, Suites};
 use crate::results::model::{Event, Verdict, round_of};
-use crate::suites::orchestrator::gate;
-use crate::suites::orchestrator::gate::Orchestrator;
 
 /// Scenarios at a time for each core: they mostly wait.
 const JOBS_PER_CORE: usize = 6;
@@ -54,13 +44,15 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 const TRACES_LIMIT: usize = 64 << 20;
 
 /// How often the process table is looked at while something is on its way out: nothing tells of somebody else's child.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a worker is told: enough to plan the same scenario again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// What it is played on.
-    pub system: System,
+    /// What it is played on, as its suite reads it.
+    pub system: Value,
+    /// The agents that the system manages.
+    pub agents: Vec<AgentKind>,
     /// The profile set, as on the command line.
     pub profiles: String,
     /// Folders of further features.
@@ -73,13 +65,16 @@ pub struct Job {
     pub time_limit_s: u64,
 }
 
-/// What a scenario is played on.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum System {
-    /// The manager of a manifest.
-    Manager(PathBuf),
-    /// An orchestrator.
-    Orchestrator(Orchestrator),
+/// What a suite finds ready in a worker process.
+pub struct Backstage {
+    /// The suites that there are.
+    pub suites: Suites,
+    /// The agents' profiles.
+    pub profiles: Rc<Profiles>,
+    /// The scenario's sandbox.
+    pub sandbox: Rc<Sandbox>,
+    /// The scenario's time limit.
+    pub time_limit: Duration,
 }
 
 /// The hidden command that a worker process runs.
@@ -88,13 +83,14 @@ pub const WORKER: &str = "__scenario";
 /// A scenario and the system to play it on.
 pub(crate) struct Task {
     pub(crate) planned: Planned,
-    pub(crate) system: System,
+    pub(crate) system: Value,
 }
 
 /// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
 pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
     let job = Job {
-        system: System::Manager(PathBuf::new()),
+        system: Value::Null,
+        agents: Vec::new(),
         profiles: options.profiles.to_string(),
         features: options.features.clone(),
         key: String::new(),
@@ -130,7 +126,7 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
             emit(Event::ScenarioStarted { key: planned.key.clone() });
             // A repetition is the same scenario, by the same key.
             let key = round_of(&planned.key).0.to_owned();
-            let job = Job { key, system, ..job.clone() };
+            let job = Job { key, system, agents: planned.agents.clone(), ..job.clone() };
             let (halted, crew) = (halted.clone(), crew.clone());
             running.push(async move { (at, work(planned, job, halted, crew).await) });
         }
@@ -234,7 +230,7 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
 }
 
 /// The worker's main: reads its job, plays it, answers, and leaves nothing behind.
-pub fn worker() -> ExitCode {
+pub fn worker(suites: Suites) -> ExitCode {
     become_subreaper();
     let mut line = String::new();
     if std::io::stdin().lock().read_line(&mut line).is_err() {
@@ -262,7 +258,7 @@ pub fn worker() -> ExitCode {
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let played = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let mut playing = std::pin::pin!(one(&job));
+        let mut playing = std::pin::pin!(one(suites, &job));
         tokio::select! {
             played = &mut playing => Some(played),
             _ = halted.wait_for(|halted| *halted) => {
@@ -300,90 +296,31 @@ fn leave_nothing() {
     sandbox::sweep_own();
 }
 
-/// Waits until nothing runs under this worker any more, at most so long.
-async fn all_ended(limit: Duration) {
-    let deadline = Instant::now() + limit;
-    while Instant::now() < deadline && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() {
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
-}
-
-async fn one(job: &Job) -> Played {
-    match prepared(job).await {
-        Ok(played) => played,
-        Err((planned, why)) => Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() },
-    }
-}
-
-/// Makes the sandbox, opens the system, plays the scenario, and ends whatever is left.
-async fn prepared(job: &Job) -> Result<Played, (Planned, String)> {
+/// Makes the sandbox and has the scenario's suite play it.
+async fn one(suites: Suites, job: &Job) -> Played {
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
-    let manifest = match &job.system {
-        System::Manager(path) => Some(Manifest::read(path).expect("the harness read the manifest")),
-        System::Orchestrator(_) => None,
-    };
-    let offered = manifest.as_ref().map_or_else(|| gate::capabilities(false), capabilities);
     let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
     let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
-    let written = features::read_for(&job.key, &job.features).expect("the harness read the features");
-    let selection = Selection { scenarios: vec![job.key.clone()], suites: features::suites(&written), ..Selection::default() };
-    let planned = plan(&written, Registry::embedded(), &offered, &selection).pop().expect("the harness planned it");
-
-    let failed = |why: String| (planned.clone(), why);
-    let options = SandboxOptions {
-        id: uuid::Uuid::new_v4().simple().to_string(),
-        profiles: (*profiles).clone(),
-        passmuster: std::env::current_exe().map_err(|error| failed(error.to_string()))?,
-        keep: job.keep_sandbox,
-    };
-    let sandbox = Rc::new(Sandbox::create(&options).map_err(|error| failed(format!("no sandbox: {error}")))?);
-    let time_limit = Duration::from_secs(job.time_limit_s);
-    let manifest = match (manifest, &job.system) {
-        (Some(manifest), _) => manifest,
-        (None, System::Orchestrator(orchestrator)) => {
-            return gate::play(&planned, orchestrator, &profiles, &sandbox, time_limit).await.map_err(failed);
+    let written = features::read_for(suites, &job.key, &job.features).expect("the harness read the features");
+    let planned = again(&written, &job.key, &job.agents).expect("the harness planned it");
+    let suite = suite::find(suites, &planned.written.suite).expect("the harness looked the suite up");
+    let played = match sandbox(job, &profiles) {
+        Ok(sandbox) => {
+            let backstage = Backstage { suites, profiles, sandbox, time_limit: Duration::from_secs(job.time_limit_s) };
+            suite.play(&planned, &job.system, &backstage).await
         }
-        (None, System::Manager(_)) => unreachable!("a manager's manifest was read"),
+        Err(error) => Err(format!("no sandbox: {error}")),
     };
-    let log = Log::new(Clock::start());
-    log.push(meta(&planned, &manifest.name, &profiles));
-    let cast = Cast::new(log.clone());
-    let stage =
-        Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| failed(format!("no stage for the stand-ins: {error}")))?;
-    let settings = settings(&manifest, &profiles);
-    let driver =
-        crate::sut::open(&manifest, sandbox.clone()).await.map_err(|error| failed(format!("the system cannot be opened: {error}")))?;
-    let operations = suite(&planned.written.suite).map(|suite| suite.operations).unwrap_or_default();
-    let driver = Rc::new(Recorder::new(driver, operations, log.clone()));
-    driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| failed(format!("announcements: {error}")))?;
-    let world = World::new(WorldOptions {
-        log: log.clone(),
-        cast,
-        driver: driver.clone(),
-        ground: Ground::Real(sandbox.clone()),
-        processes: Rc::new(ProcFs),
-        profiles,
-        limits: settings.limits,
-        agents: planned.agents.clone(),
-        message_chars: manifest.message_chars(),
-        default_timeout_s: manifest.default_timeout_s,
-        record: record(&manifest, &sandbox),
-        requirement: planned.written.requirements()[0].clone(),
-    });
-    let mut played = play(&planned, world, driver, &log, &settings, time_limit).await;
-    if manifest.teardown.is_some() {
-        // What was told to end may take the time that ending may take.
-        all_ended(manifest.limits.end).await;
-    }
-    drop(stage);
-    let left = ProcFs::end_descendants_of(std::process::id(), &[]);
-    for process in left {
-        played.trace.push(log_entry(&log, Entry::Note { text: format!("litter: {process} was left running") }));
-    }
-    Ok(played)
+    let untested = |why| Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() };
+    played.unwrap_or_else(untested)
 }
 
-fn log_entry(log: &Log, entry: Entry) -> crate::trace::Record {
-    log.push(entry);
-    log.records().pop().expect("it was just pushed")
+fn sandbox(job: &Job, profiles: &Profiles) -> Result<Rc<Sandbox>, String> {
+    let options = SandboxOptions {
+        id: uuid::Uuid::new_v4().simple().to_string(),
+        profiles: profiles.clone(),
+        passmuster: std::env::current_exe().map_err(|error| error.to_string())?,
+        keep: job.keep_sandbox,
+    };
+    Sandbox::create(&options).map(Rc::new).map_err(|error| error.to_string())
 }

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use tokio::sync::broadcast;
 
 use crate::contract::{Announcement, Args, ContractError, OperationTable};
+use crate::core::clock::Clock;
+use crate::fakes::sim::SimWorld;
 
 /// A system that answers operations and announces; fronts put it behind CLI, JSON-RPC and MCP.
 #[async_trait]
@@ -25,3 +27,23 @@ pub trait Service: Send + Sync {
     /// Ends everything that the service started.
     async fn shutdown(&self);
 }
+
+/// A service in memory that can be killed.
+#[async_trait]
+pub trait Killable: Service {
+    /// Ends it at once, as a signal would: nothing of its sessions is ended.
+    fn crash(&self);
+
+    /// Waits until it does not run any more.
+    async fn crashed(&self);
+}
+
+/// Opens a service again and again, each on what the one before has left.
+#[async_trait]
+pub trait Reopen: Send + Sync {
+    /// The next one.
+    async fn open(&self) -> Arc<dyn Killable>;
+}
+
+/// Makes a service for a simulated world.
+pub type Opening = fn(SimWorld, Clock) -> Arc<dyn Reopen>;

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::contract::{Side, suite};
-
 use super::need::Need;
 use super::registry::Registry;
 use super::requirement::{Party, Requirement, RequirementId};
@@ -66,17 +64,16 @@ fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> boo
     let folder = format!("/{}/", requirement.suite);
     match requirement.party {
         _ if !requirement.is_in(SpecVersion::NEWEST) => false,
-        Party::Manager if suite(&requirement.suite).is_none_or(|suite| suite.side == Side::Manager) => true,
-        Party::Manager | Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
+        Party::Manager => true,
+        Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
         Party::Agent => false,
     }
 }
 
 /// Finds requirements that no named fault breaks, given the ids that faults break: of those that must have a scenario, the
-/// ones for managers and orchestrators. Stores have no faults yet.
+/// ones for managers and orchestrators.
 pub fn without_fault(registry: &Registry, scenarios: &[ScenarioTags], broken: &[&str]) -> Vec<CheckFinding> {
-    let has_faults = |requirement: &Requirement| suite(&requirement.suite).is_none_or(|suite| suite.side != Side::Store);
-    let bound = |requirement: &&Requirement| has_faults(requirement) && is_to_be_tested(requirement, scenarios);
+    let bound = |requirement: &&Requirement| is_to_be_tested(requirement, scenarios);
     let without = registry.iter().filter(bound).filter(|requirement| !broken.contains(&requirement.id.as_str()));
     let told = |requirement: &Requirement| CheckFinding {
         file: requirement.file.clone(),

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::contract::{AgentKind, OperationSpec, SUITES};
+use crate::contract::{AgentKind, OPERATIONS};
 
 use super::word::WordError;
 
@@ -28,7 +28,7 @@ impl Need {
     /// The needs, operations first, in the contract's order.
     fn all() -> Vec<Need> {
         let mut needs: Vec<Need> = Vec::new();
-        for operation in SUITES.iter().flat_map(|suite| suite.operations).map(|operation: &OperationSpec| Need::Operation(operation.name)) {
+        for operation in OPERATIONS.iter().copied().flatten().map(|operation| Need::Operation(operation.name)) {
             if !needs.contains(&operation) {
                 needs.push(operation);
             }

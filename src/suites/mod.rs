@@ -1,5 +1,13 @@
-//! The suites: each folder is one, with its steps, rules, reference and faults.
+//! The suites: each folder is one, with its steps, rules, reference and faults. None of them names another.
 
 pub mod manager;
 pub mod orchestrator;
 pub mod store;
+#[cfg(test)]
+mod tests;
+
+use crate::engine::Suites;
+
+/// Every suite, in the order reports show them.
+pub const SUITES: Suites =
+    &[&manager::ManagerSuite, &orchestrator::OrchestratorSuite { manager: manager::in_memory::conforming }, &store::StoreSuite];

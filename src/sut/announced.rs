@@ -73,7 +73,7 @@ mod tests {
 
     fn maps(kind: &str, events: &str) -> Vec<EventMap> {
         let text = format!("[system]\nname = \"m\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"m\"]\n{events}");
-        Manifest::parse(std::path::Path::new("m.toml"), &text).unwrap().events
+        Manifest::parse(std::path::Path::new("m.toml"), &text, &[]).unwrap().events
     }
 
     fn read(map: &EventMap, value: &Value) -> (Option<Value>, Vec<String>) {

@@ -115,6 +115,13 @@ pub struct Offer {
     pub args: Vec<&'static str>,
 }
 
+impl Offer {
+    /// An operation with all of its arguments.
+    pub fn whole(operation: &'static OperationSpec) -> Self {
+        Self { offered: true, args: operation.args.iter().map(|field| field.name).collect() }
+    }
+}
+
 /// How announcements are offered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Announces {

@@ -88,6 +88,17 @@ pub enum Processes {
     Shared,
 }
 
+impl Processes {
+    /// The word in manifests.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Processes::Session => "session",
+            Processes::Turn => "turn",
+            Processes::Shared => "shared",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,8 +9,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::engine::suite::claims;
 use crate::fakes::processes::{ProcFs, become_subreaper};
 use crate::profile::{Choice, Profiles};
+use crate::suites::SUITES;
 use crate::sut::manifest::Manifest;
 
 use super::interrupt;
@@ -49,7 +51,7 @@ pub fn run(args: &Doctor) -> ExitCode {
 
 /// The health found; `None` where the user interrupted.
 fn examined(args: &Doctor) -> miette::Result<Option<Health>> {
-    let manifest = Manifest::read(&args.manifest).map_err(|errors| miette::Report::new(*errors))?;
+    let manifest = Manifest::read(&args.manifest, &claims(SUITES)).map_err(|errors| miette::Report::new(*errors))?;
     let profiles = Profiles::load(&args.profiles).map_err(|error| miette::Report::new(*error))?;
     let mut interrupted = interrupt::watch();
     // What the system starts falls to this process, however it forks, and ends with it.

@@ -1,7 +1,6 @@
 //! The kill matrix: the suites on many references that differ. Every fault must be killed: each requirement that it
 //! breaks fails, and nothing fails that it does not touch. In a permitted variation nothing is found.
 
-pub(crate) mod catalogue;
 pub(crate) mod transport;
 
 use std::collections::BTreeMap;
@@ -13,12 +12,13 @@ use crate::profile::Profiles;
 use crate::results::kill_matrix::{FaultRow, KillMatrix, SCHEMA, Score};
 use crate::results::model::{ScenarioResult, Verdict};
 use crate::spec::{Party, Registry, Requirement, RequirementId};
-use crate::suites::manager::reference::Variation;
 
-use super::{Options, Reference, Subject, features, planned, run};
+use super::catalogue::{Defect, Permitted};
+use super::fault::Change;
+use super::suite::Suites;
+use super::target::{Reference, Target};
+use super::{Options, features, planned, run};
 
-pub use catalogue::{Defect, catalogue};
-pub(crate) use transport::faulty;
 pub use transport::{Over, kill_over, sample, vary_over};
 
 /// What found something: a scenario by a step of its own, or a standing invariant in it.
@@ -96,7 +96,7 @@ pub struct Killed {
 
 impl Killed {
     fn row(&self) -> FaultRow {
-        let (fault, failed) = (self.fault.about(), &self.found.failed);
+        let (fault, failed) = (self.fault.info, &self.found.failed);
         let ids = |ids: &[&str]| ids.iter().map(|id| id.parse().expect("the catalogue is tested")).collect::<Vec<RequirementId>>();
         let by = |id: &RequirementId| failed.get(id).map(|by| by.iter().map(ToString::to_string).collect()).unwrap_or_default();
         let expected = ids(fault.breaks);
@@ -112,7 +112,7 @@ impl Killed {
             stray: self.found.besides(&known).into_iter().map(|id| (id.clone(), by(id))).collect(),
             beyond: self.beyond.clone(),
             untested: self.found.untested.iter().cloned().collect(),
-            is_lenient: self.over.is_some() && matches!(self.fault, Defect::Manager(_)),
+            is_lenient: self.over.is_some() && !self.fault.suite.is_exact_over_transports(),
             expected,
         }
     }
@@ -137,33 +137,34 @@ pub fn matrix(killed: &[Killed]) -> KillMatrix {
 }
 
 /// Runs the suites on each fault, in memory; the answers come in the order of the faults.
-pub fn kill(faults: &[Defect], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
-    let found = each(faults, Defect::subject, profiles, options);
+pub fn kill(suites: Suites, faults: &[Defect], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
+    let faulty = |fault: &Defect| Reference::changed(suites, fault.suite, Change::Fault(fault.info.name));
+    let found = each(suites, faults, faulty, profiles, options);
     faults.iter().zip(found).map(|(fault, found)| Killed { fault: *fault, found, over: None, beyond: BTreeMap::new() }).collect()
 }
 
 /// Runs the suites on each variation, in memory; the answers come in the order of the variations.
-pub fn vary(variations: &[Variation], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Found> {
-    let subject =
-        |variation: &Variation| Subject::Reference(Reference { variations: [*variation].into_iter().collect(), ..Reference::default() });
-    each(variations, subject, profiles, options)
+pub fn vary(suites: Suites, variations: &[Permitted], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Found> {
+    let varied = |variation: &Permitted| Reference::changed(suites, variation.suite, Change::Variation(variation.info.name));
+    each(suites, variations, varied, profiles, options)
 }
 
-/// Runs the suites on a subject for each item, on as many threads as there are cores.
+/// Runs the suites on a reference for each item, on as many threads as there are cores.
 fn each<T: Sync>(
+    suites: Suites,
     items: &[T],
-    subject: impl Fn(&T) -> Subject + Sync,
+    reference: impl Fn(&T) -> Reference + Sync,
     profiles: &Profiles,
     options: &(dyn Fn() -> Options + Sync),
 ) -> Vec<Found> {
-    let written = features::read(&[]).expect("the embedded features are tested");
+    let written = features::read(suites, &[]).expect("the embedded features are tested");
     let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(item) = items.get(at) else { return };
-        let (subject, options) = (subject(item), options());
-        let planned = planned(&subject, &written, &options);
-        let found = Found::in_scenarios(&run(&subject, planned, profiles, &options, &mut |_| {}).report.scenarios);
+        let (target, options) = (Target::Reference(reference(item)), options());
+        let planned = planned(&target, &written, &options);
+        let found = Found::in_scenarios(&run(&target, planned, profiles, &options, &mut |_| {}).report.scenarios);
         all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, found);
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());

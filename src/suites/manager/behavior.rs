@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::contract::{AgentKind, Args, ContractError, ErrorCode, SessionId, TurnStatus};
+use crate::sut::Announces;
 
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::session::{SessionRecord, View};
@@ -19,7 +20,7 @@ use crate::suites::manager::reference::transcript::Said;
 
 /// What decides how the engine behaves.
 #[derive(Debug, Clone)]
-pub(crate) struct Seams {
+pub struct Seams {
     // ---- starting
     /// Where a session's number comes from.
     pub(crate) numbers: Numbers,
@@ -139,6 +140,13 @@ pub(crate) struct Seams {
     pub(crate) pace: Duration,
     /// What is done besides, and when.
     pub(crate) besides: Vec<(At, Act)>,
+}
+
+impl Seams {
+    /// How the manager announces.
+    pub(crate) fn announces(&self) -> Announces {
+        Announces { by_waiting: self.told != Told::ByStream, by_stream: self.told != Told::ByWaiting }
+    }
 }
 
 impl Default for Seams {

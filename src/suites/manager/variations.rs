@@ -1,43 +1,20 @@
 //! Permitted variations: what other managers do otherwise and conform all the same. The suites must find nothing in them.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use crate::contract::{AgentKind, ErrorCode};
+use crate::engine::fault;
 
 use crate::suites::manager::behavior::{
     Adopting, Afterwards, Announcing, Empty, Ending, Late, Launching, Pending, Remains, Seams, Told, started,
 };
 use crate::suites::manager::reference::transcript::{Said, tail};
 
-/// A way to conform that is not the reference's.
-#[derive(Debug, Clone, Copy)]
-pub struct Variation {
-    /// Its name, as on the command line.
-    pub name: &'static str,
-    /// What the manager does, in a sentence.
-    pub title: &'static str,
-    /// Requirements of the level SHOULD that it leaves unmet.
-    pub warns: &'static [&'static str],
-    /// Whether it would take hours on real processes: it is played in memory alone.
-    pub in_memory: bool,
-    change: fn(&mut Seams),
-}
+/// A way to conform that is not the reference manager's.
+pub type Variation = fault::Variation<Seams>;
 
 const fn variation(name: &'static str, title: &'static str, change: fn(&mut Seams)) -> Variation {
-    Variation { name, title, warns: &[], in_memory: false, change }
-}
-
-impl Variation {
-    const fn warns(mut self, warns: &'static [&'static str]) -> Self {
-        self.warns = warns;
-        self
-    }
-
-    const fn in_memory(mut self) -> Self {
-        self.in_memory = true;
-        self
-    }
+    Variation::new(name, title, change)
 }
 
 /// Every variation.
@@ -148,68 +125,11 @@ pub const VARIATIONS: &[Variation] = &[
     variation("ends-on-restart", "ends its sessions when it comes back", |s| s.adopting = Adopting::Ends),
 ];
 
-impl Variation {
-    /// Whether announcements can be had by `wait_events`.
-    pub fn by_waiting(&self) -> bool {
-        VariationSet(vec![*self]).by_waiting()
-    }
-
-    /// Whether announcements come as notifications.
-    pub fn by_stream(&self) -> bool {
-        VariationSet(vec![*self]).by_stream()
-    }
-}
-
-impl FromStr for Variation {
-    type Err = String;
-
-    /// Reads a variation's name.
-    ///
-    /// # Errors
-    /// Names those that there are.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let names = || VARIATIONS.iter().map(|variation| variation.name).collect::<Vec<_>>().join(", ");
-        VARIATIONS
-            .iter()
-            .find(|variation| variation.name == name)
-            .copied()
-            .ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
-    }
-}
-
-/// In what a manager differs from others that conform.
-#[derive(Debug, Clone, Default)]
-pub struct VariationSet(Vec<Variation>);
-
-impl VariationSet {
-    /// Whether announcements can be had by `wait_events`.
-    pub fn by_waiting(&self) -> bool {
-        self.told() != Told::ByStream
-    }
-
-    /// Whether announcements come as notifications.
-    pub fn by_stream(&self) -> bool {
-        self.told() != Told::ByWaiting
-    }
-
-    /// Whether it differs in nothing.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn told(&self) -> Told {
-        let mut seams = Seams::default();
-        self.change(&mut seams);
-        seams.told
-    }
-
-    pub(crate) fn change(&self, seams: &mut Seams) {
-        self.0.iter().for_each(|variation| (variation.change)(seams));
-    }
-}
-
-impl FromIterator<Variation> for VariationSet {
-    fn from_iter<I: IntoIterator<Item = Variation>>(variations: I) -> Self {
-        Self(variations.into_iter().collect())
-    }
+/// The variation of that name.
+///
+/// # Errors
+/// Names those that there are.
+pub fn named(name: &str) -> Result<&'static Variation, String> {
+    let names = || VARIATIONS.iter().map(|variation| variation.info.name).collect::<Vec<_>>().join(", ");
+    VARIATIONS.iter().find(|variation| variation.info.name == name).ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
 }

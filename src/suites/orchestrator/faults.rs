@@ -1,73 +1,33 @@
 //! The faults of orchestrators: each a few choices other than the right ones.
 
-use std::str::FromStr;
 use std::time::Duration;
 
+use crate::engine::fault;
 use crate::suites::orchestrator::behavior::{
     AtDeadline, Choices, EarlyAbsence, Ends, Exit, Hears, LostStart, Pace, Polls, Verification, WhenEndFails, WhenGone, WhenOneFails,
 };
 
-/// A named defect of an orchestrator.
-#[derive(Debug, Clone, Copy)]
-pub struct OrchestratorFault {
-    /// Its name, as on the command line.
-    pub name: &'static str,
-    /// What is wrong, in a sentence.
-    pub title: &'static str,
-    /// The requirements that must fail.
-    pub breaks: &'static [&'static str],
-    /// Requirements that may fail along with them.
-    pub side_effects: &'static [&'static str],
-    /// Where it was seen, or what invites it.
-    pub source: &'static str,
-    change: fn(&mut Choices),
+/// A named defect of the reference orchestrator.
+pub type Fault = fault::Fault<Choices>;
+
+/// The fault of that name.
+///
+/// # Errors
+/// Names the nearest one.
+pub fn named(name: &str) -> Result<&'static Fault, String> {
+    fault::named(FAULTS.iter(), "an orchestrator", name)
 }
 
-impl OrchestratorFault {
-    /// What may fail along.
-    const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
-        self.side_effects = side_effects;
-        self
-    }
-
-    /// Where it was seen.
-    const fn seen(mut self, source: &'static str) -> Self {
-        self.source = source;
-        self
-    }
-
-    /// The choices of an orchestrator that has the fault.
-    pub fn choices(&self) -> Choices {
-        let mut choices = Choices::default();
-        (self.change)(&mut choices);
-        choices
-    }
-}
-
-impl FromStr for &'static OrchestratorFault {
-    type Err = String;
-
-    /// Reads a fault's name.
-    ///
-    /// # Errors
-    /// Names the nearest fault.
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let nearest = FAULTS.iter().max_by(|a, b| strsim::jaro_winkler(a.name, name).total_cmp(&strsim::jaro_winkler(b.name, name)));
-        FAULTS
-            .iter()
-            .find(|fault| fault.name == name)
-            .ok_or_else(|| format!("no such fault; did you mean `{}`?", nearest.map_or("", |fault| fault.name)))
-    }
+/// The choices of an orchestrator that has the fault of that name; of one that conforms, where none is named.
+pub fn choices(fault: Option<&Fault>) -> Choices {
+    let mut choices = Choices::default();
+    fault.iter().for_each(|fault| fault.apply(&mut choices));
+    choices
 }
 
 /// A row of the table: name, title, what it breaks, what it chooses.
-const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Choices)) -> OrchestratorFault {
-    OrchestratorFault { name, title, breaks, side_effects: &[], source: "", change }
-}
-
-/// Every fault.
-pub fn faults() -> &'static [OrchestratorFault] {
-    FAULTS
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Choices)) -> Fault {
+    Fault::new(name, title, breaks, change)
 }
 
 /// Slower in the end: the polls of a virtual day must not fill the memory.
@@ -76,7 +36,7 @@ const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Du
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
 /// Every fault, in the order of the requirements that they break.
-const FAULTS: &[OrchestratorFault] = &[
+pub const FAULTS: &[Fault] = &[
     fault("polls-codex-early", "polls Codex sessions from their start, as it does the others", &["OR-1"], |choices| {
         choices.polls = Polls::All
     })
@@ -205,18 +165,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_fault_has_its_name_and_chooses_otherwise() {
-        for (at, fault) in FAULTS.iter().enumerate() {
-            assert_ne!(fault.choices(), Choices::default(), "{}", fault.name);
-            assert_eq!(FAULTS.iter().position(|other| other.name == fault.name), Some(at), "{} is there twice", fault.name);
-            assert_eq!(fault.name.parse::<&'static OrchestratorFault>().unwrap().title, fault.title);
-            assert!(!fault.breaks.is_empty() && fault.breaks.iter().all(|id| !fault.side_effects.contains(id)), "{}", fault.name);
+    fn every_fault_chooses_otherwise() {
+        for fault in FAULTS {
+            assert_ne!(choices(Some(fault)), Choices::default(), "{}", fault.info.name);
         }
-        assert!(FAULTS.len() >= 25);
-    }
-
-    #[test]
-    fn a_wrong_name_is_told_the_nearest() {
-        assert_eq!("never-end".parse::<&'static OrchestratorFault>().unwrap_err(), "no such fault; did you mean `never-ends`?");
     }
 }

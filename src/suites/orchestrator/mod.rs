@@ -6,4 +6,7 @@ pub mod gate;
 pub mod reference;
 pub mod rules;
 pub mod steps;
+pub(crate) mod suite;
 pub mod traced;
+
+pub use suite::OrchestratorSuite;

@@ -1,14 +1,13 @@
 //! The vocabulary of the suite `orchestrator`: what is difficult about a manager and its agents, and what is expected of
 //! the orchestrator that works with them. Its steps only write a [`Plan`]; it is carried out as a whole.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use cucumber_expressions::Expression;
-use regex::Regex;
+use cucumber::gherkin::Step;
+use futures::FutureExt as _;
 
 use crate::contract::AgentKind;
-
-use crate::engine::vocabulary::Kind;
+use crate::engine::vocabulary::{Arguments, Kind, StepDef, StepTable};
 
 /// What one run of an orchestrator is to be like.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -98,20 +97,19 @@ pub enum Expected {
     NotDone,
 }
 
-/// One step of the vocabulary.
-pub struct GateStep {
-    /// Whether it drives or judges.
-    pub kind: Kind,
-    /// Its text, as a Cucumber expression.
-    pub pattern: &'static str,
-    /// What it means, as `passmuster steps` shows it.
-    pub about: &'static str,
-    write: fn(&mut Plan, &Captured),
-}
-
+/// Makes a row of the step table from what a step writes into the plan.
 macro_rules! step {
     ($kind:ident, $pattern:literal, $about:literal, $write:expr) => {
-        GateStep { kind: Kind::$kind, pattern: $pattern, about: $about, write: $write }
+        StepDef {
+            kind: Kind::$kind,
+            pattern: $pattern,
+            about: $about,
+            run: |plan, context| {
+                let write: fn(&mut Plan, &Arguments) = $write;
+                write(plan, &Arguments::of(&context));
+                Box::pin(std::future::ready(()))
+            },
+        }
     };
 }
 
@@ -119,7 +117,7 @@ macro_rules! step {
 const TURN_S: u32 = 2;
 
 /// Every step, in the order `passmuster steps` shows them.
-pub const GATE_STEPS: &[GateStep] = &[
+const STEPS: &[StepDef<Plan>] = &[
     step!(Act, "a {word} worker with {int} s to its deadline", "one worker; its turn is completed after 2 s", |plan, said| {
         let agent = said.text(0).parse().unwrap_or(AgentKind::Codex);
         plan.workers.push(Work { agent, deadline_s: said.number(1), turn: Turn::Completes(TURN_S), reply_chars: 0 });
@@ -178,15 +176,22 @@ pub const GATE_STEPS: &[GateStep] = &[
 ];
 
 impl Plan {
-    /// Writes a plan from the steps' texts.
+    /// The steps that write one.
+    pub fn steps() -> &'static StepTable<Plan> {
+        static TABLE: LazyLock<StepTable<Plan>> = LazyLock::new(|| StepTable::of([STEPS]));
+        &TABLE
+    }
+
+    /// Writes a plan.
     ///
     /// # Errors
-    /// The first text that is no step.
-    pub fn of<'a>(steps: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+    /// The first step that is not in the table.
+    pub fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Result<Self, &'a Step> {
         let mut plan = Self::default();
-        for text in steps {
-            let (step, said) = find(text).ok_or(text)?;
-            (step.write)(&mut plan, &said);
+        for step in steps {
+            let (run, context) = Self::steps().find(step).ok_or(step)?;
+            // It has written when it returns.
+            let _ = run(&mut plan, context).now_or_never();
         }
         Ok(plan)
     }
@@ -200,47 +205,26 @@ impl Plan {
     }
 }
 
-/// A step's arguments, in the order of its pattern.
-struct Captured(Vec<String>);
-
-impl Captured {
-    fn text(&self, at: usize) -> &str {
-        &self.0[at]
-    }
-
-    fn number<N: std::str::FromStr + Default>(&self, at: usize) -> N {
-        self.0[at].parse().unwrap_or_default()
-    }
-}
-
-/// Whether the vocabulary has a step of that text.
-pub fn is_gate_step(text: &str) -> bool {
-    find(text).is_some()
-}
-
-fn find(text: &str) -> Option<(&'static GateStep, Captured)> {
-    static PATTERNS: OnceLock<Vec<Regex>> = OnceLock::new();
-    let pattern = |step: &GateStep| Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
-    let patterns = PATTERNS.get_or_init(|| GATE_STEPS.iter().map(pattern).collect());
-    GATE_STEPS.iter().zip(patterns).find_map(|(step, pattern)| {
-        let found = pattern.captures(text)?;
-        Some((step, Captured(found.iter().skip(1).flatten().map(|one| one.as_str().to_owned()).collect())))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cucumber::gherkin::{Feature, GherkinEnv};
+
+    fn written(texts: &[&str]) -> Vec<Step> {
+        let steps: String = texts.iter().map(|text| format!("    Given {text}\n")).collect();
+        let feature = Feature::parse(format!("Feature: f\n  Scenario: s\n{steps}"), GherkinEnv::default()).unwrap();
+        feature.scenarios[0].steps.clone()
+    }
 
     #[test]
     fn a_plan_is_written_step_by_step() {
-        let plan = Plan::of([
+        let plan = Plan::of(&written(&[
             "a claude worker with 9 s to its deadline",
             "its agent dies after 3 s",
             "the manager is away for 1 s after 2 s",
             "the orchestrator has done its work",
             "every rule is kept",
-        ])
+        ]))
         .unwrap();
         let work = Work { agent: AgentKind::Claude, deadline_s: 9, turn: Turn::Dies(3), reply_chars: 0 };
         let manager = Difficulties { away: Some((2, 1)), ..Difficulties::default() };
@@ -249,7 +233,7 @@ mod tests {
 
     #[test]
     fn ten_workers_are_of_all_agents() {
-        let plan = Plan::of(["ten workers of all agents with 12 s to their deadlines"]).unwrap();
+        let plan = Plan::of(&written(&["ten workers of all agents with 12 s to their deadlines"])).unwrap();
         let count = |agent| plan.workers.iter().filter(|work| work.agent == agent).count();
         assert_eq!(AgentKind::ALL.map(count).iter().sum::<usize>(), 10);
         assert!(
@@ -261,6 +245,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_step_is_told() {
-        assert_eq!(Plan::of(["every rule is kept", "all is well"]), Err("all is well"));
+        let steps = written(&["every rule is kept", "all is well"]);
+        assert_eq!(Plan::of(&steps).unwrap_err().value, "all is well");
     }
 }

@@ -6,11 +6,27 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::contract::SessionPhase;
-use crate::suites::manager::faults::{Fault, store_fault as fault};
+use crate::engine::fault;
 use crate::suites::store::behavior::{
-    CONDITIONS, Condition, Existing, Odd, Reason, Record, Rubbish, check_id, enter, finish, idle, is_meant, note_error, redact, remember,
-    told,
+    CONDITIONS, Condition, Existing, Odd, Reason, Record, Rubbish, Seams, check_id, enter, finish, idle, is_meant, note_error, redact,
+    remember, told,
 };
+
+/// A named defect of the reference store.
+pub type Fault = fault::Fault<Seams>;
+
+/// The fault of that name.
+///
+/// # Errors
+/// Names the nearest one.
+pub fn named(name: &str) -> Result<&'static Fault, String> {
+    fault::named(FAULTS.iter(), "a store", name)
+}
+
+/// A row of the table: name, title, what it breaks, what it changes.
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Seams)) -> Fault {
+    Fault::new(name, title, breaks, change)
+}
 
 /// What shows only where a session that waits for approval is resumed.
 const APPROVALS: &[&str] =
@@ -54,7 +70,8 @@ macro_rules! with {
     }};
 }
 
-pub(crate) const FAULTS: &[Fault] = &[
+/// Every fault, in the order of the requirements that they break.
+pub const FAULTS: &[Fault] = &[
     // ---- creation
     fault("recreate-wipes", "begins a session anew that is there already", &["RS-CREATE-3"], |s| s.existing = Existing::Wipe)
         .seen("seed 003: `create_session` writes whatever is there"),

@@ -207,6 +207,7 @@ fn converted(kind: Kind, found: Vec<Value>) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use crate::contract::Claim;
     use std::path::Path;
 
     use rstest::rstest;
@@ -227,7 +228,8 @@ mod tests {
             "[system]\nname = \"m\"\nsuites = [\"{suite}\"]\n[transport]\nkind = \"cli\"\ncommand = [\"m\"]\n{record}\
              [operations.{operation}]\ncommand = [\"m\"]\n{says}\n"
         );
-        let manifest = Manifest::parse(Path::new("m.toml"), &text).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let manifest = Manifest::parse(Path::new("m.toml"), &text, &[Claim { name: suite, operations: table }])
+            .unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let spec = OperationSpec::find(table, operation).unwrap();
         match judge(&manifest.operations[operation][0], spec, true, &mut seen, &Variables::new(), &manifest.status) {
             Ok(result) => Value::Object(result).to_string(),

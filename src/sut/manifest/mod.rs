@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::contract::{AgentKind, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
+use crate::contract::{AgentKind, Claim, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
 use crate::core::diagnostic::{Mistake, Mistakes};
 use crate::trace::settings::{Limits, Processes};
 
@@ -23,6 +23,7 @@ pub use answer::judge;
 pub use matcher::{Matcher, Path, Seen, Source, Wanted, plain};
 pub use raw::{Manifest as Written, Orchestrator};
 pub use template::{Shape, Template, Variables, Word, words};
+pub use words::offer_suites;
 
 /// A system's status words in the contract's.
 pub type StatusWords = std::collections::BTreeMap<String, Status>;
@@ -217,25 +218,25 @@ pub enum Stream {
 }
 
 impl Manifest {
-    /// Reads a manifest.
+    /// Reads a manifest, which may claim these suites.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(path: &FilePath) -> Result<Self, Box<Mistakes>> {
+    pub fn read(path: &FilePath, claims: &[Claim]) -> Result<Self, Box<Mistakes>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let file = path.display().to_string();
             let mistake = Mistake::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
             Box::new(Mistakes::new(unusable(&file), vec![mistake]))
         })?;
-        Self::parse(path, &text)
+        Self::parse(path, &text, claims)
     }
 
     /// Reads a manifest's text.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(path: &FilePath, text: &str) -> Result<Self, Box<Mistakes>> {
-        read::read(path, text)
+    pub fn parse(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Self, Box<Mistakes>> {
+        read::read(path, text, claims)
     }
 
     /// The folder that the manifest is in.

@@ -68,7 +68,6 @@ pub struct System {
     pub version: Option<Vec<Text>>,
     /// The suites that it claims to conform to.
     #[serde(default)]
-    #[schemars(extend("items" = words::one_of(words::suites())))]
     pub suites: Vec<Text>,
     /// The agents that it manages; all, where nothing is said.
     #[schemars(with = "Option<Vec<AgentKind>>")]

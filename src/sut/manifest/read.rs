@@ -8,9 +8,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::contract::{
-    ANNOUNCEMENTS, AgentKind, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status, manager_suites, suite,
-};
+use crate::contract::{ANNOUNCEMENTS, AgentKind, Claim, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status};
 use crate::core::diagnostic::{Mistake, Mistakes, Placed, Text, meant, meant_field};
 use crate::trace::settings::{Limits, Processes};
 
@@ -23,14 +21,14 @@ const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "uniqu
 
 /// The variables that a template may name: those, and the arguments of every operation that there is.
 fn variables() -> impl Iterator<Item = &'static str> {
-    let arguments = manager_suites().flat_map(|suite| suite.operations).flat_map(|operation| operation.args);
+    let arguments = words::operations().flat_map(|operation| operation.args);
     VARIABLES.into_iter().chain(arguments.map(|field| field.name))
 }
 
-/// Reads a manifest.
-pub(crate) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<Mistakes>> {
+/// Reads a manifest, which may claim these suites.
+pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Manifest, Box<Mistakes>> {
     let file = path.display().to_string();
-    let mut reader = Reader { text: Text::new(&file, text), errors: Vec::new() };
+    let mut reader = Reader { text: Text::new(&file, text), claims, errors: Vec::new() };
     let manifest = match toml::from_str::<raw::Manifest>(text) {
         Ok(raw) => Some(reader.manifest(path, raw)),
         Err(error) => {
@@ -47,6 +45,7 @@ pub(crate) fn read(path: &FilePath, text: &str) -> Result<Manifest, Box<Mistakes
 
 struct Reader<'a> {
     text: Text<'a>,
+    claims: &'a [Claim],
     errors: Vec<Mistake>,
 }
 
@@ -129,7 +128,7 @@ impl Reader<'_> {
 
     fn manifest(&mut self, path: &FilePath, raw: raw::Manifest) -> Manifest {
         let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
-        let suites: Vec<(&str, &str)> = words::suites().into_iter().map(|name| (name, name)).collect();
+        let suites: Vec<(&str, &str)> = self.claims.iter().map(|claim| (claim.name, claim.name)).collect();
         let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
         let system = &raw.system;
         let mut status = BTreeMap::new();
@@ -252,9 +251,10 @@ impl Reader<'_> {
 
     /// The operations of the suites that are claimed; those of a manager where none is.
     fn table(&mut self, raw: &raw::Manifest) -> OperationTable {
-        let claimed: Vec<_> = raw.system.suites.iter().filter_map(|word| Some((word.span(), suite(word.as_ref())?))).collect();
+        let claim = |word: &Placed<String>| self.claims.iter().find(|claim| claim.name == word.as_ref());
+        let claimed: Vec<_> = raw.system.suites.iter().filter_map(|word| Some((word.span(), claim(word)?))).collect();
         let Some((_, first)) = claimed.first() else { return SESSION_OPERATIONS };
-        if let Some((at, other)) = claimed.iter().find(|(_, other)| other.side != first.side) {
+        if let Some((at, other)) = claimed.iter().find(|(_, other)| !std::ptr::eq(other.operations, first.operations)) {
             let help = "write a manifest for each".to_owned();
             self.wrong(
                 at.clone(),
@@ -550,8 +550,13 @@ fn limits(given: &raw::Limits) -> Limits {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Result<Manifest, Box<Mistakes>> {
+        let claims = [Claim { name: "lifecycle", operations: SESSION_OPERATIONS }];
+        super::read(FilePath::new("m.toml"), text, &claims)
+    }
+
     fn errors(text: &str) -> Vec<String> {
-        match read(FilePath::new("m.toml"), text) {
+        match read(text) {
             Ok(_) => Vec::new(),
             Err(errors) => errors.related.iter().map(|error| format!("{error} | {}", error.help.clone().unwrap_or_default())).collect(),
         }
@@ -561,7 +566,7 @@ mod tests {
 
     #[test]
     fn three_lines_make_a_canonical_manager() {
-        let manifest = read(FilePath::new("m.toml"), THREE_LINES).unwrap();
+        let manifest = read(THREE_LINES).unwrap();
         assert_eq!(manifest.operations.len(), SESSION_OPERATIONS.len());
         let offer = manifest.offer(&SESSION_OPERATIONS[2]);
         assert_eq!(offer.args, ["session_id", "tail_chars"]);
@@ -571,7 +576,7 @@ mod tests {
     #[test]
     fn what_a_canonical_manager_lacks_is_not_offered() {
         let lacking = |lacks: &str| THREE_LINES.replace("[transport]", &format!("lacks = {lacks}\n[transport]"));
-        let manifest = read(FilePath::new("m.toml"), &lacking("[\"wait_events\", \"events\"]")).unwrap();
+        let manifest = read(&lacking("[\"wait_events\", \"events\"]")).unwrap();
         assert!(!manifest.announces().by_stream && !manifest.announces().by_waiting);
         assert_eq!(manifest.operations.len(), SESSION_OPERATIONS.len() - 1);
         let found = errors(&lacking("[\"wait_event\"]"));
@@ -630,7 +635,7 @@ mod tests {
             "{THREE_LINES}[operations.start_session]\nundo = [{{ command = [\"kill\", \"{{{{ pane }}}}\"] }}]\n\
              steps = [{{ command = [\"a\"], result = {{ pane = \"$\" }} }}, {{ command = [\"b\"] }}]\n"
         );
-        let manifest = read(FilePath::new("m.toml"), &text).unwrap();
+        let manifest = read(&text).unwrap();
         let undone: Vec<usize> = manifest.operations["start_session"].iter().map(|step| step.undo.len()).collect();
         assert_eq!(undone, [1, 0]);
     }
@@ -639,7 +644,7 @@ mod tests {
     fn errors_keep_the_order_written() {
         let text =
             format!("{THREE_LINES}[operations.end_session.errors]\nsession_ended = {{ exit = 3 }}\nsession_not_found = {{ exit = 1 }}\n");
-        let manifest = read(FilePath::new("m.toml"), &text).unwrap();
+        let manifest = read(&text).unwrap();
         let codes: Vec<ErrorCode> = manifest.operations["end_session"][0].errors.iter().map(|(code, _)| *code).collect();
         assert_eq!(codes, [ErrorCode::SessionEnded, ErrorCode::SessionNotFound]);
     }

@@ -3,7 +3,7 @@
 use schemars::Schema;
 use serde_json::{Map, Value, json};
 
-use crate::contract::{ANNOUNCEMENTS, ERRORS, OperationSpec, Status, manager_suites};
+use crate::contract::{ANNOUNCEMENTS, Claim, ERRORS, OPERATIONS, OperationSpec, Status};
 use crate::trace::settings::Processes;
 
 use super::TransportKind;
@@ -17,8 +17,11 @@ pub(crate) const TRANSPORTS: &[(&str, TransportKind)] = &[
 ];
 
 /// What there can be one agent process for.
-pub(crate) const PROCESSES: &[(&str, Processes)] =
-    &[("session", Processes::Session), ("turn", Processes::Turn), ("shared", Processes::Shared)];
+pub(crate) const PROCESSES: &[(&str, Processes)] = &[
+    (Processes::Session.name(), Processes::Session),
+    (Processes::Turn.name(), Processes::Turn),
+    (Processes::Shared.name(), Processes::Shared),
+];
 
 /// What a command can print, besides matches.
 pub(crate) const OUTPUTS: [&str; 3] = ["json", "lines", "text"];
@@ -31,14 +34,9 @@ pub(crate) fn names<T>(table: &[(&'static str, T)]) -> Vec<&'static str> {
     table.iter().map(|(name, _)| *name).collect()
 }
 
-/// The suites that can be claimed.
-pub(crate) fn suites() -> Vec<&'static str> {
-    manager_suites().map(|suite| suite.name).collect()
-}
-
 /// Every operation that a system can have.
-fn operations() -> impl Iterator<Item = &'static OperationSpec> {
-    manager_suites().flat_map(|suite| suite.operations)
+pub(crate) fn operations() -> impl Iterator<Item = &'static OperationSpec> {
+    OPERATIONS.iter().copied().flatten()
 }
 
 /// What a system can say it lacks.
@@ -50,6 +48,13 @@ pub(crate) fn lacking() -> Vec<&'static str> {
 }
 
 // ---- schemas ---------------------------------------------------------------------------------------------------------
+
+/// Offers, in a manifest's schema, the suites that can be claimed.
+pub fn offer_suites(schema: &mut Schema, claims: &[Claim]) {
+    if let Some(items) = schema.pointer_mut("/definitions/System/properties/suites/items") {
+        *items = one_of(claims.iter().map(|claim| claim.name).collect());
+    }
+}
 
 /// One of those words.
 pub(crate) fn one_of(words: Vec<&'static str>) -> Value {

@@ -188,6 +188,7 @@ fn seen(kind: TransportKind, message: &mut Map<String, Value>) -> Result<Seen, C
 
 #[cfg(test)]
 mod tests {
+    use crate::contract::{Claim, SESSION_OPERATIONS};
     use std::cell::Cell;
     use std::path::Path;
 
@@ -259,7 +260,11 @@ mod tests {
 
     #[test]
     fn a_manifests_words_are_understood_and_an_operation_of_several_calls_by_the_one_it_always_makes_last() {
-        let manifest = Manifest::read(Path::new("fixtures/manifests/codex-app-server.toml")).unwrap();
+        let manifest = Manifest::read(
+            Path::new("fixtures/manifests/codex-app-server.toml"),
+            &["lifecycle", "codex-observability"].map(|name| Claim { name, operations: SESSION_OPERATIONS }),
+        )
+        .unwrap();
         let said = [
             (Client, "{\"id\":1,\"method\":\"initialize\",\"params\":{}}\n"),
             (

@@ -50,7 +50,7 @@ impl Words {
     pub fn canonical() -> Self {
         let tongue = |kind: &str| {
             let text = format!("[system]\nname = \"canonical\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"canonical\"]\n");
-            Arc::new(Tongue::of(Manifest::parse(Path::new("canonical"), &text).expect("the canonical words")))
+            Arc::new(Tongue::of(Manifest::parse(Path::new("canonical"), &text, &[]).expect("the canonical words")))
         };
         Self { rpc: tongue("rpc"), mcp: tongue("mcp") }
     }

@@ -26,8 +26,6 @@ use super::session::{Live, SessionRecord};
 use super::store::Store;
 use crate::frontends::service::Service;
 use crate::suites::manager::behavior::{Seams, Told};
-use crate::suites::manager::faults::FaultSet;
-use crate::suites::manager::variations::VariationSet;
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
@@ -65,10 +63,8 @@ pub struct Config {
     pub default_timeout_s: f64,
     /// The longest message that it takes, in characters.
     pub message_chars: usize,
-    /// The defects that it is to have.
-    pub faults: FaultSet,
-    /// In what it is to differ from other managers that conform.
-    pub variations: VariationSet,
+    /// What it chooses where managers can choose, rightly or wrongly.
+    pub behavior: Seams,
     /// Where it complains.
     pub complaints: Complaints,
 }
@@ -80,17 +76,9 @@ impl Config {
             clock,
             default_timeout_s: DEFAULT_TIMEOUT_S,
             message_chars: DEFAULT_MESSAGE_CHARS,
-            faults: FaultSet::default(),
-            variations: VariationSet::default(),
+            behavior: Seams::default(),
             complaints: Complaints::default(),
         }
-    }
-
-    fn seams(&self) -> Seams {
-        let mut seams = Seams::default();
-        self.variations.change(&mut seams);
-        self.faults.change(&mut seams);
-        seams
     }
 }
 
@@ -128,7 +116,7 @@ pub struct Manager {
 impl Manager {
     /// Opens a manager on a store: adopts the agents that still live, and learns what happened meanwhile.
     pub async fn open(host: Arc<dyn Host>, store: Arc<dyn Store>, config: Config) -> Arc<Self> {
-        let seams = config.seams();
+        let seams = config.behavior.clone();
         let manager = Arc::new(Self {
             events: Events::open(store.clone(), seams.told != Told::ToListeners),
             requests: Requests::open(store.clone()),

@@ -6,7 +6,6 @@ pub(crate) mod ending;
 pub(crate) mod events;
 pub(crate) mod hearing;
 pub mod host;
-pub(crate) mod known;
 pub(crate) mod manager;
 pub(crate) mod messaging;
 pub(crate) mod native;
@@ -24,9 +23,6 @@ pub(crate) mod tmux_host;
 pub mod transcript;
 pub mod virtual_host;
 
-pub use crate::suites::manager::faults::{FAULTS, Fault, FaultSet};
-pub use crate::suites::manager::variations::{VARIATIONS, Variation, VariationSet};
-pub use known::{KnownFault, known_faults};
 pub use manager::{Complaints, Config, Manager};
 pub use open::{Nature, Opened, Runtime, open};
 pub use process_host::ProcessHost;

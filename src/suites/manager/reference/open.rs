@@ -12,7 +12,8 @@ use crate::core::clock::Clock;
 
 use super::host::Host;
 use super::store::FolderStore;
-use super::{Config, FaultSet, Manager, ProcessHost, TmuxHost, VariationSet};
+use super::{Config, Manager, ProcessHost, TmuxHost};
+use crate::suites::manager::behavior::Seams;
 
 /// Where agents run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +64,8 @@ const SOCKET: &str = "k/s1000000000.sock";
 /// In what a manager is not the ordinary one.
 #[derive(Debug, Clone, Default)]
 pub struct Nature {
-    /// The defects that it has.
-    pub faults: FaultSet,
-    /// In what it differs from other managers that conform.
-    pub variations: VariationSet,
+    /// What it chooses where managers can choose.
+    pub behavior: Seams,
     /// The session timeout where a start names none, in seconds.
     pub default_timeout_s: Option<f64>,
 }
@@ -102,8 +101,8 @@ pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Open
         Runtime::Process => Arc::new(ProcessHost::open(state).map_err(at)?),
         Runtime::Tmux => Arc::new(TmuxHost::open(state).map_err(at)?),
     };
-    let Nature { faults, variations, default_timeout_s } = nature;
-    let mut config = Config { faults, variations, ..Config::conforming(Clock::start()) };
+    let Nature { behavior, default_timeout_s } = nature;
+    let mut config = Config { behavior, ..Config::conforming(Clock::start()) };
     if let Some(default_timeout_s) = default_timeout_s {
         config.default_timeout_s = default_timeout_s;
     }

@@ -11,10 +11,11 @@ use crate::sut::recorder::shortened;
 use crate::trace::{Entry, RESTARTED};
 
 use super::messages::long_reply;
+use super::sessions::World;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Ground, Stop, World};
+use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Act, "the agent of {string} works on turn {int}", "wait until that turn is open: the agent was given its message", works),
     step!(Act, "the agent of {string} completes its turn", "let the open turn end; wait until the agent says that it did", completes),
     step!(
@@ -170,7 +171,7 @@ async fn not_yet(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn seconds(w: &mut World, a: &Arguments) -> Done {
-    tokio::time::sleep(Duration::from_secs(a.number::<u64>(0) * w.stretch)).await;
+    tokio::time::sleep(Duration::from_secs(a.number::<u64>(0) * w.state.stretch)).await;
     Ok(())
 }
 
@@ -187,7 +188,7 @@ async fn hours(w: &mut World, a: &Arguments) -> Done {
 async fn restart(w: &mut World) {
     w.log.push(Entry::Note { text: RESTARTED.into() });
     let said = w.driver.driver().stderr_tail();
-    w.gone = match w.driver.restart().await {
+    w.state.gone = match w.driver.restart().await {
         Ok(()) => None,
         Err(error) => Some(format!("{error}{}", last_words(w, &said).await)),
     };
@@ -210,7 +211,7 @@ async fn last_words(w: &mut World, said: &str) -> String {
 
 /// A manager that is not back: nothing can be asked of it.
 pub(crate) fn is_back(w: &World) -> Done {
-    match &w.gone {
+    match &w.state.gone {
         Some(gone) => Err(Stop::Blocked(format!("the manager did not come back: {gone}"))),
         None => Ok(()),
     }

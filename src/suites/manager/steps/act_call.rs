@@ -4,13 +4,14 @@ use crate::contract::Args;
 
 use super::act_agent::end_all;
 use super::act_start::named;
+use super::sessions::World;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
 /// An id that no manager gave.
 const NEVER: &str = "never-was-0000";
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Act, "the sessions are listed", "ask for `list_sessions`", list),
     step!(Act, "session {string} is read", "ask for `get_session_data`", read),
     step!(Act, "session {string} is read {int} times", "ask for `get_session_data` again and again", read_times),

@@ -7,10 +7,11 @@ use crate::fakes::control::{Child, Script};
 use crate::sut::recorder::Answered;
 
 use super::messages::message;
+use super::sessions::{Session, World};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Ground, Session, Stop, World};
+use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(
         Act,
         "session {string} is started",
@@ -79,10 +80,10 @@ struct Start {
 
 /// A plain start of a session that is new to the scenario (its folder may have been prepared by `will`).
 async fn begin(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Result<Args, Stop> {
-    let prepared = w.sessions.iter().position(|session| session.label == label && session.id.is_none() && session.started.is_none());
+    let prepared = w.state.all.iter().position(|session| session.label == label && session.id.is_none() && session.started.is_none());
     let cwd = match (start.cwd, prepared) {
         (Some(cwd), _) => cwd,
-        (None, Some(at)) => w.sessions[at].cwd.clone(),
+        (None, Some(at)) => w.state.all[at].cwd.clone(),
         (None, None) => w.new_folder()?,
     };
     let mut args = Args::new();
@@ -110,8 +111,8 @@ async fn begin(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Re
         started: None,
     };
     match prepared {
-        Some(at) => w.sessions[at] = session,
-        None => w.sessions.push(session),
+        Some(at) => w.state.all[at] = session,
+        None => w.state.all.push(session),
     }
     Ok(args)
 }
@@ -191,8 +192,8 @@ async fn start_with_timeout(w: &mut World, a: &Arguments) -> Done {
     // Some four answers must fit into a second of the scenario: whoever answers slowly does not end sessions early.
     let asked = tokio::time::Instant::now();
     w.list().await?.map_err(Stop::Blocked)?;
-    w.stretch = 1 + (asked.elapsed() * 4).as_secs();
-    let start = Start { timeout_s: Some(a.number::<u64>(1) * w.stretch), ..plain(w, a.text(0)) };
+    w.state.stretch = 1 + (asked.elapsed() * 4).as_secs();
+    let start = Start { timeout_s: Some(a.number::<u64>(1) * w.state.stretch), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 

@@ -13,10 +13,11 @@ use super::act_start;
 use super::check_data;
 use super::check_session::not_alive_within;
 use super::check_truth::settle;
+use super::sessions::World;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "turn {int} of {string} was announced", "wait (announce limit) for its `turn_completed`", was_announced),
     step!(
         Check,
@@ -115,7 +116,7 @@ async fn was_announced(w: &mut World, a: &Arguments) -> Done {
 /// before it has arrived by then.
 async fn barrier(w: &mut World) -> Done {
     offered(w)?;
-    let label = format!("sentinel-{}", w.sessions.len());
+    let label = format!("sentinel-{}", w.state.all.len());
     act_start::sentinel(w, &label).await?;
     w.release(&label, None, TurnStatus::Completed).await?;
     let (id, limit) = (w.id(&label)?, w.limits.announce);
@@ -235,7 +236,7 @@ async fn end_announced(w: &mut World, a: &Arguments) -> Done {
         return Ok(());
     }
     // `session_ended` may be left out altogether: it is, where the end of a session that is ended now is not announced either.
-    let label = format!("sentinel-{}", w.sessions.len());
+    let label = format!("sentinel-{}", w.state.all.len());
     act_start::sentinel(w, &label).await?;
     let sentinel = w.id(&label)?;
     w.ask("end_session", crate::contract::Args::from_iter([("session_id".to_owned(), sentinel.as_str().into())])).await?;

@@ -3,16 +3,12 @@
 use crate::sut::recorder::Answered;
 
 use super::act_agent::is_back;
+use super::sessions::World;
+use crate::engine::steps::kind;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef] = &[
-    step!(
-        Check,
-        "the answer is {string}",
-        "the last answer is one of these, joined by `or`: success, data, pending, or an error's code",
-        is
-    ),
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(
         Check,
         "the answer is that of an ended session",
@@ -25,34 +21,6 @@ pub(crate) const STEPS: &[StepDef] = &[
     step!(Check, "the sessions can be listed", "`list_sessions` answers", can_list),
     step!(Check, "nothing new is listed", "the list has no session that it had not before the refused request", nothing_new),
 ];
-
-/// Whether a `get_session_data` result is data: a text that is not empty and not pending.
-pub(crate) fn is_data(answer: &Answered) -> bool {
-    answer.result.as_ref().is_ok_and(|result| {
-        let pending = result.get("pending").and_then(|pending| pending.as_bool()).unwrap_or(false);
-        !pending && result.get("text").and_then(|text| text.as_str()).is_some_and(|text| !text.trim().is_empty())
-    })
-}
-
-/// The answer's kind: like [`Answered::word`], with `data`, `pending` and `empty` told apart for reads.
-pub(crate) fn kind(answer: &Answered) -> &'static str {
-    match &answer.result {
-        Ok(_) if answer.operation == "get_session_data" && is_data(answer) => "data",
-        Ok(result) if answer.operation == "get_session_data" => {
-            if result.get("pending").and_then(|pending| pending.as_bool()).unwrap_or(false) { "pending" } else { "empty" }
-        }
-        _ => answer.word(),
-    }
-}
-
-async fn is(w: &mut World, a: &Arguments) -> Done {
-    let answer = w.last()?.clone();
-    let right = a.text(0).split(" or ").any(|word| word == kind(&answer) || word == answer.word());
-    if right {
-        return Ok(());
-    }
-    w.wrong(None, format!("{} was answered with `{}`", answer.operation, kind(&answer)), answer.claim(), format!("wanted: {}", a.text(0)))
-}
 
 async fn of_ended(w: &mut World, _: &Arguments) -> Done {
     let answer = w.last()?.clone();
@@ -97,7 +65,7 @@ async fn agree(w: &mut World, _: &Arguments) -> Done {
 }
 
 async fn came_back(w: &mut World, _: &Arguments) -> Done {
-    if let Some(gone) = w.gone.clone() {
+    if let Some(gone) = w.state.gone.clone() {
         let truth = "one session's record was overwritten with garbage, and nothing else";
         w.wrong(None, "the manager did not come back with one unreadable record".into(), gone, truth.into())?;
     }
@@ -118,7 +86,7 @@ async fn nothing_new(w: &mut World, _: &Arguments) -> Done {
     let new: Vec<_> = listed
         .iter()
         .filter_map(|item| item.get("session_id")?.as_str())
-        .filter(|id| !w.listed_before.iter().any(|before| before.as_str() == *id))
+        .filter(|id| !w.state.listed_before.iter().any(|before| before.as_str() == *id))
         .collect();
     if new.is_empty() {
         return Ok(());

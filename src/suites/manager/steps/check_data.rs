@@ -3,11 +3,12 @@
 use crate::contract::TEXT_LIMIT;
 
 use super::act_call::of;
-use super::check_answer::{is_data, kind};
+use super::sessions::World;
+use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "the data of {string} has come to turn {int}", "wait (observe limit) until a read shows that turn's reply", come_to),
     step!(
         Check,
@@ -111,7 +112,7 @@ async fn in_order(w: &mut World, a: &Arguments) -> Done {
 
 /// Which words of other sessions are in a text.
 fn foreign(w: &World, label: &str, text: &str) -> Vec<String> {
-    let others = w.sessions.iter().filter(|other| other.label != label);
+    let others = w.state.all.iter().filter(|other| other.label != label);
     let markers = others.flat_map(|other| {
         (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
     });
@@ -162,7 +163,7 @@ async fn at_most(w: &mut World, a: &Arguments) -> Done {
 async fn cut(w: &mut World, _: &Arguments) -> Done {
     let asked = w.last()?.clone();
     let session =
-        w.sessions.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
+        w.state.all.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
     let Some(reply) = session.and_then(|session| session.replies.last()).cloned() else {
         return Err(Stop::CouldNotTest("the session that was read has no reply".into()));
     };

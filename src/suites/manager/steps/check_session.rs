@@ -2,15 +2,16 @@
 
 use crate::contract::{Args, Status};
 
-use super::check_answer::{is_data, kind};
 use super::check_truth::{noticed_nothing, settle};
+use super::sessions::World;
+use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
 /// How many looks "at every look" takes.
 const LOOKS: usize = 5;
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "session {string} has an id of its own", "its id is not empty and nobody else's in this scenario", own_id),
     step!(Check, "all sessions are distinct", "ids, agents' processes and files: none is shared", distinct),
     step!(Check, "session {string} is observable", "bring it to its observable phase and wait until it is listed and readable", observable),
@@ -90,7 +91,7 @@ async fn own_id(w: &mut World, a: &Arguments) -> Done {
     if id.as_str().is_empty() {
         return w.wrong(Some(label), "the session id is empty".into(), claimed, "an id must not be empty".into());
     }
-    let holder = w.sessions.iter().find(|other| other.label != label && other.id.as_ref() == Some(&id)).map(|other| other.label.clone());
+    let holder = w.state.all.iter().find(|other| other.label != label && other.id.as_ref() == Some(&id)).map(|other| other.label.clone());
     match holder {
         None => Ok(()),
         Some(other) => {
@@ -101,7 +102,7 @@ async fn own_id(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn distinct(w: &mut World, _: &Arguments) -> Done {
-    let labels: Vec<String> = w.sessions.iter().map(|session| session.label.clone()).collect();
+    let labels: Vec<String> = w.state.all.iter().map(|session| session.label.clone()).collect();
     for (at, label) in labels.iter().enumerate() {
         let session = w.session(label)?.clone();
         let Some(id) = &session.id else {
@@ -162,7 +163,7 @@ async fn look_within(w: &mut World, label: &str, limit: std::time::Duration) -> 
     }
     match wrong {
         None => {
-            w.seen_observable.insert(label.to_owned());
+            w.state.seen_observable.insert(label.to_owned());
             Ok(())
         }
         Some(wrong) => {
@@ -238,7 +239,7 @@ async fn alive_by_all_accounts(w: &mut World, label: &str) -> Done {
             "nothing asked for its end".into(),
         );
     }
-    let seen = w.seen_observable.contains(label);
+    let seen = w.state.seen_observable.contains(label);
     let truth = format!("alive: {}", alive.join(", "));
     match listed(w, label).await? {
         Ok(Some(item)) if !says_alive(&item) => {
@@ -279,7 +280,7 @@ async fn not_listed(w: &mut World, a: &Arguments) -> Done {
 }
 
 async fn none_listed_alive(w: &mut World, _: &Arguments) -> Done {
-    let ids: Vec<_> = w.sessions.iter().filter_map(|session| session.id.clone()).collect();
+    let ids: Vec<_> = w.state.all.iter().filter_map(|session| session.id.clone()).collect();
     let items = w.list().await?.map_err(Stop::Blocked)?;
     for item in items.iter().filter(|item| says_alive(item)) {
         if ids.iter().any(|id| item.get("session_id").is_some_and(|it| *it == *id.as_str())) {
@@ -434,7 +435,7 @@ async fn timeout_stated(w: &mut World, a: &Arguments) -> Done {
 
 async fn times_out(w: &mut World, a: &Arguments) -> Done {
     let label = a.text(0);
-    let limit = std::time::Duration::from_secs(a.number::<u64>(1) * w.stretch) + w.limits.end;
+    let limit = std::time::Duration::from_secs(a.number::<u64>(1) * w.state.stretch) + w.limits.end;
     match not_alive_within(w, label, limit).await? {
         None => Ok(()),
         Some(claimed) => {

@@ -8,10 +8,11 @@ use crate::contract::AgentKind;
 use crate::trace::history::same_prompt;
 use crate::trace::{Entry, Fact, Record};
 
+use super::sessions::World;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Ground, Stop, World};
+use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "the agent of {string} runs in its folder", "a process of the agent lives, in the working directory asked for", runs),
     step!(
         Check,
@@ -121,7 +122,7 @@ pub(crate) async fn settle(w: &World) {
 /// No run may exist that belongs to none of the scenario's bound sessions.
 async fn none_started(w: &mut World, a: &Arguments) -> Done {
     settle(w).await;
-    let bound: Vec<_> = w.sessions.iter().filter_map(|session| session.run.clone()).collect();
+    let bound: Vec<_> = w.state.all.iter().filter_map(|session| session.run.clone()).collect();
     let stray: Vec<String> = w
         .cast
         .runs()
@@ -204,7 +205,7 @@ pub(crate) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
     let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
         return Ok(());
     };
-    let quiet_from = w.quiet_from;
+    let quiet_from = w.state.quiet_from;
     let is_reading = |record: &Record| matches!(&record.entry, Entry::Request { op, .. } if op == "get_session_data");
     let first_read = w.log.read(|records| records.iter().position(is_reading)).unwrap_or(quiet_from);
     let disturbs = |at: usize, fact: &Fact| match fact {

@@ -1,4 +1,4 @@
-//! The Gherkin vocabulary: one table of steps, what they act on, and how they stop.
+//! The vocabulary of the suites for managers.
 
 pub mod messages;
 
@@ -10,6 +10,7 @@ pub(crate) mod check_answer;
 pub(crate) mod check_data;
 pub(crate) mod check_session;
 pub(crate) mod check_truth;
+pub(crate) mod sessions;
 
-pub use crate::engine::vocabulary::{collection, steps};
 pub use act_start::BEHAVIOURS;
+pub use sessions::Sessions;

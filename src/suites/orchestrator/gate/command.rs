@@ -17,9 +17,10 @@ use tokio::time::Instant;
 use crate::core::clock::Clock;
 use crate::engine::plan::Planned;
 use crate::engine::scenario::Played;
+use crate::engine::worker::Backstage;
 use crate::fakes::processes::{ProcFs, starting};
+use crate::frontends::service::Opening;
 use crate::frontends::{Desk, mcp, rpc};
-use crate::profile::Profiles;
 use crate::suites::orchestrator::reference::Assignment;
 use crate::suites::orchestrator::steps::Plan;
 use crate::sut::Tail;
@@ -52,6 +53,13 @@ pub struct Orchestrator {
     pub folder: PathBuf,
 }
 
+impl Orchestrator {
+    /// One without a command, run here, once for all workers.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), command: Vec::new(), env: BTreeMap::new(), per_worker: false, folder: ".".into() }
+    }
+}
+
 /// Where the manager is to be found.
 struct Addresses {
     cli: PathBuf,
@@ -65,19 +73,19 @@ struct Addresses {
 pub(crate) async fn play(
     planned: &Planned,
     orchestrator: &Orchestrator,
-    profiles: &Profiles,
-    sandbox: &Sandbox,
-    time_limit: Duration,
+    backstage: &Backstage,
+    opening: Opening,
 ) -> Result<Played, String> {
+    let Backstage { profiles, sandbox, time_limit, .. } = backstage;
     let plan = plan_of(planned);
     for worker in 0..plan.workers.len() {
         std::fs::create_dir_all(sandbox.path().join("work").join(worker.to_string()))
             .map_err(|error| format!("no work folder: {error}"))?;
     }
-    let stage = Stage::set(planned, &plan, &sandbox.path().join("work"), profiles, Clock::start()).await;
+    let stage = Stage::set(planned, &plan, &sandbox.path().join("work"), profiles, Clock::start(), opening).await;
     let desk = Desk::new(stage.manager.clone());
     let addresses = serve(&desk, sandbox).await?;
-    let ended = run(orchestrator, &stage, &addresses, &plan, time_limit).await?;
+    let ended = run(orchestrator, &stage, &addresses, &plan, *time_limit).await?;
     // Whatever the orchestrator left running is not to call any more.
     let left = ProcFs::end_descendants_of(std::process::id(), &[]);
     let played = stage.judged(planned, &plan, ended, profiles);

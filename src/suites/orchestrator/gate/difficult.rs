@@ -16,11 +16,8 @@ use crate::contract::{
     AgentKind, Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, SessionId,
 };
 use crate::fakes::cast::Cast;
-use crate::frontends::service::Service;
+use crate::frontends::service::{Killable, Reopen, Service};
 use crate::profile::{Mode, Phase, Profiles};
-use crate::suites::manager::reference::store::SimStore;
-use crate::suites::manager::reference::virtual_host::VirtualHost;
-use crate::suites::manager::reference::{Config, Manager};
 use crate::suites::orchestrator::steps::Difficulties;
 use crate::trace::{Binding, Entry, Log};
 
@@ -31,23 +28,10 @@ const CALLS: u64 = 50_000;
 /// How many announcements a slow listener may be behind.
 const BEHIND: usize = 1024;
 
-/// What a manager is opened on, again and again.
-pub(crate) struct Ground {
-    pub(crate) host: Arc<VirtualHost>,
-    pub(crate) store: Arc<SimStore>,
-    pub(crate) config: Config,
-}
-
-impl Ground {
-    async fn open(&self) -> Arc<Manager> {
-        Manager::open(Arc::new(self.host.clone()), self.store.clone(), self.config.clone()).await
-    }
-}
-
 /// The service.
 pub(crate) struct Difficult {
-    ground: Ground,
-    manager: watch::Sender<Arc<Manager>>,
+    ground: Arc<dyn Reopen>,
+    manager: watch::Sender<Arc<dyn Killable>>,
     how: Difficulties,
     log: Log,
     cast: Cast,
@@ -77,7 +61,7 @@ struct Told {
 }
 
 impl Difficult {
-    pub(crate) async fn open(ground: Ground, how: Difficulties, profiles: Profiles, cast: Cast) -> Arc<Self> {
+    pub(crate) async fn open(ground: Arc<dyn Reopen>, how: Difficulties, profiles: Profiles, cast: Cast) -> Arc<Self> {
         let manager = ground.open().await;
         let difficult = Arc::new(Self {
             ground,
@@ -145,7 +129,7 @@ impl Difficult {
             let manager = managers.borrow_and_update().clone();
             let args = Args::from_iter([("after".to_owned(), cursor.clone()), ("timeout_s".to_owned(), WAIT_S.1.into())]);
             let answer = tokio::select! {
-                answer = Service::call(manager.clone(), "wait_events", args) => answer,
+                answer = manager.clone().call("wait_events", args) => answer,
                 () = manager.crashed() => {
                     if managers.changed().await.is_err() {
                         return;
@@ -232,7 +216,7 @@ impl Difficult {
         }
         let manager = self.manager.borrow().clone();
         let mut answer = tokio::select! {
-            answer = Service::call(manager.clone(), operation, args.clone()) => answer,
+            answer = manager.clone().call(operation, args.clone()) => answer,
             () = manager.crashed() => Err(broken("the connection was closed")),
         }?;
         match operation {
@@ -323,7 +307,7 @@ impl Service for Difficult {
 
     async fn shutdown(&self) {
         let manager = self.manager.borrow().clone();
-        Service::shutdown(&*manager).await;
+        manager.shutdown().await;
     }
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::core::clock::{Clock, virtual_runtime};
 use crate::engine::plan::Planned;
 use crate::engine::scenario::Played;
-use crate::frontends::service::Service;
+use crate::frontends::service::{Opening, Service};
 use crate::profile::Profiles;
 use crate::suites::orchestrator::reference::{Choices, orchestrate};
 use crate::suites::orchestrator::steps::Plan;
@@ -21,14 +21,14 @@ use super::rehearsal::{Ended, Stage};
 /// How long after the last deadline it is ended.
 const GRACE: Duration = Duration::from_secs(60);
 
-/// Plays one scenario with an orchestrator that makes these choices.
-pub(crate) fn play(planned: &Planned, choices: &Choices, profiles: &Profiles) -> Played {
+/// Plays one scenario with an orchestrator that makes these choices, on a manager that `opening` makes.
+pub(crate) fn play(planned: &Planned, choices: &Choices, profiles: &Profiles, opening: Opening) -> Played {
     let plan = plan_of(planned);
-    virtual_runtime().block_on(one(planned, &plan, choices, profiles))
+    virtual_runtime().block_on(one(planned, &plan, choices, profiles, opening))
 }
 
-async fn one(planned: &Planned, plan: &Plan, choices: &Choices, profiles: &Profiles) -> Played {
-    let stage = Stage::set(planned, plan, Path::new("/work"), profiles, Clock::start_virtual()).await;
+async fn one(planned: &Planned, plan: &Plan, choices: &Choices, profiles: &Profiles, opening: Opening) -> Played {
+    let stage = Stage::set(planned, plan, Path::new("/work"), profiles, Clock::start_virtual(), opening).await;
     let client: Arc<dyn Service> = stage.manager.clone();
     let (_push, pushed) = mpsc::unbounded_channel();
     let mut outcomes = Vec::new();

@@ -6,49 +6,62 @@ pub(crate) mod manifest;
 pub(crate) mod memory;
 pub(crate) mod rehearsal;
 
-use crate::contract::{AgentKind, SUITES, Side};
-use crate::profile::Profiles;
-use crate::results::model::System;
-use crate::suites::orchestrator::reference::{Choices, OrchestratorFault};
-use crate::suites::orchestrator::steps::Plan;
-use crate::sut::{Announces, Offer};
-
+use crate::contract::AgentKind;
 use crate::engine::plan::{Capabilities, Planned};
-use crate::engine::scenario::Played;
+use crate::engine::suite::Suites;
+use crate::engine::target::RealSystem;
+use crate::results::model::System;
+use crate::suites::orchestrator::steps::Plan;
+use crate::suites::orchestrator::traced::SUITE;
+use crate::sut::{Announces, Offer};
+use crate::trace::settings::Processes;
+
+use serde_json::{Value, json};
 
 pub use command::Orchestrator;
 pub(crate) use command::play;
 pub use manifest::{OrchestratorError, read};
+pub(crate) use memory::play as rehearse;
 
-/// What the gate can play: every suite for orchestrators; what needs virtual time only in memory.
-pub(crate) fn capabilities(is_virtual: bool) -> Capabilities {
-    let suites = SUITES.iter().filter(|suite| suite.side == Side::Orchestrator);
-    Capabilities {
-        suites: suites.map(|suite| suite.name.to_owned()).collect(),
-        agents: AgentKind::ALL.to_vec(),
-        offer: Box::new(|operation| Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }),
-        announces: Announces { by_waiting: true, by_stream: true },
-        can_restart: true,
-        can_kill: false,
-        has_record: false,
-        processes: "session".into(),
-        is_virtual,
+/// An orchestrator at the gate.
+pub struct Gated {
+    /// The orchestrator.
+    pub orchestrator: Orchestrator,
+    /// The suites that there are.
+    pub suites: Suites,
+}
+
+impl RealSystem for Gated {
+    fn suites(&self) -> Suites {
+        self.suites
     }
-}
 
-/// What reports say of it.
-pub(crate) fn about(orchestrator: &Orchestrator) -> System {
-    System { name: orchestrator.name.clone(), version: None, transport: "gate".into() }
-}
+    fn about(&self) -> System {
+        System { name: self.orchestrator.name.clone(), version: None, transport: "gate".into() }
+    }
 
-/// Plays scenarios with the reference orchestrator, in memory; with a fault where one is given.
-pub(crate) fn rehearse(planned: &[Planned], fault: Option<&OrchestratorFault>, profiles: &Profiles) -> Vec<Played> {
-    let choices = fault.map_or_else(Choices::default, OrchestratorFault::choices);
-    planned.iter().map(|planned| memory::play(planned, &choices, profiles)).collect()
+    /// What the gate can play: all but what needs virtual time.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            suites: vec![SUITE.to_owned()],
+            agents: AgentKind::ALL.to_vec(),
+            offer: Box::new(Offer::whole),
+            announces: Announces { by_waiting: true, by_stream: true },
+            can_restart: true,
+            can_kill: false,
+            has_record: false,
+            processes: Processes::Session,
+            is_virtual: false,
+        }
+    }
+
+    fn job(&self) -> Value {
+        json!(self.orchestrator)
+    }
 }
 
 /// The plan that a scenario's steps write; they were looked up when the features were read.
 fn plan_of(planned: &Planned) -> Plan {
-    let texts = planned.written.steps.iter().map(|step| step.step.value.as_str());
-    Plan::of(texts).unwrap_or_else(|text| unreachable!("the step `{text}` was looked up when the feature was read"))
+    let steps = planned.written.steps.iter().map(|step| &step.step);
+    Plan::of(steps).unwrap_or_else(|step| unreachable!("the step `{}` was looked up when the feature was read", step.value))
 }

@@ -13,13 +13,11 @@ use crate::engine::scenario::{Played, meta, unplayed};
 use crate::fakes::cast::{Cast, Run};
 use crate::fakes::control::Command;
 use crate::fakes::sim::SimWorld;
+use crate::frontends::service::Opening;
 use crate::profile::Profiles;
 use crate::results::model::{Finding, Verdict};
 use crate::results::verdict_of;
 use crate::spec::{Registry, RequirementId};
-use crate::suites::manager::reference::store::SimStore;
-use crate::suites::manager::reference::virtual_host::VirtualHost;
-use crate::suites::manager::reference::{Complaints, Config};
 use crate::suites::orchestrator::reference::Assignment;
 use crate::suites::orchestrator::rules::judge;
 use crate::suites::orchestrator::steps::{Expected, Plan, Turn, Work};
@@ -27,7 +25,7 @@ use crate::trace::settings::Settings;
 use crate::trace::timeline::contradicted;
 use crate::trace::{Entry, Fact, Log, Outcome, Record, Worker};
 
-use super::difficult::{Difficult, Ground};
+use super::difficult::Difficult;
 
 /// What a reply is made of.
 const SENTENCE: &str = "all of it is done and tested. ";
@@ -59,7 +57,7 @@ pub(crate) struct Ended {
 impl Stage {
     /// Sets the stage: the manager is up, the work is known, and agents will play their parts. Work is in folders of
     /// `below`, which are made in the simulated world alone.
-    pub(crate) async fn set(planned: &Planned, plan: &Plan, below: &Path, profiles: &Profiles, clock: Clock) -> Self {
+    pub(crate) async fn set(planned: &Planned, plan: &Plan, below: &Path, profiles: &Profiles, clock: Clock, opening: Opening) -> Self {
         let log = Log::new(clock);
         log.push(meta(planned, "gate", profiles));
         let cast = Cast::new(log.clone());
@@ -72,9 +70,7 @@ impl Stage {
             log.push(Entry::Worker(Worker { worker, agent: work.agent, cwd: cwd.clone(), deadline_s }));
             assigned.push(Assignment { agent: work.agent, cwd, message: format!("Do the work of worker {worker}."), deadline_s });
         }
-        let config = Config { complaints: Complaints::to(|_| ()), ..Config::conforming(clock) };
-        let ground = Ground { host: Arc::new(VirtualHost::new(world.clone())), store: Arc::new(SimStore::new(world.clone())), config };
-        let manager = Difficult::open(ground, plan.manager.clone(), profiles.clone(), cast.clone()).await;
+        let manager = Difficult::open(opening(world, clock), plan.manager.clone(), profiles.clone(), cast.clone()).await;
         let parts = assigned.iter().map(|assigned| assigned.cwd.clone()).zip(plan.workers.clone()).collect();
         tokio::spawn(play(cast, parts));
         Self { log, manager, work: assigned }

@@ -2,11 +2,9 @@
 //! front, and obeys every rule of the suite `orchestrator`.
 //!
 //! [`crate::contract::worker_machine`] says what may follow what; a worker is one walk through it; [`Choices`] are what it does where it could do
-//! otherwise, and where its [named faults](faults()) do.
+//! otherwise, and where its [named faults](crate::suites::orchestrator::faults) do.
 
 pub(crate) mod news;
-#[cfg(test)]
-mod tests;
 pub(crate) mod worker;
 
 use std::sync::Arc;
@@ -28,7 +26,6 @@ use worker::Worker;
 pub use crate::suites::orchestrator::behavior::{
     AtDeadline, Choices, EarlyAbsence, Ends, Exit, Hears, LostStart, Pace, Polls, Verification, WhenEndFails, WhenGone, WhenOneFails,
 };
-pub use crate::suites::orchestrator::faults::{OrchestratorFault, faults};
 
 /// What one worker is to do, as `PASSMUSTER_WORKERS` says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

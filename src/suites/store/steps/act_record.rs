@@ -6,15 +6,16 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::kept::World;
 use super::kept::{no_record, value};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
 /// How much less than a limit passes where it is to be just under it, in virtual time and in real time: there, the answer
 /// comes a while after the record was made older.
 const JUST_UNDER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Act, "{int} seconds pass", "virtual time goes by; in real time every record is made older", seconds),
     step!(Act, "{int} minutes pass", "the same", minutes),
     step!(Act, "{int} hours pass", "the same", hours),
@@ -79,7 +80,7 @@ async fn spoilt(w: &mut World, a: &Arguments) -> Done {
         other => return Err(Stop::CouldNotTest(format!("there is no way to spoil a record that is called `{other}`"))),
     };
     put(&path, &bytes)?;
-    w.store.spoilt = Some((path, bytes));
+    w.state.spoilt = Some((path, bytes));
     Ok(())
 }
 
@@ -126,7 +127,7 @@ async fn lies(w: &mut World, a: &Arguments) -> Done {
             put(&file, record.to_string().as_bytes())?;
             aged(&file, long_ago)?;
             std::os::unix::fs::symlink(&elsewhere, root.join("agent-20200101-000000-0000a11e")).map_err(failed)?;
-            w.store.elsewhere = Some(file);
+            w.state.elsewhere = Some(file);
         }
         other => return Err(Stop::CouldNotTest(format!("nothing is called `{other}`"))),
     }
@@ -136,7 +137,7 @@ async fn lies(w: &mut World, a: &Arguments) -> Done {
 async fn held(w: &mut World, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     let open = || Ok((std::fs::File::open(&path)?, std::fs::read(&path)?));
-    w.store.held = Some(open().map_err(|error: std::io::Error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?);
+    w.state.held = Some(open().map_err(|error: std::io::Error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?);
     Ok(())
 }
 

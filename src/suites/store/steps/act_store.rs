@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::contract::Args;
 use crate::sut::CallError;
 
+use super::kept::World;
 use super::kept::{Kept, args, value};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::World;
 
 /// An id that no store gave.
 const NEVER: &str = "agent-20200101-000000-00000000";
@@ -27,7 +27,7 @@ pub(crate) const OUTSIDER: &str = "outsider";
 /// So many readings during updates are enough, however long a busy disk makes the updates take: all answers are kept.
 const READINGS: usize = 1000;
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Act, "a stored session {string}", "create a session, of agent `terraform-architect`, for `approval_workflow`", create),
     step!(Act, "a stored session {string} with {string}", "create a session with this metadata (JSON)", create_with),
     step!(Act, "a stored session {string} of agent {string} with {string}", "create another agent's session", create_of),
@@ -103,7 +103,7 @@ fn fresh(agent: &str, metadata: &str) -> Args {
 async fn created(w: &mut World, label: &str, given: Args) -> Done {
     let answer = w.ask("create_session", given).await?;
     if let Some(id) = answer.result.as_ref().ok().and_then(|result| result.get("session_id")).and_then(Value::as_str) {
-        w.store.sessions.push(Kept { label: label.to_owned(), id: id.to_owned(), remembered: None });
+        w.state.sessions.push(Kept { label: label.to_owned(), id: id.to_owned(), remembered: None });
     }
     let given = w.is_given();
     w.granted(&answer, given)
@@ -234,7 +234,7 @@ async fn killed(w: &mut World, a: &Arguments) -> Done {
             takes = takes.min(asked.elapsed());
         }
         let read = w.driver.call("get_session", args([("session_id", id.as_str().into())])).await;
-        w.store.killed.push((answer, read));
+        w.state.killed.push((answer, read));
     }
     Ok(())
 }
@@ -297,6 +297,6 @@ async fn after(w: &mut World, a: &Arguments) -> Done {
 
 async fn remember(w: &mut World, a: &Arguments) -> Done {
     let record = w.record_of(a.text(0)).await?.map_err(|answer| crate::engine::world::Stop::Blocked(answer.claim()))?;
-    w.store.sessions.iter_mut().filter(|kept| kept.label == a.text(0)).for_each(|kept| kept.remembered = Some(record.clone()));
+    w.state.sessions.iter_mut().filter(|kept| kept.label == a.text(0)).for_each(|kept| kept.remembered = Some(record.clone()));
     Ok(())
 }

@@ -11,14 +11,15 @@ use crate::sut::CallError;
 use crate::sut::recorder::{Answered, shortened};
 
 use super::act_store::OUTSIDER;
+use super::kept::World;
 use super::kept::value;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
-use crate::engine::world::{Stop, World};
+use crate::engine::world::Stop;
 
 /// How much longer than in virtual time something may seem to have taken in real time, in seconds.
 const SLACK_S: f64 = 60.0;
 
-pub(crate) const STEPS: &[StepDef] = &[
+pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "{string} of {string} is {string}", "a field of the record, as `get_session` answers it (JSON); absent is null", field),
     step!(Check, "{string} of {string} is a time", "a field of the record is a time of RFC 3339 in UTC", time),
     step!(Check, "{string} of {string} is about {int}", "a number of the record: exact in virtual time", about),
@@ -302,7 +303,7 @@ fn last_killed(read: &Answered) -> Option<(u64, usize)> {
 }
 
 async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
-    let killed = std::mem::take(&mut w.store.killed);
+    let killed = std::mem::take(&mut w.state.killed);
     // Before the first kill one update was made.
     let (mut last, mut changes) = (0, 1);
     for (n, (update, read)) in (1..).zip(&killed) {
@@ -330,7 +331,7 @@ async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
 }
 
 async fn held_whole(w: &mut World, _: &Arguments) -> Done {
-    let (mut file, before) = w.store.held.take().ok_or_else(|| Stop::CouldNotTest("nothing was held open".into()))?;
+    let (mut file, before) = w.state.held.take().ok_or_else(|| Stop::CouldNotTest("nothing was held open".into()))?;
     let mut now = Vec::new();
     match file.read_to_end(&mut now) {
         Ok(_) if now == before => Ok(()),
@@ -347,7 +348,7 @@ async fn held_whole(w: &mut World, _: &Arguments) -> Done {
 }
 
 async fn still_spoilt(w: &mut World, _: &Arguments) -> Done {
-    let (path, before) = w.store.spoilt.clone().ok_or_else(|| Stop::CouldNotTest("nothing was spoilt".into()))?;
+    let (path, before) = w.state.spoilt.clone().ok_or_else(|| Stop::CouldNotTest("nothing was spoilt".into()))?;
     match std::fs::read(&path) {
         Ok(now) if now == before => Ok(()),
         Ok(now) => w.wrong(
@@ -394,7 +395,7 @@ async fn inside(w: &mut World, _: &Arguments) -> Done {
 }
 
 async fn untouched(w: &mut World, _: &Arguments) -> Done {
-    let file = w.store.elsewhere.clone().ok_or_else(|| Stop::CouldNotTest("nothing lies elsewhere".into()))?;
+    let file = w.state.elsewhere.clone().ok_or_else(|| Stop::CouldNotTest("nothing lies elsewhere".into()))?;
     match file.exists() {
         true => Ok(()),
         false => w.wrong(

@@ -1,6 +1,7 @@
 //! Sessions that a store keeps, as a scenario of the suite `resumption` knows them.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,14 @@ use serde_json::Value;
 use crate::contract::{Args, SessionId};
 use crate::sut::recorder::Answered;
 
-use crate::engine::world::{Ground, Stop, World};
+use crate::engine::steps::Common;
+use crate::engine::vocabulary::StepTable;
+use crate::engine::world::{self, Ground, State, Stop};
+
+use super::{act_record, act_store, check_store};
+
+/// What the steps act on.
+pub(crate) type World = world::World<Store>;
 
 /// A session in a store.
 #[derive(Debug, Clone)]
@@ -37,6 +45,14 @@ pub struct Store {
     pub(crate) spoilt: Option<(PathBuf, Vec<u8>)>,
 }
 
+impl State for Store {
+    fn steps() -> &'static StepTable<World> {
+        static STEPS: LazyLock<StepTable<World>> =
+            LazyLock::new(|| StepTable::of([act_store::STEPS, act_record::STEPS, Common::<Store>::STEPS, check_store::STEPS]));
+        &STEPS
+    }
+}
+
 /// Arguments by name; what is null is left out.
 pub(crate) fn args<const N: usize>(given: [(&str, Value); N]) -> Args {
     given.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.to_owned(), value)).collect()
@@ -50,7 +66,7 @@ pub(crate) fn value(text: &str) -> Value {
 impl World {
     /// The kept session of that label.
     pub(crate) fn kept(&self, label: &str) -> Result<&Kept, Stop> {
-        let found = self.store.sessions.iter().find(|kept| kept.label == label);
+        let found = self.state.sessions.iter().find(|kept| kept.label == label);
         found.ok_or_else(|| Stop::Blocked(format!("the store gave no session \"{label}\" an id")))
     }
 
@@ -60,12 +76,12 @@ impl World {
 
     /// The name of a kept session, for people; its id where it has none.
     pub(crate) fn label_of(&self, id: &str) -> String {
-        self.store.sessions.iter().find(|kept| kept.id == id).map_or_else(|| id.to_owned(), |kept| kept.label.clone())
+        self.state.sessions.iter().find(|kept| kept.id == id).map_or_else(|| id.to_owned(), |kept| kept.label.clone())
     }
 
     /// A text with `$A` replaced by the id of session "A".
     pub(crate) fn with_ids(&self, text: &str) -> String {
-        self.store.sessions.iter().fold(text.to_owned(), |text, kept| text.replace(&format!("${}", kept.label), &kept.id))
+        self.state.sessions.iter().fold(text.to_owned(), |text, kept| text.replace(&format!("${}", kept.label), &kept.id))
     }
 
     /// Asks for a session's record without making that the last answer.
@@ -110,7 +126,7 @@ impl World {
             tokio::time::sleep(time).await;
             return Ok(());
         }
-        for kept in &self.store.sessions {
+        for kept in &self.state.sessions {
             self.rewrite(&kept.label, |record| older(record, time))?;
         }
         Ok(())

@@ -10,27 +10,26 @@ use tokio::sync::mpsc;
 use crate::contract::{Announcement, Args, OperationSpec};
 use crate::core::clock::Clock;
 use crate::frontends::service::Service;
-use crate::suites::manager::reference::FaultSet;
-use crate::suites::store::reference::{Served, Store};
+use crate::suites::store::reference::{Seams, Served, Store};
 use crate::sut::{Announces, CallError, Driver, Offer, sandbox};
 
 /// The reference store in a folder of its own, on the scenario's clock.
-pub struct InProcessStore {
+pub struct InMemoryStore {
     store: Arc<Served>,
     root: PathBuf,
     _folder: TempDir,
 }
 
-impl InProcessStore {
+impl InMemoryStore {
     /// Makes a store.
     ///
     /// # Errors
     /// `Broken`, where no folder can be made.
-    pub fn open(clock: Clock, faults: &FaultSet) -> Result<Self, CallError> {
+    pub fn open(clock: Clock, seams: Seams) -> Result<Self, CallError> {
         let no_folder = |error| CallError::Broken { what: format!("no folder for a store: {error}") };
         let folder = sandbox::folder_in_memory("store").map_err(no_folder)?;
         let root = folder.path().join("session");
-        let store = Store::new(&root).with_clock(clock).with_seams(faults.store_seams());
+        let store = Store::new(&root).with_clock(clock).with_seams(seams);
         Ok(Self { store: Arc::new(Served::new(store)), root, _folder: folder })
     }
 
@@ -41,13 +40,13 @@ impl InProcessStore {
 }
 
 #[async_trait(?Send)]
-impl Driver for InProcessStore {
+impl Driver for InMemoryStore {
     async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
         self.store.clone().call(operation.name, args.clone()).await.map_err(CallError::Contract)
     }
 
     fn offer(&self, operation: &'static OperationSpec) -> Offer {
-        Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }
+        Offer::whole(operation)
     }
 
     fn announcements(&self) -> Announces {

@@ -25,8 +25,8 @@ use crate::suites::manager::reference::virtual_host::VirtualHost;
 use crate::suites::manager::reference::{Complaints, Config, Manager};
 use crate::trace::{Entry, Log, Outcome, Record, Worker, WorkerState};
 
-use super::{Assignment, Choices, orchestrate};
 use crate::frontends::clients::Client;
+use crate::suites::orchestrator::reference::{Assignment, Choices, orchestrate};
 
 /// What is difficult about a manager, or about the agents behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

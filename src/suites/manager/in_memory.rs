@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::contract::{Announcement, Args, OperationSpec, SessionId};
+use crate::core::clock::Clock;
 use crate::fakes::sim::SimWorld;
-use crate::frontends::service::Service;
+use crate::frontends::service::{Killable, Reopen, Service as _};
 use crate::suites::manager::reference::store::SimStore;
 use crate::suites::manager::reference::virtual_host::VirtualHost;
 use crate::suites::manager::reference::{Complaints, Config, Manager};
@@ -24,7 +25,7 @@ const CALL: Duration = Duration::from_secs(10);
 const STDERR: usize = 16 * 1024;
 
 /// The reference manager in a simulated world.
-pub struct InProcess {
+pub struct InMemory {
     host: Arc<VirtualHost>,
     store: Arc<SimStore>,
     config: Config,
@@ -33,7 +34,7 @@ pub struct InProcess {
     listeners: RefCell<Vec<mpsc::UnboundedSender<Announcement>>>,
 }
 
-impl InProcess {
+impl InMemory {
     /// Opens a manager in a world.
     pub async fn open(world: SimWorld, mut config: Config) -> Self {
         let said = Tail::new(STDERR);
@@ -66,8 +67,39 @@ impl InProcess {
     }
 }
 
+/// What managers in memory are opened on, one after the other.
+struct Ground {
+    host: Arc<VirtualHost>,
+    store: Arc<SimStore>,
+    config: Config,
+}
+
+/// A manager that conforms and complains to nobody, in a world: for those who need one to work with.
+pub(crate) fn conforming(world: SimWorld, clock: Clock) -> Arc<dyn Reopen> {
+    let config = Config { complaints: Complaints::to(|_| ()), ..Config::conforming(clock) };
+    Arc::new(Ground { host: Arc::new(VirtualHost::new(world.clone())), store: Arc::new(SimStore::new(world)), config })
+}
+
+#[async_trait]
+impl Reopen for Ground {
+    async fn open(&self) -> Arc<dyn Killable> {
+        Manager::open(Arc::new(self.host.clone()), self.store.clone(), self.config.clone()).await
+    }
+}
+
+#[async_trait]
+impl Killable for Manager {
+    fn crash(&self) {
+        Manager::crash(self);
+    }
+
+    async fn crashed(&self) {
+        Manager::crashed(self).await;
+    }
+}
+
 #[async_trait(?Send)]
-impl Driver for InProcess {
+impl Driver for InMemory {
     async fn call(&self, operation: &'static OperationSpec, args: &Args) -> Result<Args, CallError> {
         let manager = self.manager();
         // A call that waits by itself has that long on top.
@@ -82,11 +114,11 @@ impl Driver for InProcess {
     }
 
     fn offer(&self, operation: &'static OperationSpec) -> Offer {
-        Offer { offered: true, args: operation.args.iter().map(|field| field.name).collect() }
+        Offer::whole(operation)
     }
 
     fn announcements(&self) -> Announces {
-        Announces { by_waiting: self.config.variations.by_waiting(), by_stream: self.config.variations.by_stream() }
+        self.config.behavior.announces()
     }
 
     async fn subscribe(&self, into: mpsc::UnboundedSender<Announcement>) -> Result<(), CallError> {

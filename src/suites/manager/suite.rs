@@ -1,0 +1,117 @@
+//! The suites of session managers, as the engine knows them.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::contract::{OperationTable, SESSION_OPERATIONS};
+use crate::engine::control::Check;
+use crate::engine::fault::{Change, FaultInfo, VariationInfo};
+use crate::engine::matrix::Over;
+use crate::engine::plan::Planned;
+use crate::engine::scenario::Played;
+use crate::engine::suite::{Glossary, Suite, Suites};
+use crate::engine::target::RealSystem;
+use crate::engine::vocabulary::Vocabulary;
+use crate::engine::worker::Backstage;
+use crate::engine::world::{RecordPlace, State as _};
+use crate::engine::{simulated, system};
+use crate::profile::Profiles;
+use crate::spec::Party;
+use crate::sut::{Announces, Driver};
+
+use super::behavior::Seams;
+use super::in_memory::InMemory;
+use super::reference::Config;
+use super::steps::messages::MESSAGES;
+use super::steps::{BEHAVIOURS, Sessions};
+use super::{control, faults, served, variations};
+
+/// The suites of session managers.
+#[derive(Debug)]
+pub struct ManagerSuite;
+
+/// The behavior of the reference with some changes; what is none of a manager's is passed over.
+pub(super) fn behavior(changes: &[Change]) -> Seams {
+    let mut behavior = Seams::default();
+    for change in changes {
+        match change {
+            Change::Fault(name) => faults::named(name).iter().for_each(|fault| fault.apply(&mut behavior)),
+            Change::Variation(name) => variations::named(name).iter().for_each(|variation| variation.apply(&mut behavior)),
+        }
+    }
+    behavior
+}
+
+#[async_trait(?Send)]
+impl Suite for ManagerSuite {
+    fn names(&self) -> &'static [&'static str] {
+        &["lifecycle", "codex-observability"]
+    }
+
+    fn party(&self) -> Party {
+        Party::Manager
+    }
+
+    fn operations(&self) -> OperationTable {
+        SESSION_OPERATIONS
+    }
+
+    fn vocabulary(&self) -> &'static dyn Vocabulary {
+        Sessions::steps()
+    }
+
+    fn glossary(&self) -> Vec<Glossary> {
+        let behaviours = BEHAVIOURS.iter().map(|(name, _)| (*name, String::new())).collect();
+        let messages = MESSAGES.iter().map(|message| (message.name, message.about.to_owned())).collect();
+        vec![
+            Glossary { title: "Behaviours (`the agent of {string} will …`)", words: behaviours },
+            Glossary { title: "Messages (`the message {string} is sent to …`)", words: messages },
+        ]
+    }
+
+    fn faults(&self) -> Vec<&'static FaultInfo> {
+        faults::faults().map(|fault| &fault.info).collect()
+    }
+
+    fn variations(&self) -> Vec<&'static VariationInfo> {
+        variations::VARIATIONS.iter().map(|variation| &variation.info).collect()
+    }
+
+    fn control(&self) -> &'static [Check] {
+        control::CHECKS
+    }
+
+    fn reference(&self) -> &'static str {
+        "reference"
+    }
+
+    fn announces(&self, changes: &[Change]) -> Announces {
+        behavior(changes).announces()
+    }
+
+    fn rehearse(&self, planned: &Planned, changes: &[Change], profiles: &Profiles) -> Played {
+        simulated::rehearse::<Sessions>(self, planned, profiles, async |world, clock| {
+            let config = Config { behavior: behavior(changes), ..Config::conforming(clock) };
+            let record: RecordPlace = Rc::new(InMemory::record);
+            (Box::new(InMemory::open(world, config).await) as Box<dyn Driver>, record)
+        })
+    }
+
+    async fn play(&self, planned: &Planned, system: &Value, backstage: &Backstage) -> Result<Played, String> {
+        system::play::<Sessions>(self, planned, system, backstage).await
+    }
+
+    fn served(&self, suites: Suites, over: Over, change: Change, limits: &str, folder: &Path) -> Arc<dyn RealSystem> {
+        let announces = self.announces(&[change]);
+        let lacks: &[&str] = match (announces.by_waiting, announces.by_stream) {
+            (true, true) => &[],
+            (false, _) => &["wait_events"],
+            (true, false) => &["events"],
+        };
+        system::written(suites, folder, &format!("{}.{over}", change.name()), &served::manifest(over, change, lacks, limits))
+    }
+}

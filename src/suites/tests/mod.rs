@@ -1,0 +1,5 @@
+//! What holds for all suites together, and for the engine with them.
+
+mod orchestrating;
+mod planning;
+mod tables;

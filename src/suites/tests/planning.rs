@@ -1,0 +1,109 @@
+//! Features and plans, with the suites that there are.
+
+use crate::contract::AgentKind;
+use crate::engine::features::{parse, read};
+use crate::engine::plan::{Capabilities, Fate, Selection, plan};
+use crate::spec::{Registry, RequirementId};
+use crate::suites::SUITES;
+use crate::sut::{Announces, Offer};
+use crate::trace::settings::Processes;
+
+fn system() -> Capabilities {
+    Capabilities {
+        suites: vec!["lifecycle".into(), "codex-observability".into()],
+        agents: AgentKind::ALL.to_vec(),
+        offer: Box::new(Offer::whole),
+        announces: Announces { by_waiting: true, by_stream: true },
+        can_restart: true,
+        can_kill: true,
+        has_record: true,
+        processes: Processes::Session,
+        is_virtual: true,
+    }
+}
+
+fn keys(selection: &Selection) -> Vec<String> {
+    let written = read(SUITES, &[]).unwrap();
+    plan(&written, Registry::embedded(), &system(), selection).into_iter().map(|planned| planned.key).collect()
+}
+
+#[test]
+fn the_embedded_features_read_without_a_fault() {
+    let written = read(SUITES, &[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    assert!(written.len() > 80);
+}
+
+#[test]
+fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
+    let text = "Feature: f\n  @LC-CREATE-1\n  Scenario: s\n    Given session \"A\" is startd\n";
+    let errors = parse(SUITES, "mine.feature", text).unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "mine.feature:4: no such step: `session \"A\" is startd`; did you mean `session {string} is started`? `passmuster steps` lists them all"
+    );
+}
+
+#[test]
+fn a_need_that_there_is_not_is_no_need_that_is_met() {
+    let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Given session \"A\" is started\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mine.feature"), text).unwrap();
+    let error = read(SUITES, &[folder.path().to_owned()]).unwrap_err()[0].to_string();
+    let error = error.split_once("mine").map(|(_, rest)| format!("mine{rest}")).unwrap();
+    assert!(
+        error.starts_with("mine.feature:3: the scenario \"s\" has the tag @needs:end_sesion") && error.contains("`end_session`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_tag_decides_then_the_folder_then_the_requirement_and_nothing_else() {
+    let suite = |file: &str, tags: &str| {
+        let text = format!("Feature: f\n  {tags}\n  Scenario: s\n    Given session \"A\" is started\n");
+        parse(SUITES, file, &text).map(|written| written[0].suite.clone()).map_err(|errors| errors[0].to_string())
+    };
+    assert_eq!(suite("mine.feature", "@LC-CREATE-1").as_deref(), Ok("lifecycle"));
+    assert_eq!(suite("mine.feature", "@CX-2").as_deref(), Ok("codex-observability"));
+    assert_eq!(suite("features/codex-observability/mine.feature", "@LC-CREATE-1").as_deref(), Ok("codex-observability"));
+    assert_eq!(suite("features/codex-observability/mine.feature", "@suite:lifecycle @CX-2").as_deref(), Ok("lifecycle"));
+    let known = "the suites are lifecycle, codex-observability, orchestrator, resumption";
+    assert_eq!(
+        suite("features/mine/own.feature", "@MY-1").unwrap_err(),
+        format!(
+            "features/mine/own.feature:3: the scenario \"s\" belongs to no suite: the folder `mine` and none of its tags names one: \
+             put it into a suite's folder, or tag it @suite:NAME; {known}"
+        )
+    );
+    assert_eq!(
+        suite("mine.feature", "@suite:lifecicle @CX-2").unwrap_err(),
+        format!("mine.feature:3: the scenario \"s\" belongs to no suite: there is no suite `lifecicle`; {known}")
+    );
+}
+
+#[test]
+fn keys_are_unique_and_shards_are_a_partition() {
+    let all = keys(&Selection::default());
+    let mut sharded: Vec<_> = (1..=3).flat_map(|k| keys(&Selection { shard: Some((k, 3)), ..Selection::default() })).collect();
+    let mut sorted = all.clone();
+    sorted.sort();
+    sharded.sort();
+    assert_eq!(sharded, sorted);
+    sorted.dedup();
+    assert_eq!(sorted.len(), all.len());
+}
+
+#[test]
+fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
+    let written = read(SUITES, &[]).unwrap();
+    let lacking =
+        Capabilities { announces: Announces { by_waiting: false, by_stream: false }, can_restart: false, is_virtual: false, ..system() };
+    let planned = plan(&written, Registry::embedded(), &lacking, &Selection::default());
+    let fate = |id: &str| {
+        let id: RequirementId = id.parse().unwrap();
+        planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.fate.clone())
+    };
+    assert!(matches!(fate("CX-3"), Some(Fate::Lacks { .. })));
+    assert!(matches!(fate("LC-RESTART-1"), Some(Fate::Skip(_))));
+    assert!(matches!(fate("CX-9"), Some(Fate::Skip(_))));
+    assert_eq!(fate("LC-CREATE-1"), Some(Fate::Run));
+}
