@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use divan::Bencher;
 use passmuster::contract::AgentKind;
 use passmuster::core::clock::Clock;
-use passmuster::fakes::cast::Cast;
-use passmuster::fakes::stage::Stage;
+use passmuster::fakes::control_server::ControlServer;
+use passmuster::fakes::registry::AgentRegistry;
 use passmuster::profile::{Choice, Profiles};
 use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::trace::Log;
@@ -36,8 +36,8 @@ fn a_stand_in_is_up(bencher: Bencher, agent: AgentKind) {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles");
     let sandbox = Sandbox::create(&SandboxOptions { id, profiles, passmuster: PASSMUSTER.into(), keep: false }).expect("a sandbox");
-    let cast = Cast::new(Log::new(Clock::start()));
-    let _stage = Stage::open(&sandbox.stage_socket(), cast.clone()).expect("a stage");
+    let registry = AgentRegistry::new(Log::new(Clock::start()));
+    let _stage = ControlServer::open(&sandbox.control_socket(), registry.clone()).expect("a stage");
     let started = Cell::new(0);
     bencher.bench_local(|| {
         let mut child = Command::new(sandbox.agent_command(agent))
@@ -49,7 +49,7 @@ fn a_stand_in_is_up(bencher: Bencher, agent: AgentKind) {
             .spawn()
             .expect("a stand-in");
         started.set(started.get() + 1);
-        runtime.block_on(cast.until(|runs| (runs.len() >= started.get()).then_some(())));
+        runtime.block_on(registry.until(|runs| (runs.len() >= started.get()).then_some(())));
         // Its input ends, and with it the stand-in; that is not measured: the value is dropped after the sample.
         drop(child.stdin.take());
         Waited(child)

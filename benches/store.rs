@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 
 use divan::Bencher;
 use passmuster::contract::Args;
-use passmuster::suites::store::reference::{Change, New, Record, Store};
+use passmuster::suites::store::reference::{New, StateUpdate, Store, StoreRecord};
 
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");
 
@@ -29,8 +29,8 @@ fn new() -> New {
     New { agent_name: "terraform-architect".into(), purpose: "approval_workflow".into(), metadata, session_id: None }
 }
 
-fn to(phase: &str) -> Change {
-    Change { phase: Some(phase.into()), ..Change::default() }
+fn to(phase: &str) -> StateUpdate {
+    StateUpdate { phase: Some(phase.into()), ..StateUpdate::default() }
 }
 
 /// A session that waits for approval, as in the seed's example.
@@ -48,7 +48,8 @@ fn many(count: usize) -> (tempfile::TempDir, Store) {
         let id = store.create(new()).expect("a session");
         let record = store.get(&id).expect("its record");
         let then = record.created_at - jiff::SignedDuration::from_hours(48);
-        std::fs::write(folder.path().join(id).join("state.json"), Record { last_updated: then, ..record }.bytes()).expect("its record");
+        std::fs::write(folder.path().join(id).join("state.json"), StoreRecord { last_updated: then, ..record }.bytes())
+            .expect("its record");
     }
     (folder, store)
 }

@@ -14,8 +14,8 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use passmuster::suites::orchestrator::rules::Judge;
 use passmuster::trace::settings::Settings;
-use passmuster::trace::source::Lines;
-use passmuster::trace::{Glance, Record};
+use passmuster::trace::source::SourceLines;
+use passmuster::trace::{Record, RecordView};
 
 const RECORDS_OF_A_SESSION: usize = 25;
 
@@ -106,7 +106,7 @@ fn peak_memory(path: &Path) -> u64 {
 
 /// Reads every line of the trace.
 fn each(path: &Path, mut see: impl FnMut(usize, &[u8])) {
-    let mut lines = Lines::open(path).expect("the trace");
+    let mut lines = SourceLines::open(path).expect("the trace");
     while let Some(line) = lines.next_line().expect("a line") {
         see(line.number, line.bytes.expect("a short line"));
     }
@@ -126,7 +126,7 @@ fn parse_1_000_000_records(bencher: Bencher) {
 fn glance_at_1_000_000_records(bencher: Bencher) {
     let path = trace(1_000_000);
     bencher.counter(ItemsCount::new(1_000_000_usize)).bench_local(|| {
-        each(&path, |_, bytes| drop(divan::black_box(Glance::of_line(bytes).expect("a record"))));
+        each(&path, |_, bytes| drop(divan::black_box(RecordView::of_line(bytes).expect("a record"))));
     });
 }
 
@@ -136,7 +136,7 @@ fn judge(bencher: Bencher, records: usize) {
     let path = trace(records);
     bencher.counter(ItemsCount::new(records)).bench_local(|| {
         let mut judge = Judge::new(&Settings::default());
-        each(&path, |line, bytes| judge.see(line, &Glance::of_line(bytes).expect("a record")));
+        each(&path, |line, bytes| judge.see(line, &RecordView::of_line(bytes).expect("a record")));
         let judgement = judge.finish();
         assert!(judgement.contradictions.is_empty(), "{:?}", judgement.contradictions.first());
     });

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn peer(script: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers").join(script)
 }
 
 fn sandbox() -> Rc<Sandbox> {

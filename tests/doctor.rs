@@ -15,7 +15,7 @@ fn manifest(text: &str) -> (TempDir, PathBuf) {
 }
 
 fn managed(way: &str, start_s: f64) -> String {
-    let manager = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/manager.py");
+    let manager = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers/manager.py");
     format!(
         "[system]\nname = \"my-manager\"\nsuites = [\"lifecycle\"]\nagents = [\"codex\"]\n\
          [transport]\nkind = \"cli\"\ncommand = [\"{}\", \"{way}\"]\nenv = {{ MANAGER_STATE = \"{{{{ sandbox }}}}/state\" }}\n\
@@ -86,7 +86,7 @@ fn a_server_that_does_not_start_is_shown_with_its_last_words() {
 
 #[test]
 fn a_proxy_of_the_caller_is_never_asked() {
-    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/mcp.py");
+    let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers/mcp.py");
     let text = format!(
         "[system]\nname = \"my-manager\"\n[transport]\nkind = \"mcp\"\nurl = \"http://127.0.0.1:{{{{ port }}}}/mcp\"\n\
          [serve]\ncommand = [\"{}\", \"well\", \"--http\", \"{{{{ port }}}}\"]\nready = {{ connect = \"127.0.0.1:{{{{ port }}}}\" }}\n\

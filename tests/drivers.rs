@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use passmuster::sut::serve::{Ready, ServePlan, Served};
-use passmuster::sut::transports::process::Launch;
+use passmuster::sut::serve::{Readiness, ServePlan, ServedProcess};
+use passmuster::sut::transports::process::ProcessLaunch;
 use passmuster::sut::transports::rpc::link::Endpoint;
-use passmuster::sut::transports::transport::{Call, Ears, Greeting, Raw, Route, Transport};
+use passmuster::sut::transports::transport::{Connected, Ears, Raw, Route, WireCall, WireGreeting};
 use passmuster::sut::transports::wire::Oddities;
 use passmuster::sut::{CallError, Tail};
 use rstest::rstest;
@@ -28,14 +28,14 @@ impl Marked {
         Self(format!("PEER_MARK={}", uuid::Uuid::new_v4()))
     }
 
-    fn launch(&self, script: &str, args: &[&str]) -> Launch {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(script);
+    fn launch(&self, script: &str, args: &[&str]) -> ProcessLaunch {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers").join(script);
         let (name, value) = self.0.split_once('=').unwrap();
         let env = [("PATH", std::env::var("PATH").unwrap().as_str()), ("PYTHONDONTWRITEBYTECODE", "1"), (name, value)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec();
         let argv = std::iter::once(script.to_string_lossy().into_owned()).chain(args.iter().map(|arg| arg.to_string())).collect();
-        Launch { argv, env, cwd: std::env::temp_dir(), stdin: None }
+        ProcessLaunch { argv, env, cwd: std::env::temp_dir(), stdin: None }
     }
 
     fn alive(&self) -> Vec<PathBuf> {
@@ -58,7 +58,7 @@ impl Marked {
 
 /// A connected peer, and what it announced.
 struct Peer {
-    transport: Transport,
+    transport: Connected,
     heard: Arc<Mutex<Vec<(String, Value)>>>,
     tail: Tail,
     marked: Marked,
@@ -72,11 +72,11 @@ impl Peer {
             Arc::new(move |method: &str, params: &Value| heard.lock().unwrap().push((method.to_owned(), params.clone())))
         };
         let tail = Tail::new(1000);
-        let transport = Transport::connect(route, PATIENCE, ears, Oddities::default(), tail.clone()).await?;
+        let transport = Connected::connect(route, PATIENCE, ears, Oddities::default(), tail.clone()).await?;
         Ok(Self { transport, heard, tail, marked })
     }
 
-    async fn ask(&self, call: Call, limit: Duration) -> Result<Raw, CallError> {
+    async fn ask(&self, call: WireCall, limit: Duration) -> Result<Raw, CallError> {
         let began = Instant::now();
         let answer = self.transport.exchange(call, limit).await;
         assert!(began.elapsed() < limit + Duration::from_secs(20), "took {:?}", began.elapsed());
@@ -90,17 +90,17 @@ impl Peer {
     }
 }
 
-fn rpc(method: &str) -> Call {
-    Call::Rpc { method: method.to_owned(), params: Some(json!({ "session_id": "s1" })) }
+fn rpc(method: &str) -> WireCall {
+    WireCall::Rpc { method: method.to_owned(), params: Some(json!({ "session_id": "s1" })) }
 }
 
-fn mcp(tool: &str) -> Call {
-    Call::Mcp { tool: tool.to_owned(), arguments: json!({ "session_id": "s1" }).as_object().unwrap().clone() }
+fn mcp(tool: &str) -> WireCall {
+    WireCall::Mcp { tool: tool.to_owned(), arguments: json!({ "session_id": "s1" }).as_object().unwrap().clone() }
 }
 
 async fn connect_rpc(way: &str) -> Peer {
     let marked = Marked::new();
-    let handshake = vec![Greeting::Request("initialize".to_owned(), None), Greeting::Notify("initialized".to_owned(), None)];
+    let handshake = vec![WireGreeting::Request("initialize".to_owned(), None), WireGreeting::Notify("initialized".to_owned(), None)];
     let endpoint = Endpoint::Stdio(marked.launch("rpc.py", &[way]));
     Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap()
 }
@@ -111,10 +111,10 @@ async fn connect_mcp(way: &str) -> Peer {
     Peer::connect(Route::Mcp { endpoint }, marked).await.unwrap()
 }
 
-async fn connect_cli(way: &str) -> (Peer, Call) {
+async fn connect_cli(way: &str) -> (Peer, WireCall) {
     let marked = Marked::new();
-    let Launch { argv, env, cwd, .. } = marked.launch("cli.py", &[way, "get-session-data", "--session-id", "s1"]);
-    (Peer::connect(Route::Cli { env, cwd }, marked).await.unwrap(), Call::Cli { argv, stdin: None })
+    let ProcessLaunch { argv, env, cwd, .. } = marked.launch("cli.py", &[way, "get-session-data", "--session-id", "s1"]);
+    (Peer::connect(Route::Cli { env, cwd }, marked).await.unwrap(), WireCall::Cli { argv, stdin: None })
 }
 
 /// What is wanted of one answer.
@@ -242,7 +242,7 @@ async fn a_command_line_peer_that_does_not_end(#[case] way: &str, #[case] wanted
 #[tokio::test]
 async fn answers_out_of_order_find_their_calls() {
     let peer = connect_rpc("out_of_order").await;
-    let missing = Call::Rpc { method: "get_session_data".to_owned(), params: Some(json!({ "session_id": "none" })) };
+    let missing = WireCall::Rpc { method: "get_session_data".to_owned(), params: Some(json!({ "session_id": "none" })) };
     let (found, missing) = tokio::join!(peer.ask(rpc("get_session_data"), PATIENCE), peer.ask(missing, PATIENCE));
     assert!(format!("{found:?}").contains("hello"), "{found:?}");
     assert!(format!("{missing:?}").contains("no session none"), "{missing:?}");
@@ -275,7 +275,7 @@ async fn endless_complaints_leave_their_end() {
 #[tokio::test]
 async fn notifications_are_heard_in_order(
     #[case] peer: impl Future<Output = Peer>,
-    #[case] call: Call,
+    #[case] call: WireCall,
     #[case] method: &str,
     #[case] count: usize,
 ) {
@@ -299,9 +299,9 @@ fn free_port() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string()
 }
 
-async fn serve(marked: &Marked, script: &str, args: &[&str], address: String) -> Served {
-    let plan = ServePlan { launch: marked.launch(script, args), ready: Some(Ready::Connect(address)), limit: PATIENCE };
-    Served::start(plan, Tail::new(1000)).await.unwrap()
+async fn serve(marked: &Marked, script: &str, args: &[&str], address: String) -> ServedProcess {
+    let plan = ServePlan { launch: marked.launch(script, args), ready: Some(Readiness::Connect(address)), limit: PATIENCE };
+    ServedProcess::start(plan, Tail::new(1000)).await.unwrap()
 }
 
 #[rstest]
@@ -315,7 +315,7 @@ async fn a_json_rpc_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
     let (marked, port) = (Marked::new(), free_port());
     let served = serve(&marked, "rpc.py", &[way, "--http", &port], format!("127.0.0.1:{port}")).await;
     let endpoint = Endpoint::Http(format!("http://127.0.0.1:{port}/rpc"));
-    let handshake = vec![Greeting::Request("initialize".to_owned(), None), Greeting::Notify("initialized".to_owned(), None)];
+    let handshake = vec![WireGreeting::Request("initialize".to_owned(), None), WireGreeting::Notify("initialized".to_owned(), None)];
     let peer = Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap();
     peer.ask(rpc("list_sessions"), PATIENCE).await.unwrap();
     wanted.check(peer.ask(rpc("get_session_data"), wanted.limit()).await);
@@ -365,7 +365,7 @@ async fn a_served_peer_is_killed_started_again_and_reached_again() {
 #[tokio::test]
 async fn a_handshake_that_fails_says_why(#[case] program: &str, #[case] why: &str) {
     let marked = Marked::new();
-    let handshake = vec![Greeting::Request("unheard_of".to_owned(), None)];
+    let handshake = vec![WireGreeting::Request("unheard_of".to_owned(), None)];
     let endpoint = Endpoint::Stdio(marked.launch(program, &["well"]));
     let Err(error) = Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await else { panic!("shook hands") };
     assert!(matches!(&error, CallError::Broken { what } if what.contains(why)), "{error}");

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use passmuster::engine::catalogue::{faults, variations};
 use passmuster::engine::matrix::{kill, matrix, vary};
-use passmuster::engine::plan::Fate;
+use passmuster::engine::plan::Disposition;
 use passmuster::engine::{Options, Reference, Target, prepare};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::kill_matrix::KillMatrix;
@@ -50,7 +50,7 @@ fn every_scenario_has_caught_a_fault() {
         stored.faults.iter().flat_map(|row| row.detectors.values().flatten()).map(|by| by.split(" (").next().unwrap_or_default()).collect();
     let idle: Vec<&str> = planned
         .iter()
-        .filter(|planned| planned.fate == Fate::Run && suites.contains(&&*planned.written.suite))
+        .filter(|planned| planned.disposition == Disposition::Run && suites.contains(&&*planned.written.suite))
         .map(|planned| planned.key.as_str())
         .filter(|key| !caught.contains(key))
         .collect();

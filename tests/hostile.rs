@@ -1,16 +1,16 @@
 //! Managers that go wild, over each transport: every run ends within its limits with a verdict that is right, takes little
 //! memory, leaves nothing, and its reports stay reports.
 
-mod place;
+mod support;
 
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use passmuster::results::model::{ScenarioResult, Verdict};
-use place::{PATIENCE, Place};
 use pulldown_cmark::Event as Markdown;
 use rstest::rstest;
+use support::{PATIENCE, Place};
 
 use Verdict::{Blocked, CouldNotTest, Failed, Passed};
 
@@ -26,7 +26,7 @@ const SEND: &str = "lifecycle/messages/a-message-to-a-session-that-never-was-is-
 const END: &str = "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]";
 const ANNOUNCE: &str = "codex-observability/completion/a-turn-s-completion-is-announced-once-and-not-early";
 
-/// A way of going wild (tests/peers/wild.py), a scenario, its verdict, and what the report says of it.
+/// A way of going wild (fixtures/peers/wild.py), a scenario, its verdict, and what the report says of it.
 type Row = (&'static str, &'static str, Verdict, &'static str);
 
 /// What is the same over every transport.
@@ -158,7 +158,7 @@ fn ran(front: &str, (way, scenario, verdict, says): Row) -> Result<(), String> {
 }
 
 fn manifest(front: &str, way: &str) -> String {
-    let wild = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/wild.py").display().to_string();
+    let wild = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/peers/wild.py").display().to_string();
     let (kind, at) = front.split_once(" --").unwrap_or((front, ""));
     let (reached, served) = match at {
         "socket" => ("socket = \"{{ sandbox }}/m.sock\"", "{{ sandbox }}/m.sock"),

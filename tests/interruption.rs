@@ -1,15 +1,15 @@
 //! A run that is interrupted, killed, or not alone: everything it started ends with it, and what ran is reported.
 
-mod place;
+mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output};
 use std::time::Duration;
 
 use passmuster::results::model::Verdict;
-use place::{Place, ended, signal};
 use rstest::rstest;
 use rustix::process::Signal;
+use support::{Place, ended, signal};
 
 /// After the harness was killed, everything it started is gone within this time.
 const AFTERMATH: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! The order of the layers, and who may name what: read off the code's own `use crate::` lines.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -104,4 +105,29 @@ fn clap_lives_in_the_command_line_alone_and_the_engine_never_prints() {
         let may_print = matches!(layer, "cli" | "fakes" | "frontends" | "suites" | "report") || path == Path::new("engine/worker.rs");
         assert!(may_print || !(code.contains("println!") || code.contains("eprintln!")), "{} prints", path.display());
     }
+}
+
+/// The types that a text defines, tests left out.
+fn types(text: &str) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let defined = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| !word.starts_with("pub")).collect();
+        let is_own = !line.starts_with(' ') && matches!(words.first(), Some(&("struct" | "enum" | "trait" | "type" | "union")));
+        let name: String = words.get(1).filter(|_| is_own)?.chars().take_while(|c| c.is_alphanumeric()).collect();
+        Some(name)
+    };
+    code.lines().filter_map(defined).collect()
+}
+
+#[test]
+fn no_type_name_means_two_things() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (path, _, text) in layered() {
+        if !path.iter().any(|part| part == "tests" || part == "tests.rs") {
+            types(&text).into_iter().for_each(|name| places.entry(name).or_default().push(path.display().to_string()));
+        }
+    }
+    assert!(places.len() > 400, "the types are found: {}", places.len());
+    let twice: Vec<String> = places.iter().filter(|(_, at)| at.len() > 1).map(|(name, at)| format!("{name}: {}", at.join(", "))).collect();
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
 }

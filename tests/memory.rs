@@ -21,7 +21,7 @@ async fn an_answer_of_a_hundred_megabytes_takes_no_memory() {
     let args: Args = json!({ "session_id": "s1" }).as_object().unwrap().clone();
     let before = status_kb("VmRSS");
     for kind in ["cli", "rpc", "mcp"] {
-        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/peers/{kind}.py"));
+        let peer = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/peers/{kind}.py"));
         let text = format!(
             "[system]\nname = \"peer\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"{}\", \"huge\"]\n[limits]\ncall = 60.0\n",
             peer.display()

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use passmuster::suites::store::reference::{Change, New, Store};
+use passmuster::suites::store::reference::{New, StateUpdate, Store};
 use serde_json::{Value, json};
 
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");
@@ -101,7 +101,7 @@ fn a_killed_writer_leaves_the_old_record_or_the_new_one() {
         assert_eq!(record.history.len(), written);
     }
     assert!(written > 0 && written < 500, "every kill came too early, or every one too late: {written}");
-    store.update(&id, Change { phase: Some("executing".into()), ..Change::default() }).unwrap();
+    store.update(&id, StateUpdate { phase: Some("executing".into()), ..StateUpdate::default() }).unwrap();
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn passmuster(folder: &Path) -> Command {
 }
 
 fn current(file: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/trees/handbook").join(file)).unwrap()
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/docs").join(file)).unwrap()
 }
 
 /// The text without what stands between markers outside of code.

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::engine::Options;
 use crate::engine::catalogue::{self, Defect, Permitted};
 use crate::engine::fault::VariationInfo;
-use crate::engine::matrix::{Found, Over, kill, kill_over, matrix, sample, vary, vary_over};
+use crate::engine::matrix::{MatrixFindings, Over, kill, kill_over, matrix, sample, vary, vary_over};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, Progress, kill_matrix};
 use crate::results::kill_matrix::KillMatrix;
@@ -29,21 +29,21 @@ const STORED: (&str, &str) = ("kill-matrix.json", "kill-matrix.md");
 #[derive(Debug, Args)]
 pub struct Faults {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<FaultsAction>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum FaultsAction {
     /// Print every fault, what it breaks, and where it was seen [default]
     List,
     /// Run the suites on every fault; fail unless each fails exactly its requirements
-    Run(Run),
+    Run(FaultsRun),
     /// Run the suites on the conforming reference in every permitted variation; fail if anything is found
     Vary(Vary),
 }
 
 #[derive(Debug, Args)]
-struct Run {
+struct FaultsRun {
     /// Only these faults
     #[arg(value_parser = |name: &str| catalogue::fault(SUITES, name))]
     names: Vec<Defect>,
@@ -101,12 +101,12 @@ struct Vary {
 /// Runs the command.
 pub fn run(args: &Faults) -> ExitCode {
     let done = match &args.command {
-        None | Some(Command::List) => {
+        None | Some(FaultsAction::List) => {
             list();
             Ok(0)
         }
-        Some(Command::Run(args)) => prove(args),
-        Some(Command::Vary(args)) => varied(args),
+        Some(FaultsAction::Run(args)) => prove(args),
+        Some(FaultsAction::Vary(args)) => varied(args),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -126,7 +126,7 @@ fn list() {
     super::print(&format!("{} faults\n", all.len()));
 }
 
-fn prove(args: &Run) -> miette::Result<u8> {
+fn prove(args: &FaultsRun) -> miette::Result<u8> {
     let profiles = Profiles::load(&Choice::Spec).expect("the embedded profiles are tested");
     let interrupted = interrupt::watch();
     let options = || Options { interrupted: interrupted.clone(), jobs: args.jobs.map(usize::from), ..Options::default() };
@@ -234,7 +234,7 @@ fn varied(args: &Vary) -> miette::Result<u8> {
 }
 
 /// What was found in a variation that must not have been, or was not that must.
-fn alarms(variation: &VariationInfo, found: &Found, in_memory: bool) -> String {
+fn alarms(variation: &VariationInfo, found: &MatrixFindings, in_memory: bool) -> String {
     let mut text = String::new();
     for id in found.missing(variation.warns).into_iter().filter(|_| in_memory) {
         text += &format!("    {id} is not warned of\n");

@@ -10,7 +10,7 @@ use crate::engine::{Reference, SCENARIO, Target};
 use crate::suites::SUITES;
 use crate::suites::orchestrator::gate::{self, Gated};
 
-use super::running::{Besides, Running, finished, judged};
+use super::running::{RunArgs, RunContext, finished, judged};
 
 /// Run an orchestrator against difficult managers, and judge what it does
 ///
@@ -23,7 +23,7 @@ pub struct Gate {
     /// A manifest with a table [orchestrator]
     manifest: Option<PathBuf>,
     #[command(flatten)]
-    running: Running,
+    running: RunArgs,
     /// The orchestrator's command, after `--`
     #[arg(last = true, value_name = "CMD")]
     command: Vec<String>,
@@ -41,7 +41,7 @@ fn gated(args: &Gate) -> miette::Result<u8> {
         let orchestrator = gate::read(args.manifest.as_deref(), &args.command).map_err(|error| miette::Report::new(*error))?;
         Target::Real(Arc::new(Gated { orchestrator, suites: SUITES }))
     };
-    judged(&target, &args.running, Besides { repro: repro(args), ..Besides::default() })
+    judged(&target, &args.running, RunContext { repro: repro(args), ..RunContext::default() })
 }
 
 /// The command line that repeats one scenario.

@@ -16,7 +16,7 @@ const SCHEMA: &str = "passmuster.schema.json";
 #[derive(Debug, Args)]
 pub struct Init {
     /// What the session manager speaks
-    kind: Kind,
+    kind: StarterKind,
     /// Where to write it
     #[arg(short, long, value_name = "FILE", default_value = "passmuster.toml")]
     output: PathBuf,
@@ -26,7 +26,7 @@ pub struct Init {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+enum StarterKind {
     Cli,
     Rpc,
     Mcp,
@@ -64,17 +64,17 @@ fn written(args: &Init) -> io::Result<()> {
     fs::write(args.output.with_file_name(SCHEMA), schema.text())
 }
 
-fn starter(kind: Kind) -> String {
+fn starter(kind: StarterKind) -> String {
     let (transport, operation) = match kind {
-        Kind::Cli => (
+        StarterKind::Cli => (
             "kind = \"cli\"\ncommand = [\"my-manager\"]                    # the program, and arguments that come before each verb\n",
             "# [operations.start_session]\n# command = [\"my-manager\", \"new\", \"--tool\", \"{{ agent_command }}\", [\"--title\", \"{{ title }}\"], \"{{ message }}\"]\n# output = \"json\"                           # json | lines | text | { match = 'regex with (?P<names>…)' }\n# result = { session_id = \"$.id\" }\n#\n# [operations.get_session_data.errors]       # first match wins\n# session_not_found = { stderr = \"no such session\" }\n",
         ),
-        Kind::Rpc => (
+        StarterKind::Rpc => (
             "kind = \"rpc\"\ncommand = [\"my-manager\", \"rpc\"]             # a server on standard input and output\n# instead: socket = \"{{ sandbox }}/run/m.sock\"  or  url = \"http://127.0.0.1:{{ port }}/\", with [serve]\n",
             "# [operations.start_session]\n# method = \"thread/start\"\n# params = { cwd = \"{{ cwd }}\", prompt = \"{{ message }}\" }\n# result = { session_id = \"$.thread.id\" }\n#\n# [events.turn_completed]\n# method = \"turn/completed\"\n# result = { session_id = \"$.threadId\" }\n",
         ),
-        Kind::Mcp => (
+        StarterKind::Mcp => (
             "kind = \"mcp\"\ncommand = [\"my-manager\", \"mcp\"]             # a server on standard input and output\n# instead: url = \"http://127.0.0.1:{{ port }}/mcp\", with [serve]\n",
             "# [operations.start_session]\n# tool = \"create-session\"\n# arguments = { workdir = \"{{ cwd }}\", prompt = \"{{ message }}\" }\n# result = { session_id = \"$.id\" }\n",
         ),
@@ -117,13 +117,13 @@ mod tests {
 
     #[test]
     fn starters_are_manifests() {
-        for kind in [Kind::Cli, Kind::Rpc, Kind::Mcp] {
+        for kind in [StarterKind::Cli, StarterKind::Rpc, StarterKind::Mcp] {
             let text = starter(kind);
             Manifest::parse("passmuster.toml".as_ref(), &text, &claims(SUITES))
                 .unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
         }
-        insta::assert_snapshot!("a_starter_for_cli", starter(Kind::Cli));
-        insta::assert_snapshot!("a_starter_for_rpc", starter(Kind::Rpc));
-        insta::assert_snapshot!("a_starter_for_mcp", starter(Kind::Mcp));
+        insta::assert_snapshot!("a_starter_for_cli", starter(StarterKind::Cli));
+        insta::assert_snapshot!("a_starter_for_rpc", starter(StarterKind::Rpc));
+        insta::assert_snapshot!("a_starter_for_mcp", starter(StarterKind::Mcp));
     }
 }

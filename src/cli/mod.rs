@@ -48,20 +48,20 @@ Exit codes of what judges (verify, gate, trace check):
 #[command(name = "passmuster", version, max_term_width = 110, after_long_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: PassmusterAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum PassmusterAction {
     Verify(Box<verify::Verify>),
     Gate(Box<gate::Gate>),
     Doctor(doctor::Doctor),
-    Agent(agent::Agent),
-    Session(session::Session),
-    Serve(serve::Serve),
+    Agent(agent::AgentArgs),
+    Session(session::SessionArgs),
+    Serve(serve::ServeArgs),
     Orchestrate(orchestrate::Orchestrate),
-    Record(record::Record),
-    Store(store::Store),
+    Record(record::RecordArgs),
+    Store(store::StoreArgs),
     Hook(store::Hook),
     Trace(trace::Trace),
     Faults(faults::Faults),
@@ -83,28 +83,28 @@ enum Command {
 /// Parses the command line, runs the command, gives the exit code.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Verify(verify) => verify::run(*verify),
-        Command::Gate(gate) => gate::run(*gate),
-        Command::Doctor(doctor) => doctor::run(&doctor),
-        Command::Agent(agent) => agent::run(agent),
-        Command::Session(session) => session::run(session),
-        Command::Serve(serve) => serve::run(serve),
-        Command::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
-        Command::Record(record) => record::run(&record),
-        Command::Store(store) => store::run(store),
-        Command::Hook(hook) => store::hook(&hook),
-        Command::Trace(trace) => trace::run(&trace),
-        Command::Faults(faults) => faults::run(&faults),
-        Command::Report(report) => report::run(&report),
-        Command::Init(init) => init::run(&init),
-        Command::Explain(explain) => explain::run(&explain),
-        Command::Spec(spec) => spec::run(&spec),
-        Command::Profiles(profiles) => profiles::run(&profiles),
-        Command::Schema(schema) => schema::run(&schema),
-        Command::Steps => steps::run(),
-        Command::Completions(completions) => completions::run(&completions),
-        Command::Man(man) => man::run(&man),
-        Command::Worker => crate::engine::run_worker(crate::suites::SUITES),
+        PassmusterAction::Verify(verify) => verify::run(*verify),
+        PassmusterAction::Gate(gate) => gate::run(*gate),
+        PassmusterAction::Doctor(doctor) => doctor::run(&doctor),
+        PassmusterAction::Agent(agent) => agent::run(agent),
+        PassmusterAction::Session(session) => session::run(session),
+        PassmusterAction::Serve(serve) => serve::run(serve),
+        PassmusterAction::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
+        PassmusterAction::Record(record) => record::run(&record),
+        PassmusterAction::Store(store) => store::run(store),
+        PassmusterAction::Hook(hook) => store::hook(&hook),
+        PassmusterAction::Trace(trace) => trace::run(&trace),
+        PassmusterAction::Faults(faults) => faults::run(&faults),
+        PassmusterAction::Report(report) => report::run(&report),
+        PassmusterAction::Init(init) => init::run(&init),
+        PassmusterAction::Explain(explain) => explain::run(&explain),
+        PassmusterAction::Spec(spec) => spec::run(&spec),
+        PassmusterAction::Profiles(profiles) => profiles::run(&profiles),
+        PassmusterAction::Schema(schema) => schema::run(&schema),
+        PassmusterAction::Steps => steps::run(),
+        PassmusterAction::Completions(completions) => completions::run(&completions),
+        PassmusterAction::Man(man) => man::run(&man),
+        PassmusterAction::Worker => crate::engine::run_worker(crate::suites::SUITES),
     }
 }
 

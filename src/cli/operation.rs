@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use clap::{Arg, ArgAction, ArgMatches, FromArgMatches, Subcommand};
 use serde_json::{Value, json};
 
-use crate::contract::{self, ContractError, Field, Kind, OperationSpec, OperationTable};
+use crate::contract::{self, ContractError, Field, FieldKind, OperationSpec, OperationTable};
 
 /// The operations that a command has as subcommands.
 pub trait Operations {
@@ -17,7 +17,7 @@ pub trait Operations {
 
 /// One operation of a table and its arguments.
 #[derive(Debug)]
-pub struct Operation<T> {
+pub struct AskedOperation<T> {
     /// The operation.
     pub spec: &'static OperationSpec,
     /// What it was given.
@@ -25,7 +25,7 @@ pub struct Operation<T> {
     table: PhantomData<T>,
 }
 
-impl<T: Operations> Subcommand for Operation<T> {
+impl<T: Operations> Subcommand for AskedOperation<T> {
     fn augment_subcommands(command: clap::Command) -> clap::Command {
         command.subcommands(T::TABLE.iter().map(|spec| {
             let about = spec.about[..1].to_uppercase() + &spec.about[1..];
@@ -56,7 +56,7 @@ impl<T: Operations> Subcommand for Operation<T> {
     }
 }
 
-impl<T: Operations> FromArgMatches for Operation<T> {
+impl<T: Operations> FromArgMatches for AskedOperation<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let (verb, given) = matches.subcommand().ok_or_else(|| clap::Error::new(clap::error::ErrorKind::MissingSubcommand))?;
         let spec = find::<T>(verb).ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
@@ -105,14 +105,14 @@ fn valued(arg: Arg, field: &Field) -> Arg {
         ("cwd", _) => arg
             .value_name("DIR")
             .value_parser(|word: &str| std::path::absolute(word).map(|path| json!(path)).map_err(|error| error.to_string())),
-        (_, Kind::Integer) => arg.value_name("N").value_parser(|word: &str| read(word, "an integer", |n| n.is_i64() || n.is_u64())),
-        (_, Kind::Number) => arg.value_name("N").value_parser(|word: &str| read(word, "a number", Value::is_number)),
-        (_, Kind::Boolean) => arg
+        (_, FieldKind::Integer) => arg.value_name("N").value_parser(|word: &str| read(word, "an integer", |n| n.is_i64() || n.is_u64())),
+        (_, FieldKind::Number) => arg.value_name("N").value_parser(|word: &str| read(word, "a number", Value::is_number)),
+        (_, FieldKind::Boolean) => arg
             .value_name("BOOL")
             .num_args(0..=1)
             .default_missing_value("true")
             .value_parser(|word: &str| read(word, "true or false", Value::is_boolean)),
-        (_, Kind::Object) => arg.value_name("JSON").value_parser(|word: &str| read(word, "a JSON object", Value::is_object)),
+        (_, FieldKind::Object) => arg.value_name("JSON").value_parser(|word: &str| read(word, "a JSON object", Value::is_object)),
         _ => arg.value_name("TEXT").value_parser(|word: &str| Ok::<_, String>(Value::from(word))),
     }
 }

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::frontends::clients::{Via, connect};
 use crate::profile::{Choice, Profiles};
-use crate::suites::orchestrator::faults::{self, Fault};
-use crate::suites::orchestrator::reference::{Assignment, Report, orchestrate};
+use crate::suites::orchestrator::faults::{self, OrchestratorFault};
+use crate::suites::orchestrator::reference::{Assignment, WorkerReport, orchestrate};
 use crate::trace::WorkerState;
 
 /// Run workers on a session manager, as every orchestrator should: the reference orchestrator
@@ -33,7 +33,7 @@ pub struct Orchestrate {
     profiles: Choice,
     /// A defect for it to have
     #[arg(long, value_name = "NAME", value_parser = faults::named)]
-    fault: Option<&'static Fault>,
+    fault: Option<&'static OrchestratorFault>,
 }
 
 /// Runs the command.
@@ -64,7 +64,7 @@ async fn work(args: Orchestrate) -> Result<bool, String> {
         Some(path) => Some(File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?),
         None => None,
     };
-    let tell = |report: &Report| {
+    let tell = |report: &WorkerReport| {
         super::print(&line(report));
         if report.outcome.state != WorkerState::Done {
             eprintln!("passmuster: worker {}: {}", report.outcome.worker, report.why);

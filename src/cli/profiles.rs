@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use crate::contract::AgentKind;
-use crate::profile::{Agent, Choice, Profiles, diff, list, show};
+use crate::profile::{AgentProfile, Choice, Profiles, diff, list, show};
 
 /// Exit code where profiles cannot be read.
 const BROKEN: u8 = 2;
@@ -14,11 +14,11 @@ const BROKEN: u8 = 2;
 #[derive(Debug, Args)]
 pub struct ProfilesCommand {
     #[command(subcommand)]
-    command: Command,
+    command: ProfilesAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ProfilesAction {
     /// Print every row; `*` marks those in force
     List {
         /// The profiles in force: spec, measured, or a file
@@ -59,14 +59,14 @@ pub fn run(args: &ProfilesCommand) -> ExitCode {
 fn told(args: &ProfilesCommand) -> miette::Result<(String, ExitCode)> {
     let load = |choice: &Choice| Profiles::load(choice).map_err(|errors| miette::Report::new(*errors));
     match &args.command {
-        Command::List { profiles } => Ok((list(&load(profiles)?), ExitCode::SUCCESS)),
-        Command::Show { agents, profiles } => {
+        ProfilesAction::List { profiles } => Ok((list(&load(profiles)?), ExitCode::SUCCESS)),
+        ProfilesAction::Show { agents, profiles } => {
             let profiles = load(profiles)?;
-            let asked = |agent: &&Agent| agents.is_empty() || agents.contains(&agent.agent);
+            let asked = |agent: &&AgentProfile| agents.is_empty() || agents.contains(&agent.agent);
             let shown: Vec<String> = profiles.agents().iter().filter(asked).map(|agent| show(&profiles, agent)).collect();
             Ok((shown.join("\n"), ExitCode::SUCCESS))
         }
-        Command::Diff { old, new } => {
+        ProfilesAction::Diff { old, new } => {
             let text = diff(&load(old)?, &load(new)?);
             let code = if text.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             Ok((text, code))

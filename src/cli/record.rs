@@ -13,7 +13,7 @@ use crate::engine::suite::claims;
 use crate::fakes::processes::kill;
 use crate::suites::SUITES;
 use crate::sut::manifest::Manifest;
-use crate::sut::proxy::{Ear, Tape, Words, between_sockets, over_stdio};
+use crate::sut::proxy::{ProxyEar, Tape, Words, between_sockets, over_stdio};
 
 /// Record what a real client and a real session manager say to each other, as a trace
 ///
@@ -21,7 +21,7 @@ use crate::sut::proxy::{Ear, Tape, Words, between_sockets, over_stdio};
 /// the client the socket of `--listen`. Every byte passes unchanged, and the server's exit status is the exit status. A
 /// file that is there is gone on with.
 #[derive(Debug, Args)]
-pub struct Record {
+pub struct RecordArgs {
     /// The trace
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,7 +40,7 @@ pub struct Record {
 }
 
 /// Runs the command.
-pub fn run(args: &Record) -> ExitCode {
+pub fn run(args: &RecordArgs) -> ExitCode {
     match record(args) {
         Ok(status) => ExitCode::from(status),
         Err(why) => {
@@ -50,7 +50,7 @@ pub fn run(args: &Record) -> ExitCode {
     }
 }
 
-fn record(args: &Record) -> Result<u8, String> {
+fn record(args: &RecordArgs) -> Result<u8, String> {
     let (words, system) = match &args.manifest {
         Some(path) => {
             let manifest = Manifest::read(path, &claims(SUITES)).map_err(|error| format!("{:?}", miette::Report::new(*error)))?;
@@ -61,7 +61,7 @@ fn record(args: &Record) -> Result<u8, String> {
     };
     let tape = Tape::open(&args.out, &system, |what| eprintln!("passmuster: {what}"));
     let tape = tape.map_err(|error| format!("{}: {error}", args.out.display()))?;
-    let ear = Ear::new(tape, words);
+    let ear = ProxyEar::new(tape, words);
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(|error| format!("signals: {error}"))?;
     match (&args.listen, &args.to) {
         (Some(listen), Some(to)) => on_socket(listen, to, &ear, signals),
@@ -88,7 +88,7 @@ fn forward(mut signals: Signals, server: u32) {
 }
 
 /// Stands between two sockets until a signal comes.
-fn on_socket(listen: &Path, to: &Path, ear: &Ear, mut signals: Signals) -> Result<u8, String> {
+fn on_socket(listen: &Path, to: &Path, ear: &ProxyEar, mut signals: Signals) -> Result<u8, String> {
     let listener = UnixListener::bind(listen).map_err(|error| format!("{}: {error}", listen.display()))?;
     eprintln!("passmuster: recording between {} and {}", listen.display(), to.display());
     let (ear, to) = (ear.clone(), to.to_owned());

@@ -9,7 +9,7 @@ use crate::report::draw_diff;
 use crate::results::model::{Report, SCHEMA};
 use crate::results::{diff, exit_code, merged};
 
-use super::running::{Format, report_target};
+use super::running::{OutputFormat, report_target};
 
 /// Exit code where a report cannot be read or written.
 const UNREADABLE: u8 = 2;
@@ -18,17 +18,17 @@ const UNREADABLE: u8 = 2;
 #[derive(Debug, Args)]
 pub struct ReportCommand {
     #[command(subcommand)]
-    command: Command,
+    command: ReportAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ReportAction {
     /// Draw a report in any form
     Render {
         /// The JSON report; `-` is standard input
         file: PathBuf,
         #[command(flatten)]
-        drawn: Drawn,
+        drawn: DrawArgs,
     },
     /// Join the reports of shards into one; the exit code is that of the whole run
     Merge {
@@ -36,7 +36,7 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
         #[command(flatten)]
-        drawn: Drawn,
+        drawn: DrawArgs,
     },
     /// Compare two runs: what broke, what was fixed; exit code 1 if something broke
     Diff {
@@ -52,13 +52,13 @@ enum Command {
 
 /// How a report is drawn.
 #[derive(Debug, Args)]
-struct Drawn {
+struct DrawArgs {
     /// Write a report: html=PATH, json=PATH, junit=PATH, markdown=PATH (repeatable)
     #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
     report: Vec<(String, PathBuf)>,
     /// What is printed [default: auto, and nothing where --report is given]
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// Warnings (a SHOULD) count as failures, too
     #[arg(long)]
     strict: bool,
@@ -82,19 +82,19 @@ pub fn run(args: &ReportCommand) -> ExitCode {
     }
 }
 
-fn done(command: &Command) -> miette::Result<u8> {
+fn done(command: &ReportAction) -> miette::Result<u8> {
     match command {
-        Command::Render { file, drawn } => {
+        ReportAction::Render { file, drawn } => {
             drawn.draw(&read(file)?)?;
             Ok(0)
         }
-        Command::Merge { files, drawn } => {
+        ReportAction::Merge { files, drawn } => {
             let parts = files.iter().map(|file| Ok((file.display().to_string(), read(file)?))).collect::<miette::Result<Vec<_>>>()?;
             let report = merged(&parts).map_err(|error| miette::miette!("{error}"))?;
             drawn.draw(&report)?;
             Ok(exit_code(&report, drawn.strict))
         }
-        Command::Diff { old, new, format } => {
+        ReportAction::Diff { old, new, format } => {
             let diff = diff(&read(old)?, &read(new)?);
             super::print(&match format {
                 DiffFormat::Plain => draw_diff::plain(&diff),
@@ -106,9 +106,9 @@ fn done(command: &Command) -> miette::Result<u8> {
     }
 }
 
-impl Drawn {
+impl DrawArgs {
     fn draw(&self, report: &Report) -> miette::Result<()> {
-        let format = self.format.unwrap_or(Format::Auto);
+        let format = self.format.unwrap_or(OutputFormat::Auto);
         let look = format.look(self.strict);
         let written = super::write_reports(report, &self.report, &look);
         if self.format.is_some() || self.report.is_empty() {

@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
 
 use crate::engine;
-use crate::engine::plan::{Fate, Planned, Selection};
-use crate::engine::{Options, Outcome, Target};
+use crate::engine::plan::{Disposition, PlannedScenario, Selection};
+use crate::engine::{Options, RunOutcome, Target};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
 use crate::results::baseline::Baseline;
@@ -28,7 +28,7 @@ const COULD_NOT_TEST: u8 = 2;
 
 /// The flags of a run, whatever is judged.
 #[derive(Debug, Args)]
-pub struct Running {
+pub struct RunArgs {
     /// Only scenarios of this requirement, such as LC-CLEAN-1 (repeatable, or several with commas)
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = known::requirement(), hide_possible_values = true)]
     requirement: Vec<RequirementId>,
@@ -54,8 +54,8 @@ pub struct Running {
     #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
     report: Vec<(String, PathBuf)>,
     /// What is printed
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
+    format: OutputFormat,
     /// Print what would run, and why the rest would not
     #[arg(long)]
     list: bool,
@@ -87,7 +87,7 @@ pub struct Running {
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum OutputFormat {
     /// Colour and progress on a terminal, plain elsewhere.
     Auto,
     /// Plain text.
@@ -100,7 +100,7 @@ pub enum Format {
 
 /// What a command chooses besides its flags.
 #[derive(Debug, Default)]
-pub struct Besides {
+pub struct RunContext {
     /// Only these suites.
     pub suites: Vec<String>,
     /// Only these agents.
@@ -123,12 +123,12 @@ pub fn finished(judged: miette::Result<u8>) -> ExitCode {
 }
 
 /// Runs the scenarios chosen on a target, and reports.
-pub fn judged(target: &Target, args: &Running, besides: Besides) -> miette::Result<u8> {
+pub fn judged(target: &Target, args: &RunArgs, context: RunContext) -> miette::Result<u8> {
     let profiles = Profiles::load(&args.profiles).map_err(|error| miette::Report::new(*error))?;
     let options = Options {
         selection: Selection {
-            suites: besides.suites,
-            agents: besides.agents,
+            suites: context.suites,
+            agents: context.agents,
             requirements: args.requirement.clone(),
             tags: args.tags.clone(),
             scenarios: args.scenario.clone(),
@@ -139,20 +139,20 @@ pub fn judged(target: &Target, args: &Running, besides: Besides) -> miette::Resu
         spec_version: args.spec_version,
         jobs: args.jobs.map(usize::from),
         repeat: args.repeat as usize,
-        control: besides.control,
+        control: context.control,
         baseline: args.baseline.as_deref().map(|path| baseline(path, args.update_baseline)).transpose()?,
         fail_fast: args.fail_fast,
         keep_sandbox: args.keep_sandbox,
         time_limit: Duration::from_secs(args.time_limit),
         interrupted: interrupt::watch(),
-        repro: besides.repro,
+        repro: context.repro,
     };
     let planned = engine::prepare(target, &options).map_err(all_errors)?;
     if args.list {
         super::print(&listed(&planned));
         return Ok(0);
     }
-    let mut progress: Option<Bar> = (args.format == Format::Auto && std::io::stderr().is_terminal()).then(Bar::default);
+    let mut progress: Option<Bar> = (args.format == OutputFormat::Auto && std::io::stderr().is_terminal()).then(Bar::default);
     let mut tell = |event| {
         if let Some(progress) = progress.as_mut() {
             progress.tell(&event);
@@ -196,29 +196,29 @@ fn update_baseline(path: &Path, report: &mut Report, target: &Target, options: &
     Ok(())
 }
 
-impl Format {
+impl OutputFormat {
     /// How reports look on this terminal.
     pub(crate) fn look(self, strict: bool) -> Look {
         let terminal = std::io::stdout().is_terminal();
         let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let colour = terminal && self == Format::Auto && std::env::var_os("NO_COLOR").is_none();
+        let colour = terminal && self == OutputFormat::Auto && std::env::var_os("NO_COLOR").is_none();
         Look { width: columns.unwrap_or(Look::default().width), colour, strict }
     }
 
     /// The form that is printed.
     pub(crate) fn form(self) -> &'static Form {
         let name = match self {
-            Format::Auto => "terminal",
-            Format::Plain => "plain",
-            Format::Github => "github",
-            Format::Json => "json",
+            OutputFormat::Auto => "terminal",
+            OutputFormat::Plain => "plain",
+            OutputFormat::Github => "github",
+            OutputFormat::Json => "json",
         };
         Form::find(name).expect("every format is a form")
     }
 }
 
 /// Writes the traces of what did not pass beside each report.
-fn write_traces(outcome: &Outcome, targets: &[(String, PathBuf)]) -> miette::Result<()> {
+fn write_traces(outcome: &RunOutcome, targets: &[(String, PathBuf)]) -> miette::Result<()> {
     let broken = |path: &Path, error: std::io::Error| miette::miette!("{}: the trace cannot be written: {error}", path.display());
     for (_, path) in targets {
         let troubled = outcome.report.scenarios.iter().filter(|scenario| !matches!(scenario.verdict, Verdict::Passed | Verdict::Skipped));
@@ -240,15 +240,15 @@ fn all_errors(errors: Vec<engine::features::FeatureError>) -> miette::Report {
 }
 
 /// What would run, and why the rest would not.
-fn listed(planned: &[Planned]) -> String {
+fn listed(planned: &[PlannedScenario]) -> String {
     let mut text = String::new();
-    let runs = planned.iter().filter(|planned| planned.fate == Fate::Run).count();
+    let runs = planned.iter().filter(|planned| planned.disposition == Disposition::Run).count();
     for planned in planned {
         let requirements = planned.written.requirements().iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        match &planned.fate {
-            Fate::Run => text.push_str(&format!("run   {}  ({requirements})\n", planned.key)),
-            Fate::Skip(why) => text.push_str(&format!("skip  {}  ({requirements}): {why}\n", planned.key)),
-            Fate::Lacks { requirement, what } => text.push_str(&format!("fail  {}  ({requirement}): {what}\n", planned.key)),
+        match &planned.disposition {
+            Disposition::Run => text.push_str(&format!("run   {}  ({requirements})\n", planned.key)),
+            Disposition::Skip(why) => text.push_str(&format!("skip  {}  ({requirements}): {why}\n", planned.key)),
+            Disposition::Lacks { requirement, what } => text.push_str(&format!("fail  {}  ({requirement}): {what}\n", planned.key)),
         }
     }
     text.push_str(&format!("{runs} of {} scenarios would run\n", planned.len()));

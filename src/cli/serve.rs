@@ -9,15 +9,15 @@ use clap::{Args, ValueEnum};
 use crate::frontends::bridge::Bridge;
 use crate::frontends::client::socket;
 use crate::frontends::server;
-use crate::frontends::server::{EndSignals, Place};
-use crate::suites::manager::behavior::Seams;
-use crate::suites::manager::faults::{self, Fault};
+use crate::frontends::server::{EndSignals, ServePlace};
+use crate::suites::manager::behavior::ManagerBehavior;
+use crate::suites::manager::faults::{self, ManagerFault};
 use crate::suites::manager::reference::{Nature, Runtime, open};
-use crate::suites::manager::variations::{self, Variation};
+use crate::suites::manager::variations::{self, ManagerVariation};
 
 /// What every command of the reference manager needs to know.
 #[derive(Debug, Clone, Args)]
-pub struct Reference {
+pub struct ReferenceArgs {
     /// Where the manager keeps its state [default: $PASSMUSTER_STATE, else the user's state folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub state: Option<PathBuf>,
@@ -26,16 +26,16 @@ pub struct Reference {
     pub runtime: Runtime,
     /// A defect for the manager to have (repeatable); `passmuster faults` lists them
     #[arg(long, value_name = "NAME", global = true, value_parser = faults::named)]
-    pub fault: Vec<&'static Fault>,
+    pub fault: Vec<&'static ManagerFault>,
     /// Something that the manager does otherwise and conforms all the same (repeatable); `passmuster faults vary --list` lists them
     #[arg(long, value_name = "NAME", global = true, value_parser = variations::named)]
-    pub variation: Vec<&'static Variation>,
+    pub variation: Vec<&'static ManagerVariation>,
     /// The session timeout where a start names none, in seconds
     #[arg(long, value_name = "S", global = true)]
     pub timeout_default_s: Option<f64>,
 }
 
-impl Reference {
+impl ReferenceArgs {
     /// The state folder.
     pub fn folder(&self) -> PathBuf {
         let var = |name: &str| std::env::var_os(name).map(PathBuf::from);
@@ -60,11 +60,11 @@ impl Reference {
 
 /// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP
 #[derive(Debug, Args)]
-pub struct Serve {
+pub struct ServeArgs {
     #[command(flatten)]
-    at: At,
+    at: ServeAt,
     #[command(flatten)]
-    reference: Reference,
+    reference: ReferenceArgs,
     /// Serve what answers JSON-RPC on this socket, instead of a manager of one's own
     #[arg(long, value_name = "SOCKET")]
     connect: Option<PathBuf>,
@@ -72,7 +72,7 @@ pub struct Serve {
 
 /// Where something is served.
 #[derive(Debug, Args)]
-pub struct At {
+pub struct ServeAt {
     /// The front: rpc, mcp, or for the manager cli (the daemon that `passmuster session` talks to)
     front: Front,
     /// Serve JSON-RPC on this Unix socket instead
@@ -83,20 +83,20 @@ pub struct At {
     http: Option<SocketAddr>,
 }
 
-impl At {
+impl ServeAt {
     /// The place; for the front `cli` the daemon's socket, where there is a daemon.
     ///
     /// # Errors
     /// Says what does not go together.
-    pub fn place(self, daemon: Option<PathBuf>) -> Result<Place, &'static str> {
+    pub fn place(self, daemon: Option<PathBuf>) -> Result<ServePlace, &'static str> {
         match (self.front, self.socket, self.http, daemon) {
-            (Front::Cli, None, None, Some(socket)) => Ok(Place::RpcSocket(socket)),
+            (Front::Cli, None, None, Some(socket)) => Ok(ServePlace::RpcSocket(socket)),
             (Front::Cli, None, None, None) => Err("a store has no daemon: serve rpc or mcp"),
-            (Front::Rpc, None, None, _) => Ok(Place::RpcStdio),
-            (Front::Rpc, Some(path), ..) => Ok(Place::RpcSocket(path)),
-            (Front::Rpc, None, Some(address), _) => Ok(Place::RpcHttp(address)),
-            (Front::Mcp, None, None, _) => Ok(Place::McpStdio),
-            (Front::Mcp, None, Some(address), _) => Ok(Place::McpHttp(address)),
+            (Front::Rpc, None, None, _) => Ok(ServePlace::RpcStdio),
+            (Front::Rpc, Some(path), ..) => Ok(ServePlace::RpcSocket(path)),
+            (Front::Rpc, None, Some(address), _) => Ok(ServePlace::RpcHttp(address)),
+            (Front::Mcp, None, None, _) => Ok(ServePlace::McpStdio),
+            (Front::Mcp, None, Some(address), _) => Ok(ServePlace::McpHttp(address)),
             (Front::Cli | Front::Mcp, ..) => Err("`--socket` goes with rpc, `--http` with rpc and mcp"),
         }
     }
@@ -111,7 +111,7 @@ enum Front {
 }
 
 /// Runs the command.
-pub fn run(args: Serve) -> ExitCode {
+pub fn run(args: ServeArgs) -> ExitCode {
     match args.at.place(Some(socket(&args.reference.folder()))) {
         Ok(place) => match args.connect {
             None => serve(&args.reference, &place),
@@ -128,9 +128,9 @@ pub fn misused(why: &str) -> ExitCode {
 }
 
 /// Serves the manager until the input ends or a signal comes; then every session is ended.
-pub fn serve(reference: &Reference, place: &Place) -> ExitCode {
+pub fn serve(reference: &ReferenceArgs, place: &ServePlace) -> ExitCode {
     until_asked(async |signals| {
-        let mut behavior = Seams::default();
+        let mut behavior = ManagerBehavior::default();
         reference.variation.iter().for_each(|variation| variation.apply(&mut behavior));
         reference.fault.iter().for_each(|fault| fault.apply(&mut behavior));
         let nature = Nature { behavior, default_timeout_s: reference.timeout_default_s };

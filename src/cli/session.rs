@@ -10,29 +10,29 @@ use serde_json::json;
 
 use crate::contract::{ContractError, OperationTable, SESSION_OPERATIONS, SessionId};
 use crate::frontends::client::{Daemon, socket};
-use crate::frontends::server::Place;
-use crate::suites::manager::reference::host::Moment;
-use crate::suites::manager::reference::spool::{Told, leave};
+use crate::frontends::server::ServePlace;
+use crate::suites::manager::reference::host::HookTime;
+use crate::suites::manager::reference::spool::{SpooledReport, leave};
 
-use super::operation::{Operation, Operations, answered};
-use super::serve::{Reference, serve};
+use super::operation::{AskedOperation, Operations, answered};
+use super::serve::{ReferenceArgs, serve};
 
 /// The reference session manager's command line
 #[derive(Debug, Args)]
-pub struct Session {
+pub struct SessionArgs {
     #[command(subcommand)]
-    command: Command,
+    command: SessionAction,
     #[command(flatten)]
-    reference: Reference,
+    reference: ReferenceArgs,
     /// Ask whoever serves JSON-RPC on this socket; no daemon is started
     #[arg(long, value_name = "SOCKET", global = true)]
     connect: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SessionAction {
     #[command(flatten)]
-    Operation(Operation<OfAManager>),
+    Operation(AskedOperation<OfAManager>),
     /// Print announcements as they come, one a line, after a line that says that they are heard
     Events {
         /// Go on until the manager ends
@@ -71,23 +71,23 @@ impl Operations for OfAManager {
 }
 
 /// Runs the command.
-pub fn run(args: Session) -> ExitCode {
+pub fn run(args: SessionArgs) -> ExitCode {
     let reference = &args.reference;
     let state = reference.folder();
     let others = args.connect.clone();
     let own = || ["session".into(), "daemon".into()].into_iter().chain(reference.words()).collect();
     let daemon = || Daemon { state: state.clone(), args: own(), others: others.clone() };
     let done = match args.command {
-        Command::Daemon => {
+        SessionAction::Daemon => {
             // Its own session: it outlives the terminal and the group of the command that started it.
             let _ = rustix::process::setsid();
-            return serve(reference, &Place::RpcSocket(socket(&state)));
+            return serve(reference, &ServePlace::RpcSocket(socket(&state)));
         }
-        Command::Keeper => return crate::suites::manager::reference::process_host::keeper::main(),
-        Command::Hook { spool, session, moment, payload } => return hook(&spool, &session, &moment, payload),
-        Command::Operation(operation) => daemon().call(operation.spec.name, &operation.args),
-        Command::Events { .. } => return follow(&daemon()).map_or_else(|error| answered(Err(error)), |()| ExitCode::SUCCESS),
-        Command::Shutdown => daemon().shutdown().map(|()| json!({})),
+        SessionAction::Keeper => return crate::suites::manager::reference::process_host::shim::main(),
+        SessionAction::Hook { spool, session, moment, payload } => return hook(&spool, &session, &moment, payload),
+        SessionAction::Operation(operation) => daemon().call(operation.spec.name, &operation.args),
+        SessionAction::Events { .. } => return follow(&daemon()).map_or_else(|error| answered(Err(error)), |()| ExitCode::SUCCESS),
+        SessionAction::Shutdown => daemon().shutdown().map(|()| json!({})),
     };
     answered(done)
 }
@@ -111,11 +111,10 @@ fn hook(spool: &Path, session: &str, moment: &str, payload: Option<String>) -> E
         let _ = std::io::stdin().read_to_string(&mut text);
         text
     });
-    let told = serde_json::from_value::<Moment>(moment.into()).ok().zip(serde_json::from_str(&payload).ok());
+    let told = serde_json::from_value::<HookTime>(moment.into()).ok().zip(serde_json::from_str(&payload).ok());
     let left = match told {
-        Some((moment, payload)) => {
-            leave(spool, &Told::Hook { session: SessionId(session.to_owned()), moment, payload }).map_err(|error| error.to_string())
-        }
+        Some((moment, payload)) => leave(spool, &SpooledReport::Hook { session: SessionId(session.to_owned()), moment, payload })
+            .map_err(|error| error.to_string()),
         None => Err(format!("not a hook's payload: {payload}")),
     };
     match left {
@@ -137,13 +136,13 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Cli {
         #[command(flatten)]
-        session: Session,
+        session: SessionArgs,
     }
 
     fn asked(words: &[&str]) -> Result<(&'static str, Value), clap::error::ErrorKind> {
         let cli = Cli::try_parse_from(["session"].iter().chain(words)).map_err(|error| error.kind())?;
         match cli.session.command {
-            Command::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
+            SessionAction::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
             other => panic!("{other:?}"),
         }
     }

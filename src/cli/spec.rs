@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::core::diagnostic::{Mistake, Mistakes};
+use crate::core::diagnostic::{Diagnostic, Diagnostics};
 use crate::docgen::{Facts, OPTIONS, TABLES, build, markdown_below};
 use crate::engine::catalogue;
 use crate::engine::features::FeatureError;
@@ -29,11 +29,11 @@ const BROKEN: u8 = 2;
 #[derive(Debug, Args)]
 pub struct Spec {
     #[command(subcommand)]
-    command: Command,
+    command: SpecAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum SpecAction {
     /// Print every requirement in a line
     List {
         /// Only this suite
@@ -60,16 +60,16 @@ enum Command {
         #[arg(long, value_name = "SET", default_value = "spec")]
         profiles: Choice,
         /// What is printed
-        #[arg(long, value_enum, default_value_t = Format::Plain)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = SpecFormat::Plain)]
+        format: SpecFormat,
     },
     /// Find everything that does not fit together: ids, tags, scenarios, faults, tables, links, words that bind
     Check {
         /// Documents, or folders of documents, whose tables and links are checked [default: this repository's, in it]
         paths: Vec<PathBuf>,
         /// What is printed
-        #[arg(long, value_enum, default_value_t = Format::Plain)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = SpecFormat::Plain)]
+        format: SpecFormat,
     },
     /// Print the tables that documents can show, and their options
     Tables,
@@ -79,7 +79,7 @@ enum Command {
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum SpecFormat {
     /// Plain text.
     Plain,
     /// Workflow commands of GitHub Actions.
@@ -89,17 +89,17 @@ enum Format {
 /// Runs the command.
 pub fn run(args: &Spec) -> ExitCode {
     let done = match &args.command {
-        Command::List { suite, level, party, spec_version } => {
+        SpecAction::List { suite, level, party, spec_version } => {
             super::print(&list(&Registry::embedded().at(*spec_version), Filters { suite: suite.as_deref(), level: *level, party: *party }));
             Ok(ExitCode::SUCCESS)
         }
-        Command::Build { paths, check, profiles, format } => built(paths, *check, profiles, *format),
-        Command::Check { paths, format } => checked(paths, *format),
-        Command::Tables => {
+        SpecAction::Build { paths, check, profiles, format } => built(paths, *check, profiles, *format),
+        SpecAction::Check { paths, format } => checked(paths, *format),
+        SpecAction::Tables => {
             super::print(&tables());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Lock => lock(),
+        SpecAction::Lock => lock(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:?}");
@@ -107,7 +107,7 @@ pub fn run(args: &Spec) -> ExitCode {
     })
 }
 
-fn built(paths: &[PathBuf], only_check: bool, profiles: &Choice, format: Format) -> miette::Result<ExitCode> {
+fn built(paths: &[PathBuf], only_check: bool, profiles: &Choice, format: SpecFormat) -> miette::Result<ExitCode> {
     let facts = Facts::here()?.with_profiles(profiles.clone());
     let here = [PathBuf::from(".")];
     let build = build(if paths.is_empty() { &here } else { paths }, &facts)?;
@@ -120,11 +120,11 @@ fn built(paths: &[PathBuf], only_check: bool, profiles: &Choice, format: Format)
     Ok(ExitCode::SUCCESS)
 }
 
-fn checked(paths: &[PathBuf], format: Format) -> miette::Result<ExitCode> {
+fn checked(paths: &[PathBuf], format: SpecFormat) -> miette::Result<ExitCode> {
     let facts = match Facts::here() {
         Ok(facts) => facts,
-        Err(wrong) if format == Format::Github => {
-            let finding = |wrong: &Mistake| CheckFinding { file: wrong.file.clone(), line: wrong.line, message: wrong.what.clone() };
+        Err(wrong) if format == SpecFormat::Github => {
+            let finding = |wrong: &Diagnostic| CheckFinding { file: wrong.file.clone(), line: wrong.line, message: wrong.what.clone() };
             tell(&wrong.related.iter().map(finding).collect::<Vec<_>>(), format);
             return Ok(ExitCode::FAILURE);
         }
@@ -179,11 +179,11 @@ fn in_feature(error: &FeatureError) -> CheckFinding {
     CheckFinding { file: file.to_owned(), line, message: message.to_owned() }
 }
 
-fn tell(found: &[CheckFinding], format: Format) {
+fn tell(found: &[CheckFinding], format: SpecFormat) {
     for finding in found {
         match format {
-            Format::Plain => eprintln!("{finding}"),
-            Format::Github => super::print(&annotation(&finding.file, finding.line, "passmuster spec", &finding.message)),
+            SpecFormat::Plain => eprintln!("{finding}"),
+            SpecFormat::Github => super::print(&annotation(&finding.file, finding.line, "passmuster spec", &finding.message)),
         }
     }
     eprintln!(
@@ -218,7 +218,7 @@ fn lock() -> miette::Result<ExitCode> {
         Ok(old) => old,
         Err(error) => return Err(miette::miette!("{LOCK}: {error}: releases are made in the repository of the specification")),
     };
-    let registry = Registry::from_folder(Path::new("spec")).map_err(|wrong| Mistakes::new("the specification cannot be read", wrong))?;
+    let registry = Registry::from_folder(Path::new("spec")).map_err(|wrong| Diagnostics::new("the specification cannot be read", wrong))?;
     let new = locked(&old, &registry);
     fs::write(LOCK, &new).map_err(|error| miette::miette!("{LOCK}: {error}"))?;
     super::print(&format!(

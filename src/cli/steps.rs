@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::engine::vocabulary::Kind;
+use crate::engine::vocabulary::StepKind;
 use crate::suites::SUITES;
 
 /// Prints the vocabulary.
@@ -20,7 +20,7 @@ fn vocabulary() -> String {
     for suite in SUITES {
         let named: Vec<String> = suite.names().iter().map(|name| format!("`{name}`")).collect();
         text.push_str(&format!("\nSteps of {}\n", named.join(" and ")));
-        for (kind, title) in [(Kind::Act, "Acts"), (Kind::Check, "Checks")] {
+        for (kind, title) in [(StepKind::Act, "Acts"), (StepKind::Check, "Checks")] {
             text.push_str(&format!("\n  {title}\n"));
             for step in suite.vocabulary().steps().iter().filter(|step| step.kind == kind) {
                 text.push_str(&format!("    {}\n        {}\n", step.pattern, step.about));

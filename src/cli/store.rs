@@ -12,26 +12,26 @@ use serde_json::{Value, json};
 
 use crate::contract::{OperationTable, STORE_OPERATIONS};
 use crate::frontends::server;
-use crate::suites::store::faults::{self, Fault};
+use crate::suites::store::faults::{self, StoreFault};
 use crate::suites::store::reference::stats::Stats;
-use crate::suites::store::reference::{Change, Limits, New, Seams, Served, Store as Kept, StoreError};
+use crate::suites::store::reference::{New, ResumeLimits, ServedStore, StateUpdate, Store as Kept, StoreBehavior, StoreError};
 
-use super::operation::{Operation, Operations, answered};
-use super::serve::{At, misused, until_asked};
+use super::operation::{AskedOperation, Operations, answered};
+use super::serve::{ServeAt, misused, until_asked};
 
 /// The reference store of resumable sessions
 #[derive(Debug, Args)]
-pub struct Store {
+pub struct StoreArgs {
     #[command(subcommand)]
-    command: Command,
+    command: StoreAction,
     #[command(flatten)]
-    place: Place,
+    place: StorePlace,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum StoreAction {
     #[command(flatten)]
-    Operation(Operation<OfAStore>),
+    Operation(AskedOperation<OfAStore>),
     /// Print how many sessions there are, how often they are resumed, how long they take
     Stats {
         /// As JSON
@@ -39,7 +39,7 @@ enum Command {
         json: bool,
     },
     /// Serve the store: JSON-RPC or MCP over standard input and output, a socket or HTTP
-    Serve(At),
+    Serve(ServeAt),
 }
 
 /// The operations of a store.
@@ -53,7 +53,7 @@ impl Operations for OfAStore {
 
 /// Where the store is, and its limits.
 #[derive(Debug, Args)]
-struct Place {
+struct StorePlace {
     /// The store's folder
     #[arg(long, value_name = "DIR", default_value = ".claude/session", global = true)]
     root: PathBuf,
@@ -65,32 +65,32 @@ struct Place {
     max_errors: u64,
     /// A defect for the store to have (repeatable); `passmuster faults` lists them
     #[arg(long, value_name = "NAME", global = true, value_parser = faults::named)]
-    fault: Vec<&'static Fault>,
+    fault: Vec<&'static StoreFault>,
 }
 
-impl Place {
+impl StorePlace {
     fn open(&self) -> Kept {
-        let limits = Limits { idle: Duration::from_secs(60 * self.idle_minutes), errors: self.max_errors, ..Limits::default() };
-        let mut behavior = Seams::default();
+        let limits = ResumeLimits { idle: Duration::from_secs(60 * self.idle_minutes), errors: self.max_errors, ..ResumeLimits::default() };
+        let mut behavior = StoreBehavior::default();
         self.fault.iter().for_each(|fault| fault.apply(&mut behavior));
-        Kept::new(&self.root).with_limits(limits).with_seams(behavior)
+        Kept::new(&self.root).with_limits(limits).with_behavior(behavior)
     }
 }
 
 /// Run a hook of the store: JSON on standard input, JSON on standard output, always exit code 0
 #[derive(Debug, Args)]
 pub struct Hook {
-    hook: Moment,
+    hook: HookKind,
     /// Run it on a sample, in a store of its own
     #[arg(long)]
     test: bool,
     #[command(flatten)]
-    place: Place,
+    place: StorePlace,
 }
 
 /// When a hook runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Moment {
+enum HookKind {
     /// Before work is delegated: is a session to be resumed?
     PreDelegate,
     /// After an agent has stopped: its session is finalized
@@ -98,12 +98,12 @@ enum Moment {
 }
 
 /// Runs the command.
-pub fn run(args: Store) -> ExitCode {
+pub fn run(args: StoreArgs) -> ExitCode {
     full_disks_are_errors();
     let store = args.place.open();
     match args.command {
-        Command::Operation(operation) => answered(store.answer(operation.spec.name, &operation.args).map(Value::Object)),
-        Command::Stats { json } => match store.stats() {
+        StoreAction::Operation(operation) => answered(store.answer(operation.spec.name, &operation.args).map(Value::Object)),
+        StoreAction::Stats { json } => match store.stats() {
             Ok(stats) if json => answered(Ok(json!(stats))),
             Ok(stats) => {
                 super::print(&shown(&stats));
@@ -111,8 +111,8 @@ pub fn run(args: Store) -> ExitCode {
             }
             Err(error) => answered(Err(error.into())),
         },
-        Command::Serve(at) => match at.place(None) {
-            Ok(place) => until_asked(async |signals| server::serve(Arc::new(Served::new(store)), &place, signals).await),
+        StoreAction::Serve(at) => match at.place(None) {
+            Ok(place) => until_asked(async |signals| server::serve(Arc::new(ServedStore::new(store)), &place, signals).await),
             Err(why) => misused(why),
         },
     }
@@ -129,29 +129,29 @@ pub fn hook(args: &Hook) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn heard(hook: Moment, store: &Kept) -> Value {
+fn heard(hook: HookKind, store: &Kept) -> Value {
     let mut input = Vec::new();
     // What could not be read is no input, and is answered as that.
     let _ = std::io::stdin().read_to_end(&mut input);
     answer(hook, store, &String::from_utf8_lossy(&input).into_owned().into())
 }
 
-fn answer(hook: Moment, store: &Kept, input: &Value) -> Value {
+fn answer(hook: HookKind, store: &Kept, input: &Value) -> Value {
     let answer = match hook {
-        Moment::PreDelegate => store.pre_delegate(input),
-        Moment::SubagentStop => store.subagent_stop(input),
+        HookKind::PreDelegate => store.pre_delegate(input),
+        HookKind::SubagentStop => store.subagent_stop(input),
     };
     answer.map_or_else(|error| json!({ "reason": error.to_string() }), Value::Object)
 }
 
 /// Runs a hook on a session that waits for approval.
-fn tested(hook: Moment) -> Value {
+fn tested(hook: HookKind) -> Value {
     let sample = |root: &Path| -> Result<Value, StoreError> {
         let store = Kept::new(root);
         let metadata = json!({ "task_id": "T001", "workspace": "prod" }).as_object().cloned().unwrap_or_default();
         let new = New { agent_name: "terraform-architect".into(), purpose: "approval_workflow".into(), metadata, session_id: None };
         let id = store.create(new)?;
-        store.update(&id, Change { phase: Some("approval".into()), ..Change::default() })?;
+        store.update(&id, StateUpdate { phase: Some("approval".into()), ..StateUpdate::default() })?;
         Ok(answer(hook, &store, &json!({ "agent_name": "terraform-architect", "task_id": "T001", "agent_id": id, "exit_code": 0 })))
     };
     let folder = tempfile::tempdir().map_err(|error| error.to_string());
@@ -194,13 +194,13 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Cli {
         #[command(flatten)]
-        store: Store,
+        store: StoreArgs,
     }
 
     fn asked(words: &[&str]) -> Result<(&'static str, Value), clap::error::ErrorKind> {
         let cli = Cli::try_parse_from(["store"].iter().chain(words)).map_err(|error| error.kind())?;
         match cli.store.command {
-            Command::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
+            StoreAction::Operation(operation) => Ok((operation.spec.name, Value::Object(operation.args))),
             other => panic!("{other:?}"),
         }
     }

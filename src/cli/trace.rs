@@ -15,10 +15,10 @@ use crate::spec::Registry;
 use crate::suites::orchestrator::rules::Judge;
 use crate::suites::orchestrator::traced::{self, Checked, count};
 use crate::trace::settings::Settings;
-use crate::trace::source::Lines;
-use crate::trace::{Glance, select};
+use crate::trace::source::SourceLines;
+use crate::trace::{RecordView, select};
 
-use super::running::{Format, report_target, shard};
+use super::running::{OutputFormat, report_target, shard};
 
 /// Exit code where nothing could be judged.
 const COULD_NOT_TEST: u8 = 2;
@@ -30,18 +30,18 @@ const SHOWN: usize = 50;
 #[derive(Debug, Args)]
 pub struct Trace {
     #[command(subcommand)]
-    command: Command,
+    command: TraceAction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Check(Check),
+enum TraceAction {
+    Check(TraceCheck),
     Show(Show),
 }
 
 /// Judge recorded traces: JSON lines, plain or gzip
 #[derive(Debug, Args)]
-struct Check {
+struct TraceCheck {
     /// The traces, each by itself; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -58,8 +58,8 @@ struct Check {
     #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
     report: Vec<(String, PathBuf)>,
     /// What is printed
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
+    format: OutputFormat,
     /// The agents' profiles: spec, measured, or a file
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
@@ -74,8 +74,8 @@ struct Show {
     #[arg(long, value_name = "ID")]
     session: Vec<String>,
     /// What is printed: auto (in colour on a terminal) or plain
-    #[arg(long, value_enum, default_value_t = Format::Auto)]
-    format: Format,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
+    format: OutputFormat,
     /// The agents' profiles: spec, measured, or a file
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
@@ -84,8 +84,8 @@ struct Show {
 /// Runs the command.
 pub fn run(args: &Trace) -> ExitCode {
     let done = match &args.command {
-        Command::Check(args) => check(args),
-        Command::Show(args) => show(args),
+        TraceAction::Check(args) => check(args),
+        TraceAction::Show(args) => show(args),
     };
     done.map(ExitCode::from).unwrap_or_else(|report| {
         eprintln!("{report:?}");
@@ -101,14 +101,14 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> miette::Report {
     move |error| miette::miette!("{}: cannot be read: {error}", path.display())
 }
 
-fn check(args: &Check) -> miette::Result<u8> {
+fn check(args: &TraceCheck) -> miette::Result<u8> {
     let settings = settings(&args.profiles)?;
     let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
     let mut traces = Vec::new();
     for path in &args.files {
         let lines = match path.to_str() {
-            Some("-") => Lines::read(std::io::stdin()),
-            _ => Lines::open(path),
+            Some("-") => SourceLines::read(std::io::stdin()),
+            _ => SourceLines::open(path),
         };
         let mut judge = Judge::new(&settings).keep(args.findings);
         if let Some((k, of)) = args.shard {
@@ -142,11 +142,11 @@ fn read(trace: &Checked) -> String {
     text
 }
 
-fn tell(args: &Check, report: &Report, traces: &[Checked]) -> miette::Result<()> {
+fn tell(args: &TraceCheck, report: &Report, traces: &[Checked]) -> miette::Result<()> {
     let look = args.format.look(args.strict);
     let written = super::write_reports(report, &args.report, &look);
     super::print(&args.format.form().draw(report, &look));
-    if matches!(args.format, Format::Auto | Format::Plain) {
+    if matches!(args.format, OutputFormat::Auto | OutputFormat::Plain) {
         super::print(&unjudged(traces));
     }
     written
@@ -172,7 +172,7 @@ fn show(args: &Show) -> miette::Result<u8> {
     if is_input {
         std::io::stdin().read_to_end(&mut input).map_err(unreadable(&args.file))?;
     }
-    let open = || if is_input { Lines::read(std::io::Cursor::new(input.clone())) } else { Lines::open(&args.file) };
+    let open = || if is_input { SourceLines::read(std::io::Cursor::new(input.clone())) } else { SourceLines::open(&args.file) };
     let open = || open().map_err(unreadable(&args.file));
     let wanted = match args.session.is_empty() {
         true => first_sessions(open()?).map_err(unreadable(&args.file))?,
@@ -206,16 +206,16 @@ fn why_nothing(records: u64, is_asked_for: bool) -> &'static str {
 }
 
 /// The first sessions that a trace gives an id.
-fn first_sessions(mut lines: Lines) -> std::io::Result<Vec<String>> {
+fn first_sessions(mut lines: SourceLines) -> std::io::Result<Vec<String>> {
     use crate::trace::What;
     let mut starts = BTreeSet::new();
     let mut sessions: Vec<String> = Vec::new();
     while sessions.len() < SHOWN
         && let Some(line) = lines.next_line()?
     {
-        match line.bytes.map(Glance::of_line) {
-            Some(Ok(Glance { what: What::Asked { id, op, .. }, .. })) if op == "start_session" => drop(starts.insert(id)),
-            Some(Ok(Glance { what: What::Answered { id, said: Some(Ok(answered)) }, .. })) if starts.remove(&id) => {
+        match line.bytes.map(RecordView::of_line) {
+            Some(Ok(RecordView { what: What::Asked { id, op, .. }, .. })) if op == "start_session" => drop(starts.insert(id)),
+            Some(Ok(RecordView { what: What::Answered { id, said: Some(Ok(answered)) }, .. })) if starts.remove(&id) => {
                 sessions.extend(answered.session.get().map(str::to_owned).filter(|id| !sessions.contains(id)));
             }
             _ => {}

@@ -16,7 +16,7 @@ use crate::suites::SUITES;
 use crate::sut::manifest::TransportKind;
 
 use super::known;
-use super::running::{Besides, Running, finished, judged};
+use super::running::{RunArgs, RunContext, finished, judged};
 
 /// Run the conformance suites against a session manager.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub struct Verify {
     #[arg(long)]
     no_control: bool,
     #[command(flatten)]
-    running: Running,
+    running: RunArgs,
 }
 
 /// Runs the command.
@@ -43,8 +43,8 @@ pub fn run(args: Verify) -> ExitCode {
 
 fn verified(args: &Verify) -> miette::Result<u8> {
     let target = target(args.manifest.as_deref())?;
-    let besides = Besides { suites: args.suite.clone(), agents: args.agent.clone(), control: !args.no_control, repro: repro(args) };
-    judged(&target, &args.running, besides)
+    let context = RunContext { suites: args.suite.clone(), agents: args.agent.clone(), control: !args.no_control, repro: repro(args) };
+    judged(&target, &args.running, context)
 }
 
 /// The manifest named, or `./passmuster.toml`, or the built-in reference.

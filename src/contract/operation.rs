@@ -7,7 +7,7 @@ pub type Args = Map<String, Value>;
 
 /// The JSON type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// A string.
     Text,
     /// An integer, of either sign.
@@ -30,7 +30,7 @@ pub struct Field {
     /// The field's name.
     pub name: &'static str,
     /// Its type.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// Whether it must be there.
     pub required: bool,
 }
@@ -67,29 +67,29 @@ pub struct Claim {
 /// Every table of operations. Those of two tables may share a name.
 pub const OPERATIONS: &[OperationTable] = &[SESSION_OPERATIONS, STORE_OPERATIONS];
 
-const fn must(name: &'static str, kind: Kind) -> Field {
+const fn must(name: &'static str, kind: FieldKind) -> Field {
     Field { name, kind, required: true }
 }
 
-const fn may(name: &'static str, kind: Kind) -> Field {
+const fn may(name: &'static str, kind: FieldKind) -> Field {
     Field { name, kind, required: false }
 }
 
-const SESSION: Field = must("session_id", Kind::Text);
+const SESSION: Field = must("session_id", FieldKind::Text);
 
 /// The operations of a session manager.
 pub const SESSION_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "start_session",
         args: &[
-            must("agent", Kind::Text),
-            must("cwd", Kind::Text),
-            may("message", Kind::Text),
-            may("title", Kind::Text),
-            may("timeout_s", Kind::Number),
-            may("request_id", Kind::Text),
+            must("agent", FieldKind::Text),
+            must("cwd", FieldKind::Text),
+            may("message", FieldKind::Text),
+            may("title", FieldKind::Text),
+            may("timeout_s", FieldKind::Number),
+            may("request_id", FieldKind::Text),
         ],
-        result: &[SESSION, may("timeout_s", Kind::Number)],
+        result: &[SESSION, may("timeout_s", FieldKind::Number)],
         errors: &[ErrorCode::UnknownAgent, ErrorCode::InvalidArgument, ErrorCode::AgentFailed],
         optional: false,
         about: "start an agent in a directory; returns while its first turn is open",
@@ -99,13 +99,13 @@ pub const SESSION_OPERATIONS: OperationTable = &[
         args: &[],
         result: &[must(
             "sessions",
-            Kind::Objects(&[
+            FieldKind::Objects(&[
                 SESSION,
-                may("agent", Kind::Text),
-                may("status", Kind::Text),
-                may("title", Kind::Text),
-                may("request_id", Kind::Text),
-                may("cwd", Kind::Text),
+                may("agent", FieldKind::Text),
+                may("status", FieldKind::Text),
+                may("title", FieldKind::Text),
+                may("request_id", FieldKind::Text),
+                may("cwd", FieldKind::Text),
             ]),
         )],
         errors: &[],
@@ -114,15 +114,15 @@ pub const SESSION_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "get_session_data",
-        args: &[SESSION, may("tail_chars", Kind::Integer)],
-        result: &[must("text", Kind::Text), may("truncated", Kind::Boolean), may("pending", Kind::Boolean)],
+        args: &[SESSION, may("tail_chars", FieldKind::Integer)],
+        result: &[must("text", FieldKind::Text), may("truncated", FieldKind::Boolean), may("pending", FieldKind::Boolean)],
         errors: &[ErrorCode::SessionNotFound, ErrorCode::SessionPending, ErrorCode::SessionEnded, ErrorCode::InvalidArgument],
         optional: false,
         about: "a session's transcript, or its end",
     },
     OperationSpec {
         name: "send_message",
-        args: &[SESSION, must("message", Kind::Text)],
+        args: &[SESSION, must("message", FieldKind::Text)],
         result: &[],
         errors: &[ErrorCode::SessionNotFound, ErrorCode::SessionEnded, ErrorCode::InvalidArgument],
         optional: false,
@@ -138,8 +138,8 @@ pub const SESSION_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "wait_events",
-        args: &[may("after", Kind::Any), may("timeout_s", Kind::Number)],
-        result: &[must("events", Kind::Objects(&[must("event", Kind::Text), SESSION])), must("cursor", Kind::Any)],
+        args: &[may("after", FieldKind::Any), may("timeout_s", FieldKind::Number)],
+        result: &[must("events", FieldKind::Objects(&[must("event", FieldKind::Text), SESSION])), must("cursor", FieldKind::Any)],
         errors: &[],
         optional: true,
         about: "announcements after a cursor; waits for the first",
@@ -147,7 +147,7 @@ pub const SESSION_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "capture_screen",
         args: &[SESSION],
-        result: &[must("text", Kind::Text)],
+        result: &[must("text", FieldKind::Text)],
         errors: &[ErrorCode::SessionNotFound],
         optional: true,
         about: "what the agent's terminal shows",
@@ -159,7 +159,12 @@ pub const SESSION_OPERATIONS: OperationTable = &[
 pub const STORE_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "create_session",
-        args: &[must("agent_name", Kind::Text), must("purpose", Kind::Text), may("metadata", Kind::Object), may("session_id", Kind::Text)],
+        args: &[
+            must("agent_name", FieldKind::Text),
+            must("purpose", FieldKind::Text),
+            may("metadata", FieldKind::Object),
+            may("session_id", FieldKind::Text),
+        ],
         result: &[SESSION],
         errors: &[ErrorCode::InvalidArgument, ErrorCode::AlreadyExists],
         optional: false,
@@ -167,7 +172,7 @@ pub const STORE_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "update_state",
-        args: &[SESSION, may("phase", Kind::Text), may("metadata", Kind::Object), may("error", Kind::Text)],
+        args: &[SESSION, may("phase", FieldKind::Text), may("metadata", FieldKind::Object), may("error", FieldKind::Text)],
         result: &[],
         errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::SessionEnded],
         optional: false,
@@ -176,7 +181,7 @@ pub const STORE_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "should_resume",
         args: &[SESSION],
-        result: &[must("resume", Kind::Boolean), must("reason", Kind::Text)],
+        result: &[must("resume", FieldKind::Boolean), must("reason", FieldKind::Text)],
         errors: &[],
         optional: false,
         about: "whether a session is to be resumed, and why or why not",
@@ -184,20 +189,25 @@ pub const STORE_OPERATIONS: OperationTable = &[
     OperationSpec {
         name: "get_session",
         args: &[SESSION],
-        result: &[must("session", Kind::Object)],
+        result: &[must("session", FieldKind::Object)],
         errors: &[ErrorCode::SessionNotFound],
         optional: false,
         about: "a session's record",
     },
     OperationSpec {
         name: "list_sessions",
-        args: &[may("active_only", Kind::Boolean), may("agent_name", Kind::Text)],
+        args: &[may("active_only", FieldKind::Boolean), may("agent_name", FieldKind::Text)],
         result: &[
             must(
                 "sessions",
-                Kind::Objects(&[SESSION, must("agent_name", Kind::Text), must("phase", Kind::Text), may("created_at", Kind::Text)]),
+                FieldKind::Objects(&[
+                    SESSION,
+                    must("agent_name", FieldKind::Text),
+                    must("phase", FieldKind::Text),
+                    may("created_at", FieldKind::Text),
+                ]),
             ),
-            may("skipped", Kind::Objects(&[must("name", Kind::Text), may("reason", Kind::Text)])),
+            may("skipped", FieldKind::Objects(&[must("name", FieldKind::Text), may("reason", FieldKind::Text)])),
         ],
         errors: &[],
         optional: false,
@@ -205,7 +215,7 @@ pub const STORE_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "finalize_session",
-        args: &[SESSION, must("outcome", Kind::Text), may("summary", Kind::Text)],
+        args: &[SESSION, must("outcome", FieldKind::Text), may("summary", FieldKind::Text)],
         result: &[],
         errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::SessionEnded],
         optional: false,
@@ -213,21 +223,21 @@ pub const STORE_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "cleanup_sessions",
-        args: &[must("hours", Kind::Number)],
-        result: &[must("removed", Kind::Integer)],
+        args: &[must("hours", FieldKind::Number)],
+        result: &[must("removed", FieldKind::Integer)],
         errors: &[ErrorCode::InvalidArgument],
         optional: false,
         about: "remove the sessions that nothing happened to for so many hours",
     },
     OperationSpec {
         name: "pre_delegate",
-        args: &[must("input", Kind::Any)],
+        args: &[must("input", FieldKind::Any)],
         result: &[
-            must("should_resume", Kind::Boolean),
-            must("reason", Kind::Text),
-            may("agent_id", Kind::Text),
-            may("resume_metadata", Kind::Object),
-            may("original_context", Kind::Any),
+            must("should_resume", FieldKind::Boolean),
+            must("reason", FieldKind::Text),
+            may("agent_id", FieldKind::Text),
+            may("resume_metadata", FieldKind::Object),
+            may("original_context", FieldKind::Any),
         ],
         errors: &[],
         optional: true,
@@ -235,8 +245,8 @@ pub const STORE_OPERATIONS: OperationTable = &[
     },
     OperationSpec {
         name: "subagent_stop",
-        args: &[must("input", Kind::Any)],
-        result: &[must("finalized", Kind::Boolean), may("outcome", Kind::Text), may("reason", Kind::Text)],
+        args: &[must("input", FieldKind::Any)],
+        result: &[must("finalized", FieldKind::Boolean), may("outcome", FieldKind::Text), may("reason", FieldKind::Text)],
         errors: &[],
         optional: true,
         about: "hook, after an agent has stopped: ends its session for good",
@@ -287,15 +297,15 @@ fn check(fields: &[Field], given: &Args) -> Result<Args, String> {
     Ok(known)
 }
 
-fn fits(kind: Kind, value: &Value) -> Result<(), String> {
+fn fits(kind: FieldKind, value: &Value) -> Result<(), String> {
     let (right, wanted) = match kind {
-        Kind::Text => (value.is_string(), "a string"),
-        Kind::Integer => (value.is_i64() || value.is_u64(), "an integer"),
-        Kind::Number => (value.is_number(), "a number"),
-        Kind::Boolean => (value.is_boolean(), "a boolean"),
-        Kind::Object => (value.is_object(), "an object"),
-        Kind::Any => (true, ""),
-        Kind::Objects(fields) => match value {
+        FieldKind::Text => (value.is_string(), "a string"),
+        FieldKind::Integer => (value.is_i64() || value.is_u64(), "an integer"),
+        FieldKind::Number => (value.is_number(), "a number"),
+        FieldKind::Boolean => (value.is_boolean(), "a boolean"),
+        FieldKind::Object => (value.is_object(), "an object"),
+        FieldKind::Any => (true, ""),
+        FieldKind::Objects(fields) => match value {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
                     let Value::Object(item) = item else {

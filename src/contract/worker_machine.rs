@@ -31,7 +31,7 @@ impl WorkerState {
 
 /// Where a worker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
+pub enum WorkerStage {
     /// Its session was asked for.
     Starting,
     /// The Codex branch: its session cannot be observed yet; the announcement will tell.
@@ -123,11 +123,11 @@ pub enum Act {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
     /// The stage in which it applies.
-    pub from: Stage,
+    pub from: WorkerStage,
     /// What happens.
     pub on: Happening,
     /// The stage afterwards.
-    pub to: Stage,
+    pub to: WorkerStage,
     /// What to do.
     pub act: Act,
     /// How the worker comes out, where this decides it; a later row may decide otherwise.
@@ -135,14 +135,14 @@ pub struct Transition {
 }
 
 /// The stage of a new worker: its first `start_session`, with a fresh `request_id`, is on its way.
-pub const FIRST: Stage = Stage::Starting;
+pub const FIRST: WorkerStage = WorkerStage::Starting;
 
 /// Every transition, by stage in the order of a worker's life. What has no row changes nothing: an announcement that
 /// comes twice, an answer that comes late.
 pub const TRANSITIONS: &[Transition] = {
     use Act::*;
     use Happening as On;
-    use Stage::*;
+    use WorkerStage::*;
     use WorkerState::{Done, Escalated, Failed};
     &[
         row(Starting, On::StartedUnseen, Awaiting, Await),
@@ -186,57 +186,57 @@ pub const TRANSITIONS: &[Transition] = {
     ]
 };
 
-const fn row(from: Stage, on: Happening, to: Stage, act: Act) -> Transition {
+const fn row(from: WorkerStage, on: Happening, to: WorkerStage, act: Act) -> Transition {
     Transition { from, on, to, act, outcome: None }
 }
 
-const fn decides(from: Stage, on: Happening, to: Stage, act: Act, outcome: WorkerState) -> Transition {
+const fn decides(from: WorkerStage, on: Happening, to: WorkerStage, act: Act, outcome: WorkerState) -> Transition {
     Transition { from, on, to, act, outcome: Some(outcome) }
 }
 
 /// What follows when something happens in a stage; none where it changes nothing.
-pub fn next(stage: Stage, on: Happening) -> Option<&'static Transition> {
+pub fn next(stage: WorkerStage, on: Happening) -> Option<&'static Transition> {
     TRANSITIONS.iter().find(|row| row.from == stage && row.on == on)
 }
 
-impl Stage {
+impl WorkerStage {
     /// Every stage, in the order of a worker's life.
-    pub const ALL: [Stage; 8] = [
-        Stage::Starting,
-        Stage::Awaiting,
-        Stage::Following,
-        Stage::Reading,
-        Stage::Inspecting,
-        Stage::Ending,
-        Stage::Verifying,
-        Stage::Over,
+    pub const ALL: [WorkerStage; 8] = [
+        WorkerStage::Starting,
+        WorkerStage::Awaiting,
+        WorkerStage::Following,
+        WorkerStage::Reading,
+        WorkerStage::Inspecting,
+        WorkerStage::Ending,
+        WorkerStage::Verifying,
+        WorkerStage::Over,
     ];
 
     /// The stage's word.
     pub const fn name(self) -> &'static str {
         match self {
-            Stage::Starting => "starting",
-            Stage::Awaiting => "awaiting",
-            Stage::Following => "following",
-            Stage::Reading => "reading",
-            Stage::Inspecting => "inspecting",
-            Stage::Ending => "ending",
-            Stage::Verifying => "verifying",
-            Stage::Over => "over",
+            WorkerStage::Starting => "starting",
+            WorkerStage::Awaiting => "awaiting",
+            WorkerStage::Following => "following",
+            WorkerStage::Reading => "reading",
+            WorkerStage::Inspecting => "inspecting",
+            WorkerStage::Ending => "ending",
+            WorkerStage::Verifying => "verifying",
+            WorkerStage::Over => "over",
         }
     }
 
     /// What it means, for documents.
     pub const fn about(self) -> &'static str {
         match self {
-            Stage::Starting => "the session was asked for",
-            Stage::Awaiting => "Codex branch: not observable yet, the announcement will tell",
-            Stage::Following => "polling branch: observable, read at a measured pace",
-            Stage::Reading => "the turn was announced, its data is read",
-            Stage::Inspecting => "the deadline passed, one look",
-            Stage::Ending => "the session is being ended",
-            Stage::Verifying => "the list is to prove that it is gone",
-            Stage::Over => "nothing more to do",
+            WorkerStage::Starting => "the session was asked for",
+            WorkerStage::Awaiting => "Codex branch: not observable yet, the announcement will tell",
+            WorkerStage::Following => "polling branch: observable, read at a measured pace",
+            WorkerStage::Reading => "the turn was announced, its data is read",
+            WorkerStage::Inspecting => "the deadline passed, one look",
+            WorkerStage::Ending => "the session is being ended",
+            WorkerStage::Verifying => "the list is to prove that it is gone",
+            WorkerStage::Over => "nothing more to do",
         }
     }
 }
@@ -289,10 +289,10 @@ impl Act {
 /// The machine as a Mermaid state diagram.
 pub fn mermaid() -> String {
     let mut lines = vec!["stateDiagram-v2".to_owned()];
-    lines.extend(Stage::ALL.iter().map(|stage| format!("    {}: {} ({})", stage.name(), stage.name(), stage.about())));
+    lines.extend(WorkerStage::ALL.iter().map(|stage| format!("    {}: {} ({})", stage.name(), stage.name(), stage.about())));
     lines.push(format!("    [*] --> {}: start_session", FIRST.name()));
     lines.extend(TRANSITIONS.iter().map(|row| format!("    {} --> {}: {}", row.from.name(), row.to.name(), row.on.words())));
-    lines.push(format!("    {} --> [*]", Stage::Over.name()));
+    lines.push(format!("    {} --> [*]", WorkerStage::Over.name()));
     lines.join("\n") + "\n"
 }
 
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn every_stage_is_reached_and_leads_to_the_end() {
-        for stage in Stage::ALL {
+        for stage in WorkerStage::ALL {
             let mut reached = vec![stage];
             let mut at = 0;
             while let Some(here) = reached.get(at).copied() {
@@ -338,22 +338,27 @@ mod tests {
                 }
                 at += 1;
             }
-            assert!(reached.contains(&Stage::Over), "{} is a trap", stage.name());
+            assert!(reached.contains(&WorkerStage::Over), "{} is a trap", stage.name());
             assert!(stage == FIRST || TRANSITIONS.iter().any(|row| row.to == stage), "{} is never reached", stage.name());
         }
     }
 
     #[test]
     fn whatever_was_started_is_ended_before_it_is_over() {
-        let to_over: Vec<_> = TRANSITIONS.iter().filter(|row| row.to == Stage::Over).map(|row| row.from).collect();
-        assert!(to_over.iter().all(|from| matches!(from, Stage::Starting | Stage::Ending | Stage::Verifying)), "{to_over:?}");
-        let started = [Stage::Awaiting, Stage::Following, Stage::Reading, Stage::Inspecting];
-        assert!(TRANSITIONS.iter().filter(|row| row.to == Stage::Ending && started.contains(&row.from)).all(|row| row.outcome.is_some()));
+        let to_over: Vec<_> = TRANSITIONS.iter().filter(|row| row.to == WorkerStage::Over).map(|row| row.from).collect();
+        assert!(
+            to_over.iter().all(|from| matches!(from, WorkerStage::Starting | WorkerStage::Ending | WorkerStage::Verifying)),
+            "{to_over:?}"
+        );
+        let started = [WorkerStage::Awaiting, WorkerStage::Following, WorkerStage::Reading, WorkerStage::Inspecting];
+        assert!(
+            TRANSITIONS.iter().filter(|row| row.to == WorkerStage::Ending && started.contains(&row.from)).all(|row| row.outcome.is_some())
+        );
     }
 
     #[test]
     fn the_codex_branch_reads_only_when_it_is_told_or_its_time_is_up() {
-        let rows: Vec<_> = TRANSITIONS.iter().filter(|row| row.from == Stage::Awaiting).collect();
+        let rows: Vec<_> = TRANSITIONS.iter().filter(|row| row.from == WorkerStage::Awaiting).collect();
         for row in rows {
             match row.act {
                 Act::Read => assert_eq!(row.on, Happening::Announced),
@@ -365,10 +370,10 @@ mod tests {
 
     #[test]
     fn every_stage_with_a_session_knows_what_to_do_at_the_deadline() {
-        for stage in [Stage::Awaiting, Stage::Following, Stage::Reading] {
-            assert_eq!(next(stage, Happening::Deadline).map(|row| row.to), Some(Stage::Inspecting));
+        for stage in [WorkerStage::Awaiting, WorkerStage::Following, WorkerStage::Reading] {
+            assert_eq!(next(stage, Happening::Deadline).map(|row| row.to), Some(WorkerStage::Inspecting));
         }
-        assert_eq!(next(Stage::Over, Happening::Deadline), None);
+        assert_eq!(next(WorkerStage::Over, Happening::Deadline), None);
     }
 
     #[test]

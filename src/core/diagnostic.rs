@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
+use miette::{NamedSource, SourceSpan};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use toml::Spanned;
@@ -49,9 +49,9 @@ impl<T: JsonSchema> JsonSchema for Placed<T> {
 }
 
 /// One mistake, with its place.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{file}:{line}: {what}")]
-pub struct Mistake {
+pub struct Diagnostic {
     /// The file.
     pub file: String,
     /// The line, from 1.
@@ -67,10 +67,10 @@ pub struct Mistake {
     pub help: Option<String>,
 }
 
-impl Mistake {
+impl Diagnostic {
     /// A file that cannot be read.
     pub fn unreadable(file: &str, why: &std::io::Error, help: &str) -> Self {
-        Text::new(file, "").mistake(None, why.to_string(), Some(help.to_owned()))
+        SourceText::new(file, "").diagnostic(None, why.to_string(), Some(help.to_owned()))
     }
 
     /// Where the mistake begins, in bytes.
@@ -80,18 +80,18 @@ impl Mistake {
 }
 
 /// Every mistake that was found, together.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{what}: {} wrong", match .related.len() { 1 => "one thing is".to_owned(), count => format!("{count} things are") })]
-pub struct Mistakes {
+pub struct Diagnostics {
     what: String,
     /// The mistakes, one by one.
     #[related]
-    pub related: Vec<Mistake>,
+    pub related: Vec<Diagnostic>,
 }
 
-impl Mistakes {
+impl Diagnostics {
     /// Mistakes, and what comes of them: `x.toml: the manifest cannot be used`.
-    pub fn new(what: impl Into<String>, related: Vec<Mistake>) -> Self {
+    pub fn new(what: impl Into<String>, related: Vec<Diagnostic>) -> Self {
         Self { what: what.into(), related }
     }
 
@@ -103,22 +103,22 @@ impl Mistakes {
 
 /// A text in which mistakes are found.
 #[derive(Debug)]
-pub struct Text<'a> {
+pub struct SourceText<'a> {
     file: &'a str,
     text: &'a str,
     source: OnceCell<Arc<NamedSource<String>>>,
 }
 
-impl<'a> Text<'a> {
+impl<'a> SourceText<'a> {
     /// The text of a file.
     pub fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, source: OnceCell::new() }
     }
 
     /// A mistake in it; without a place it is one of the whole.
-    pub fn mistake(&self, at: Option<Range<usize>>, what: String, help: Option<String>) -> Mistake {
+    pub fn diagnostic(&self, at: Option<Range<usize>>, what: String, help: Option<String>) -> Diagnostic {
         let source = self.source.get_or_init(|| Arc::new(NamedSource::new(self.file, self.text.to_owned())));
-        Mistake {
+        Diagnostic {
             file: self.file.to_owned(),
             line: self.line(at.as_ref().map_or(0, |at| at.start)),
             what,
@@ -153,10 +153,10 @@ mod tests {
 
     #[test]
     fn a_mistake_knows_its_line_and_several_are_counted() {
-        let text = Text::new("a.toml", "one\ntwo\n");
-        let mistake = text.mistake(Some(4..7), "no number".into(), meant("tow", ["one", "two"].into_iter()));
-        assert_eq!((mistake.to_string(), mistake.help.as_deref()), ("a.toml:2: no number".into(), Some("did you mean `two`?")));
-        let all = Mistakes::new("a.toml: no use", vec![mistake, text.mistake(None, "too short".into(), None)]);
+        let text = SourceText::new("a.toml", "one\ntwo\n");
+        let diagnostic = text.diagnostic(Some(4..7), "no number".into(), meant("tow", ["one", "two"].into_iter()));
+        assert_eq!((diagnostic.to_string(), diagnostic.help.as_deref()), ("a.toml:2: no number".into(), Some("did you mean `two`?")));
+        let all = Diagnostics::new("a.toml: no use", vec![diagnostic, text.diagnostic(None, "too short".into(), None)]);
         assert_eq!(all.to_string(), "a.toml: no use: 2 things are wrong");
         assert_eq!(all.in_a_line(), "a.toml:2: no number; a.toml:1: too short");
     }

@@ -3,7 +3,7 @@
 use crate::contract::ANNOUNCEMENTS;
 
 use super::markdown::{code, codes, prose, yes};
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "announcements",
@@ -18,7 +18,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     let rows = ANNOUNCEMENTS.iter().map(|announcement| {
         vec![code(announcement.name), codes(announcement.fields), yes(announcement.optional), prose(announcement.meaning)]
     });

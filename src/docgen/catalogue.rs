@@ -1,7 +1,7 @@
 //! The tables themselves, for those who put them into their documents.
 
 use super::markdown::{code, codes, prose};
-use super::{Drawing, Facts, Options, TABLES, TableSpec, shown};
+use super::{Drawing, Facts, TABLES, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "tables",
@@ -11,7 +11,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     let rows = TABLES.iter().map(|table| {
         vec![code(table.name), prose(table.about), codes(table.options), codes(table.columns.iter().map(|column| column.name))]
     });

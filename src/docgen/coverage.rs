@@ -4,7 +4,7 @@ use crate::engine::{catalogue, suite};
 use crate::spec::{Level, Requirement};
 use crate::suites::SUITES;
 
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "coverage",
@@ -25,12 +25,12 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let suites = suite::names(SUITES).filter(|name| options.suite.is_none_or(|suite| suite == *name));
     suites.map(|suite| row(facts, options, suite)).collect::<Result<_, _>>().map(Drawing::Rows)
 }
 
-fn row(facts: &Facts, options: &Options, suite: &str) -> Result<Vec<String>, String> {
+fn row(facts: &Facts, options: &TableOptions, suite: &str) -> Result<Vec<String>, String> {
     let bound = |requirement: &&Requirement| options.party.is_none_or(|party| requirement.party == party);
     let own: Vec<&Requirement> = facts.registry().suite(suite).filter(bound).collect();
     let of = |level: Level| own.iter().filter(|requirement| requirement.level == level).count().to_string();

@@ -4,7 +4,7 @@ use crate::contract::AgentKind;
 use crate::profile::{Phase, Profile};
 
 use super::markdown::{Grid, code};
-use super::{Drawing, Facts, Options, TableSpec};
+use super::{Drawing, Facts, TableOptions, TableSpec};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "creation",
@@ -14,7 +14,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(options.profiles.as_ref())?;
     let columns = alike(options.agents().into_iter().map(|kind| (kind, profiles.get(kind, options.mode()))));
     let row = |head: String, cell: &dyn Fn(&Profile) -> String| {

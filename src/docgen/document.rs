@@ -1,9 +1,9 @@
 //! One document: what it is once its tables are drawn.
 
-use crate::core::diagnostic::Mistake;
+use crate::core::diagnostic::Diagnostic;
 
 use super::facts::Facts;
-use super::marker::Reading;
+use super::marker::MarkerReading;
 
 /// A document whose tables are drawn.
 #[derive(Debug)]
@@ -36,14 +36,14 @@ pub(crate) const MARKED: &str = "passmuster:";
 ///
 /// # Errors
 /// Everything that is wrong with its markers.
-pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<Mistake>> {
+pub fn rebuild(file: &str, text: &str, facts: &Facts) -> Result<Rebuilt, Vec<Diagnostic>> {
     let mut rebuilt = Rebuilt { text: String::with_capacity(text.len()), regions: Vec::new(), pictures: Vec::new() };
     // Most documents of a large tree have no marker: they are not even parsed.
     if !text.contains(MARKED) {
         text.clone_into(&mut rebuilt.text);
         return Ok(rebuilt);
     }
-    let mut reading = Reading::new(file, text);
+    let mut reading = MarkerReading::new(file, text);
     let mut done = 0;
     for marked in reading.marked() {
         let drawn = match facts.drawn(&text[marked.at.clone()], || marked.table.drawn(facts, &marked.options)) {
@@ -115,7 +115,7 @@ mod tests {
 
     /// The text without what stands between markers.
     fn outside(text: &str) -> String {
-        let marked = Reading::new("a.md", text).marked();
+        let marked = MarkerReading::new("a.md", text).marked();
         let starts = std::iter::once(0).chain(marked.iter().map(|marked| marked.body.end));
         let ends = marked.iter().map(|marked| marked.body.start).chain([text.len()]);
         starts.zip(ends).map(|(start, end)| &text[start..end]).collect()

@@ -3,7 +3,7 @@
 use crate::contract::ERRORS;
 
 use super::markdown::{code, prose, yes};
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "errors",
@@ -13,7 +13,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     let rows = ERRORS.iter().map(|error| vec![code(error.name), error.rpc_code.to_string(), yes(error.definite), prose(error.meaning)]);
     Ok(Drawing::Rows(rows.collect()))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::core::diagnostic::Mistakes;
+use crate::core::diagnostic::Diagnostics;
 use crate::engine::features;
 use crate::engine::features::FeatureError;
 use crate::profile::{Choice, Profiles};
@@ -39,13 +39,13 @@ impl Facts {
     ///
     /// # Errors
     /// Everything that is wrong with the documents there.
-    pub fn here() -> Result<Self, Mistakes> {
+    pub fn here() -> Result<Self, Diagnostics> {
         let at_home = is_home(Path::new(""));
         let registry = match at_home {
             true => Registry::from_folder(Path::new(HOME[0])),
             false => Registry::read_embedded(),
         };
-        let registry = registry.map_err(|wrong| Mistakes::new("the specification cannot be read", wrong))?;
+        let registry = registry.map_err(|wrong| Diagnostics::new("the specification cannot be read", wrong))?;
         Ok(Self::of(registry, at_home))
     }
 

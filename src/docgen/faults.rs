@@ -4,7 +4,7 @@ use crate::engine::catalogue::{self, Defect};
 use crate::suites::SUITES;
 
 use super::markdown::{code, prose};
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "faults",
@@ -20,7 +20,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let of_suite = |id: &&str| {
         let stated = id.parse().ok().and_then(|id| facts.registry().get(&id));
         options.suite.is_none_or(|suite| stated.is_some_and(|requirement| requirement.suite == suite))

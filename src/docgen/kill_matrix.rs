@@ -3,7 +3,7 @@
 use crate::spec::RequirementId;
 
 use super::markdown::codes;
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "kill-matrix",
@@ -13,7 +13,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let matrix = facts.kill_matrix()?;
     let of_suite = |id: &RequirementId| {
         let stated = facts.registry().get(id);

@@ -2,7 +2,7 @@
 
 use crate::trace::settings::Limits;
 
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "limits",
@@ -12,7 +12,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     let Limits { call, start, observe, announce, end, settle: _ } = Limits::default();
     let rows = [
         ("call", call, "a request, its answer"),

@@ -1,9 +1,9 @@
 //! How the native files grow.
 
-use crate::profile::Lines;
+use crate::profile::LineCounts;
 
 use super::markdown::prose;
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "lines",
@@ -22,12 +22,12 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(None)?;
     let mut rows = Vec::new();
     for kind in options.agents() {
         for profile in &profiles.agent(kind).profiles {
-            let Some(Lines { idle, first_turn, turn_1, second_turn, turn_2 }) = profile.lines else { continue };
+            let Some(LineCounts { idle, first_turn, turn_1, second_turn, turn_2 }) = profile.lines else { continue };
             let counts = [idle, first_turn, turn_1, second_turn, turn_2].map(|count| count.to_string());
             rows.push([vec![kind.to_string(), prose(&profile.version)], counts.to_vec(), vec![prose(&profile.source)]].concat());
         }

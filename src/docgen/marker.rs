@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, Options as Extensions, Parser, Tag};
 
-use crate::core::diagnostic::{Mistake, Text};
+use crate::core::diagnostic::{Diagnostic, SourceText};
 
-use super::options::{OPTIONS, Options};
+use super::options::{OPTIONS, TableOptions};
 use super::{TABLES, TableSpec};
 
 const BEGIN: &str = "passmuster:begin";
@@ -14,16 +14,16 @@ const END: &str = "passmuster:end";
 const FORM: &str = "write `<!-- passmuster:begin table=NAME option=value -->`, alone on its line, and `<!-- passmuster:end -->` below it";
 
 /// A document's text, and what is wrong with its markers so far.
-pub(crate) struct Reading<'a> {
+pub(crate) struct MarkerReading<'a> {
     text: &'a str,
-    source: Text<'a>,
-    pub errors: Vec<Mistake>,
+    source: SourceText<'a>,
+    pub errors: Vec<Diagnostic>,
 }
 
 /// A place for a table.
 pub(crate) struct Marked {
     pub table: &'static TableSpec,
-    pub options: Options,
+    pub options: TableOptions,
     /// The marker itself, for errors.
     pub at: Range<usize>,
     /// What stands between the markers' lines.
@@ -35,24 +35,24 @@ pub(crate) struct Marked {
 }
 
 /// What a line is, as far as markers go.
-enum Said {
+enum MarkerLine {
     Begin(Range<usize>),
     End(Range<usize>),
 }
 
-impl<'a> Reading<'a> {
+impl<'a> MarkerReading<'a> {
     pub fn new(file: &'a str, text: &'a str) -> Self {
-        Self { text, source: Text::new(file, text), errors: Vec::new() }
+        Self { text, source: SourceText::new(file, text), errors: Vec::new() }
     }
 
     /// What is wrong, in the order of the document.
-    pub fn done(mut self) -> Vec<Mistake> {
-        self.errors.sort_by_key(Mistake::offset);
+    pub fn done(mut self) -> Vec<Diagnostic> {
+        self.errors.sort_by_key(Diagnostic::offset);
         self.errors
     }
 
     pub fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
-        self.errors.push(self.source.mistake(Some(at), what, help));
+        self.errors.push(self.source.diagnostic(Some(at), what, help));
     }
 
     /// The places for tables, in order.
@@ -61,14 +61,14 @@ impl<'a> Reading<'a> {
         let mut open: Option<(Range<usize>, Range<usize>)> = None;
         for (line, said) in self.lines() {
             match (said, open.take()) {
-                (Said::Begin(at), before) => {
+                (MarkerLine::Begin(at), before) => {
                     if let Some((_, begin)) = before {
                         self.wrong(begin, "the marker has no end before the next begins".into(), Some(FORM.into()));
                     }
                     open = Some((line, at));
                 }
-                (Said::End(at), None) => self.wrong(at, "the marker ends what has not begun".into(), Some(FORM.into())),
-                (Said::End(_), Some((first, begin))) => {
+                (MarkerLine::End(at), None) => self.wrong(at, "the marker ends what has not begun".into(), Some(FORM.into())),
+                (MarkerLine::End(_), Some((first, begin))) => {
                     let text = &self.text[first.clone()];
                     let indent = text[..begin.start - first.start].trim_start_matches('\u{feff}').to_owned();
                     let line_end = if text.ends_with("\r\n") { "\r\n" } else { "\n" };
@@ -85,7 +85,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The lines that hold markers, outside of code; a marker among other text is none, and is told.
-    fn lines(&mut self) -> Vec<(Range<usize>, Said)> {
+    fn lines(&mut self) -> Vec<(Range<usize>, MarkerLine)> {
         let layout = Layout::of(self.text);
         let mut found = Vec::new();
         let mut start = 0;
@@ -107,8 +107,8 @@ impl<'a> Reading<'a> {
             // Among other text, or indented as far as a paragraph goes on, a comment is no block of its own.
             let is_block = layout.html.iter().any(|html| html.contains(&word_at));
             match inner.filter(|inner| is_block && !inner.contains("-->")) {
-                Some(inner) if told(inner, BEGIN) => found.push((range, Said::Begin(at))),
-                Some(END) => found.push((range, Said::End(at))),
+                Some(inner) if told(inner, BEGIN) => found.push((range, MarkerLine::Begin(at))),
+                Some(END) => found.push((range, MarkerLine::End(at))),
                 // Prose that mentions the word, outside of a comment, is no marker.
                 _ if !line.contains("<!--") => {}
                 _ => self.wrong(at, format!("`{word}` is no marker here"), Some(FORM.into())),
@@ -118,7 +118,7 @@ impl<'a> Reading<'a> {
     }
 
     /// The table and the options that a marker asks for.
-    fn asked(&mut self, at: Range<usize>) -> Option<(&'static TableSpec, Options)> {
+    fn asked(&mut self, at: Range<usize>) -> Option<(&'static TableSpec, TableOptions)> {
         let before = self.errors.len();
         let pairs = self.pairs(&at);
         let Some((_, name)) = pairs.iter().find(|(key, _)| &self.text[key.clone()] == "table") else {
@@ -137,7 +137,7 @@ impl<'a> Reading<'a> {
             self.wrong(name, what, help);
             return None;
         };
-        let mut options = Options::default();
+        let mut options = TableOptions::default();
         let mut seen = Vec::new();
         for (key, value) in pairs {
             let word = &self.text[key.clone()];

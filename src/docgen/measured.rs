@@ -3,7 +3,7 @@
 use crate::profile::{Mode, Phase, Profile};
 
 use super::markdown::prose;
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "measured",
@@ -21,7 +21,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(None)?;
     let mut rows = Vec::new();
     for kind in options.agents() {

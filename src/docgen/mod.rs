@@ -34,7 +34,7 @@ pub(crate) mod worker_machine;
 
 pub use document::{Rebuilt, Region, rebuild};
 pub use facts::Facts;
-pub use options::{OPTIONS, OptionSpec, Options};
+pub use options::{OPTIONS, OptionSpec, TableOptions};
 pub use tree::{Build, BuildError, build, markdown_below};
 
 use markdown::Grid;
@@ -48,13 +48,13 @@ pub struct TableSpec {
     /// The options that it takes, by name.
     pub options: &'static [&'static str],
     /// Its columns; none where they follow from the options.
-    pub columns: &'static [Column],
+    pub columns: &'static [TableColumn],
     /// Draws it.
-    draw: fn(&Facts, &Options) -> Result<Drawing, String>,
+    draw: fn(&Facts, &TableOptions) -> Result<Drawing, String>,
 }
 
 /// A column of a table.
-pub struct Column {
+pub struct TableColumn {
     /// Its name, as in `columns=NAME`.
     pub name: &'static str,
     /// Its heading.
@@ -64,13 +64,13 @@ pub struct Column {
 }
 
 /// A column that is shown unless others are asked for.
-const fn shown(name: &'static str, heading: &'static str) -> Column {
-    Column { name, heading, shown: true }
+const fn shown(name: &'static str, heading: &'static str) -> TableColumn {
+    TableColumn { name, heading, shown: true }
 }
 
 /// A column that is shown where it is asked for.
-const fn on_request(name: &'static str, heading: &'static str) -> Column {
-    Column { name, heading, shown: false }
+const fn on_request(name: &'static str, heading: &'static str) -> TableColumn {
+    TableColumn { name, heading, shown: false }
 }
 
 /// What a table's function makes.
@@ -122,7 +122,7 @@ impl TableSpec {
         TABLES.iter().find(|table| table.name == name)
     }
 
-    fn drawn(&self, facts: &Facts, options: &Options) -> Result<Drawn, String> {
+    fn drawn(&self, facts: &Facts, options: &TableOptions) -> Result<Drawn, String> {
         let lines = match (self.draw)(facts, options)? {
             Drawing::Rows(rows) => self.grid(options, rows).lines(),
             Drawing::Grid(grid) => grid.lines(),
@@ -141,7 +141,7 @@ impl TableSpec {
     }
 
     /// The columns asked for, else those that are shown anyway.
-    fn grid(&self, options: &Options, rows: Vec<Vec<String>>) -> Grid {
+    fn grid(&self, options: &TableOptions, rows: Vec<Vec<String>>) -> Grid {
         let place =
             |name: &String| self.columns.iter().position(|column| column.name == name).expect("columns are checked when they are read");
         let places: Vec<usize> = match options.columns.is_empty() {
@@ -177,8 +177,9 @@ mod tests {
     fn every_table_is_drawn_with_no_option_and_with_every_column() {
         let facts = Facts::embedded();
         for table in TABLES {
-            let all = Options { columns: table.columns.iter().map(|column| column.name.to_owned()).collect(), ..Options::default() };
-            for options in [Options::default(), all] {
+            let all =
+                TableOptions { columns: table.columns.iter().map(|column| column.name.to_owned()).collect(), ..TableOptions::default() };
+            for options in [TableOptions::default(), all] {
                 let drawn = table.drawn(&facts, &options).unwrap_or_else(|why| panic!("{}: {why}", table.name));
                 let cells = |line: &String| line.replace("\\|", "").matches('|').count();
                 assert!(drawn.lines.len() > 2, "{} has no rows", table.name);

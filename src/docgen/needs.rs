@@ -3,7 +3,7 @@
 use crate::spec::Need;
 
 use super::markdown::code;
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "needs",
@@ -13,7 +13,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let count = |word: &str| {
         let of_suite = facts.registry().iter().filter(|requirement| options.suite.is_none_or(|suite| requirement.suite == suite));
         of_suite.filter(|requirement| requirement.needs.iter().any(|need| need.to_string() == word)).count()

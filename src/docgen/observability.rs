@@ -3,7 +3,7 @@
 use crate::profile::{Phase, Profile};
 
 use super::markdown::{code, prose};
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "observability",
@@ -26,7 +26,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(options.profiles.as_ref())?;
     let rows = options.agents().into_iter().map(|kind| {
         let (agent, profile) = (profiles.agent(kind), profiles.get(kind, options.mode()));

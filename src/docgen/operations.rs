@@ -1,11 +1,11 @@
 //! The operations of a suite's contract.
 
-use crate::contract::{Field, Kind, SESSION_OPERATIONS};
+use crate::contract::{Field, FieldKind, SESSION_OPERATIONS};
 use crate::engine::suite::find;
 use crate::suites::SUITES;
 
 use super::markdown::{code, codes, prose};
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "operations",
@@ -22,7 +22,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let operations = options.suite.and_then(|name| find(SUITES, name)).map_or(SESSION_OPERATIONS, |suite| suite.operations());
     let rows = operations.iter().map(|operation| {
         let optional = if operation.optional { " (optional)" } else { "" };
@@ -44,7 +44,7 @@ fn fields(fields: &[Field]) -> String {
 
 fn field(field: &Field) -> String {
     let inner = match field.kind {
-        Kind::Objects(inner) => format!(": [{}]", fields(inner)),
+        FieldKind::Objects(inner) => format!(": [{}]", fields(inner)),
         _ => String::new(),
     };
     format!("{}{}{inner}", code(field.name), if field.required { "" } else { "?" })

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::contract::AgentKind;
 use crate::engine::suite::names;
-use crate::engine::vocabulary::Kind;
+use crate::engine::vocabulary::StepKind;
 use crate::profile::{Choice, Mode};
 use crate::spec::{Level, Party};
 use crate::suites::SUITES;
@@ -20,7 +20,7 @@ pub struct OptionSpec {
     pub values: &'static str,
     /// What it does.
     pub about: &'static str,
-    read: fn(&mut Options, &TableSpec, &str) -> Result<(), Refused>,
+    read: fn(&mut TableOptions, &TableSpec, &str) -> Result<(), Refused>,
 }
 
 /// A value that an option does not have.
@@ -35,7 +35,7 @@ pub(crate) struct Refused {
 
 /// The options of one marker, read.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct TableOptions {
     /// Only these agents, in this order; none: every agent.
     pub agents: Vec<AgentKind>,
     /// These columns, in this order; none: those that are shown anyway.
@@ -45,7 +45,7 @@ pub struct Options {
     /// The file that a picture goes into, relative to the document.
     pub file: Option<String>,
     /// Only steps of this kind.
-    pub kind: Option<Kind>,
+    pub kind: Option<StepKind>,
     /// Only requirements of these levels.
     pub levels: Vec<Level>,
     /// Where the specification's documents are, from the document: ids become links.
@@ -106,7 +106,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         about: "only steps of this kind",
         read: |options, _, value| {
             let word = one(value, "kind of step", &["act", "check"])?;
-            options.kind = Some(if word == "act" { Kind::Act } else { Kind::Check });
+            options.kind = Some(if word == "act" { StepKind::Act } else { StepKind::Check });
             Ok(())
         },
     },
@@ -168,7 +168,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
 ];
 
-impl Options {
+impl TableOptions {
     /// Reads one option of a table's marker.
     pub(crate) fn set(&mut self, table: &TableSpec, option: &OptionSpec, value: &str) -> Result<(), Refused> {
         (option.read)(self, table, value)

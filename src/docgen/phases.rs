@@ -4,7 +4,7 @@ use crate::profile::{Phase, Profile};
 
 use super::creation::alike;
 use super::markdown::{Grid, code};
-use super::{Drawing, Facts, Options, TableSpec};
+use super::{Drawing, Facts, TableOptions, TableSpec};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "phases",
@@ -22,7 +22,7 @@ const PHASES: [(Phase, &str); 4] = [
     (Phase::Exited, "the agent's process is gone"),
 ];
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(options.profiles.as_ref())?;
     let columns = alike(options.agents().into_iter().map(|kind| (kind, profiles.get(kind, options.mode()))));
     let row = |(phase, happened): (Phase, &str)| {

@@ -5,7 +5,7 @@ use crate::spec::{Requirement, heading_anchor};
 use crate::suites::SUITES;
 
 use super::markdown::{codes, prose};
-use super::{Drawing, Facts, Options, TableSpec, on_request, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, on_request, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "requirements",
@@ -28,7 +28,7 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let rows = |suite: Option<&str>| -> Result<Vec<Vec<String>>, String> {
         let fits = |requirement: &&Requirement| {
             suite.is_none_or(|suite| requirement.suite == suite)
@@ -50,7 +50,7 @@ fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
     Ok(Drawing::Parts(parts?.into_iter().filter(|(_, rows)| !rows.is_empty()).collect()))
 }
 
-fn row(facts: &Facts, options: &Options, requirement: &Requirement) -> Result<Vec<String>, String> {
+fn row(facts: &Facts, options: &TableOptions, requirement: &Requirement) -> Result<Vec<String>, String> {
     let id = requirement.id.to_string();
     let breaking = catalogue::faults(SUITES).into_iter().map(|fault| fault.info).filter(|fault| fault.breaks.contains(&id.as_str()));
     let faults: Vec<&str> = breaking.map(|fault| fault.name).collect();

@@ -40,7 +40,12 @@ enum Syntax {
 /// The schemas, in the order help shows them.
 pub const SCHEMAS: &[Published] = &[
     Published { name: "manifest", about: "passmuster.toml", syntax: Syntax::Toml, made: of_manifests },
-    Published { name: "baseline", about: "known failures (verify --baseline)", syntax: Syntax::Toml, made: made::<baseline::Written> },
+    Published {
+        name: "baseline",
+        about: "known failures (verify --baseline)",
+        syntax: Syntax::Toml,
+        made: made::<baseline::WrittenBaseline>,
+    },
     Published { name: "profile", about: "agents' profiles (verify --profiles)", syntax: Syntax::Toml, made: made::<profile::File> },
     Published { name: "report", about: "a JSON report (verify --report json=)", syntax: Syntax::Json, made: made::<Report> },
     Published { name: "trace", about: "a line of a trace (trace check)", syntax: Syntax::Json, made: made::<Record> },
@@ -52,7 +57,7 @@ fn made<T: JsonSchema>(generator: SchemaGenerator) -> Schema {
 
 /// A manifest's schema offers the suites that can be claimed.
 fn of_manifests(generator: SchemaGenerator) -> Schema {
-    let mut schema = made::<manifest::Written>(generator);
+    let mut schema = made::<manifest::RawManifest>(generator);
     manifest::offer_suites(&mut schema, &claims(SUITES));
     schema
 }

@@ -3,7 +3,7 @@
 use crate::contract::Status;
 
 use super::markdown::{code, prose, yes};
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "statuses",
@@ -13,6 +13,6 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     Ok(Drawing::Rows(Status::ALL.iter().map(|status| vec![code(status.name()), yes(status.is_alive()), prose(status.meaning())]).collect()))
 }

@@ -1,10 +1,10 @@
 //! The vocabulary of scenarios.
 
-use crate::engine::vocabulary::Kind;
+use crate::engine::vocabulary::StepKind;
 use crate::suites::SUITES;
 
 use super::markdown::{code, prose};
-use super::{Drawing, Facts, Options, TableSpec, shown};
+use super::{Drawing, Facts, TableOptions, TableSpec, shown};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "steps",
@@ -14,13 +14,13 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let chosen = SUITES.iter().filter(|suite| options.suite.is_none_or(|name| suite.names().contains(&name)));
     let steps = chosen.flat_map(|suite| suite.vocabulary().steps());
     let rows = steps.filter(|step| options.kind.is_none_or(|kind| step.kind == kind)).map(|step| {
         let kind = match step.kind {
-            Kind::Act => "act",
-            Kind::Check => "check",
+            StepKind::Act => "act",
+            StepKind::Check => "check",
         };
         vec![code(step.pattern), kind.to_owned(), prose(step.about)]
     });

@@ -5,7 +5,7 @@ use crate::profile::{Phase, Profile};
 use super::creation::alike;
 use super::markdown::{Grid, prose};
 use super::picture;
-use super::{Drawing, Facts, Options, TableSpec};
+use super::{Drawing, Facts, TableOptions, TableSpec};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "timeline",
@@ -23,7 +23,7 @@ const MOMENTS: [(&str, Phase, &str); 4] = [
     ("T = N+", Phase::FirstTurnCompleted, "the agent waits for the next message"),
 ];
 
-fn draw(facts: &Facts, options: &Options) -> Result<Drawing, String> {
+fn draw(facts: &Facts, options: &TableOptions) -> Result<Drawing, String> {
     let profiles = facts.profiles(options.profiles.as_ref())?;
     let agents = alike(options.agents().into_iter().map(|kind| (kind, profiles.get(kind, options.mode()))));
     if options.file.is_some() {

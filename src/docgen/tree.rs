@@ -5,9 +5,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use miette::Diagnostic;
-
-use crate::core::diagnostic::{Mistake, Mistakes};
+use crate::core::diagnostic::{Diagnostic, Diagnostics};
 use crate::spec::CheckFinding;
 
 use super::diff::diff;
@@ -21,7 +19,7 @@ pub(crate) const PICTURE_MARK: &str = "<!-- passmuster:picture -->";
 const PASSED_OVER: [&str; 2] = ["target", "node_modules"];
 
 /// Why documents could not be built.
-#[derive(Debug, thiserror::Error, Diagnostic)]
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum BuildError {
     /// A file or folder cannot be read or written.
     #[error("{file}: {why}")]
@@ -34,7 +32,7 @@ pub enum BuildError {
     /// Markers are wrong.
     #[error(transparent)]
     #[diagnostic(transparent)]
-    Markers(#[from] Mistakes),
+    Markers(#[from] Diagnostics),
 }
 
 /// What belongs into files: nothing is written yet.
@@ -61,11 +59,11 @@ pub fn build(paths: &[PathBuf], facts: &Facts) -> Result<Build, BuildError> {
         build.documents += 1;
         wrong.extend(one(&file, real, facts, &mut build)?);
     }
-    if wrong.is_empty() { Ok(build) } else { Err(Mistakes::new("the tables cannot be drawn", wrong).into()) }
+    if wrong.is_empty() { Ok(build) } else { Err(Diagnostics::new("the tables cannot be drawn", wrong).into()) }
 }
 
 /// Adds a document to the build; gives what is wrong with its markers.
-fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<Vec<Mistake>, BuildError> {
+fn one(file: &Path, real: PathBuf, facts: &Facts, build: &mut Build) -> Result<Vec<Diagnostic>, BuildError> {
     let bytes = fs::read(file).map_err(|error| broken(file, &error))?;
     let text = match String::from_utf8(bytes) {
         Ok(text) => text,

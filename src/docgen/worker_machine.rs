@@ -2,7 +2,7 @@
 
 use crate::contract::worker_machine::section;
 
-use super::{Drawing, Facts, Options, TableSpec};
+use super::{Drawing, Facts, TableOptions, TableSpec};
 
 pub(crate) const TABLE: TableSpec = TableSpec {
     name: "worker-machine",
@@ -12,6 +12,6 @@ pub(crate) const TABLE: TableSpec = TableSpec {
     draw,
 };
 
-fn draw(_: &Facts, _: &Options) -> Result<Drawing, String> {
+fn draw(_: &Facts, _: &TableOptions) -> Result<Drawing, String> {
     Ok(Drawing::Text(section()))
 }

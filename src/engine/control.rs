@@ -10,7 +10,7 @@ use crate::sut::sandbox;
 
 use super::fault::Change;
 use super::matrix::Over;
-use super::plan::{Planned, Selection};
+use super::plan::{PlannedScenario, Selection};
 use super::suite::{Suite, Suites};
 use super::target::Target;
 use super::worker::{self, Task};
@@ -18,7 +18,7 @@ use super::{Options, prepare};
 
 /// One thing that must be seen.
 #[derive(Debug)]
-pub struct Check {
+pub struct ControlCheck {
     /// What it is, as reports show it.
     pub what: &'static str,
     /// The fault of the suite's reference that shows it.
@@ -33,7 +33,7 @@ pub struct Check {
 const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.15\nannounce = 0.15\nend = 0.15\nsettle = 0.05\n";
 
 /// Plays every check of the suites that the scenarios are of.
-pub(crate) fn check(suites: Suites, judging: &[Planned], options: &Options) -> Control {
+pub(crate) fn check(suites: Suites, judging: &[PlannedScenario], options: &Options) -> Control {
     let judges = |suite: &&&'static dyn Suite| judging.iter().any(|planned| suite.names().contains(&planned.written.suite.as_str()));
     let checks: Checks = suites.iter().filter(judges).flat_map(|suite| suite.control().iter().map(|check| (*suite, check))).collect();
     match tasks(suites, &checks, options) {
@@ -64,7 +64,7 @@ pub(crate) fn check(suites: Suites, judging: &[Planned], options: &Options) -> C
 }
 
 /// Checks, each with its suite.
-type Checks = Vec<(&'static dyn Suite, &'static Check)>;
+type Checks = Vec<(&'static dyn Suite, &'static ControlCheck)>;
 
 fn tasks(suites: Suites, checks: &Checks, options: &Options) -> std::io::Result<(tempfile::TempDir, Vec<Task>)> {
     let folder = sandbox::folder("control")?;

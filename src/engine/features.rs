@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use cucumber::feature::Ext as _;
-use cucumber::gherkin::{Feature, GherkinEnv, Scenario, Step};
+use cucumber::gherkin::{self, Feature, GherkinEnv, Step};
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
@@ -18,7 +18,7 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 
 /// A scenario, ready to be planned: examples expanded, background in front, every step known.
 #[derive(Debug, Clone)]
-pub struct Written {
+pub struct Scenario {
     /// The feature's file.
     pub file: String,
     /// The scenario's line in it.
@@ -32,12 +32,12 @@ pub struct Written {
     /// Its tags and its feature's, without `@`.
     pub tags: Vec<String>,
     /// Its steps.
-    pub steps: Vec<WrittenStep>,
+    pub steps: Vec<ScenarioStep>,
 }
 
 /// A step, as written.
 #[derive(Debug, Clone)]
-pub struct WrittenStep {
+pub struct ScenarioStep {
     /// The step, without the requirement that it names.
     pub step: Step,
     /// The requirement that its text begins with (`LC-TIME-3: …`).
@@ -119,7 +119,7 @@ pub enum FeatureError {
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     read_those(suites, folders, |_| true)
 }
 
@@ -127,7 +127,7 @@ pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<Fea
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     read_those(suites, folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
 }
 
@@ -136,7 +136,7 @@ pub(crate) fn stem(file: &str) -> Cow<'_, str> {
     Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
 }
 
-fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Written>, Vec<FeatureError>> {
+fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let mut errors = Vec::new();
     embedded(&EMBEDDED, &mut texts);
@@ -152,8 +152,8 @@ fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool
 }
 
 /// Needs in tags that there are not: whoever plans would pass them over. `spec check` finds them by itself.
-fn unknown_needs(written: &[Written]) -> Vec<FeatureError> {
-    let of = |scenario: &Written, word: &str| {
+fn unknown_needs(written: &[Scenario]) -> Vec<FeatureError> {
+    let of = |scenario: &Scenario, word: &str| {
         let why = word.parse::<Need>().err().map(|error| format!("{error}; {}", error.advice()))?;
         let (file, line, name, word) = (scenario.file.clone(), scenario.line, scenario.name.clone(), word.to_owned());
         Some(FeatureError::UnknownNeed { file, line, name, word, why })
@@ -165,13 +165,13 @@ fn unknown_needs(written: &[Written]) -> Vec<FeatureError> {
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let errors = below(folder, &mut texts).err().into_iter().collect();
     all(suites, texts, errors)
 }
 
-fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Written>, Vec<FeatureError>> {
+fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     texts.sort();
     let mut written = Vec::new();
     for (file, text) in &texts {
@@ -184,7 +184,7 @@ fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<Feature
 }
 
 /// Scenarios as plain data, each once: with the requirements that their tags and their steps name.
-pub fn tags(written: &[Written]) -> Vec<ScenarioTags> {
+pub fn tags(written: &[Scenario]) -> Vec<ScenarioTags> {
     let mut scenarios: Vec<ScenarioTags> = Vec::new();
     for scenario in written {
         let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
@@ -223,7 +223,7 @@ fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureErr
 }
 
 /// The suites that scenarios belong to.
-pub fn suites(written: &[Written]) -> Vec<String> {
+pub fn suites(written: &[Scenario]) -> Vec<String> {
     let mut suites: Vec<String> = written.iter().map(|scenario| scenario.suite.clone()).collect();
     suites.sort();
     suites.dedup();
@@ -234,7 +234,7 @@ pub fn suites(written: &[Written]) -> Vec<String> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Written>, Vec<FeatureError>> {
+pub fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
     let feature = Feature::parse(text, GherkinEnv::default())
         .map_err(|error| not_gherkin(error.to_string()))?
@@ -259,7 +259,13 @@ pub fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Written>, Vec
     if errors.is_empty() { Ok(written) } else { Err(errors) }
 }
 
-fn one(suites: Suites, file: &str, tags: Vec<String>, background: Vec<Step>, scenario: &Scenario) -> Result<Written, Vec<FeatureError>> {
+fn one(
+    suites: Suites,
+    file: &str,
+    tags: Vec<String>,
+    background: Vec<Step>,
+    scenario: &gherkin::Scenario,
+) -> Result<Scenario, Vec<FeatureError>> {
     let mut errors = Vec::new();
     let (line, name) = (scenario.position.line, scenario.name.clone());
     let (suite_name, suite) = suite_of(suites, file, &tags).map_err(|why| {
@@ -273,9 +279,9 @@ fn one(suites: Suites, file: &str, tags: Vec<String>, background: Vec<Step>, sce
             let nearest = nearest_pattern(suite, &step.value);
             errors.push(FeatureError::UnknownStep { file: file.to_owned(), line: step.position.line, text: step.value.clone(), nearest });
         }
-        steps.push(WrittenStep { step, names });
+        steps.push(ScenarioStep { step, names });
     }
-    let written = Written { file: file.to_owned(), line, name, suite: suite_name.to_owned(), operations: suite.operations(), tags, steps };
+    let written = Scenario { file: file.to_owned(), line, name, suite: suite_name.to_owned(), operations: suite.operations(), tags, steps };
     if written.requirements().is_empty() {
         errors.push(FeatureError::NoRequirement { file: file.to_owned(), line: written.line, name: written.name.clone() });
     }
@@ -327,7 +333,7 @@ impl FeatureError {
     }
 }
 
-impl Written {
+impl Scenario {
     /// What the scenario itself needs of a system.
     pub fn needs(&self) -> impl Iterator<Item = Need> {
         self.tag_values("needs").filter_map(|word| word.parse().ok())

@@ -25,12 +25,12 @@ use crate::profile::{Choice, Profiles};
 use crate::spec::{Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
-use crate::results::baseline::{Baseline, Place};
+use crate::results::baseline::{Baseline, BaselinePlace};
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, Tool, Verdict, round_of};
 use crate::results::{judge_by, names, requirement_results};
-use features::{FeatureError, Written};
-use plan::{Fate, Planned, Selection, plan};
-use scenario::{Played, unplayed};
+use features::{FeatureError, Scenario};
+use plan::{Disposition, PlannedScenario, Selection, plan};
+use scenario::{ScenarioRun, unplayed};
 
 pub use suite::{Suite, Suites};
 pub use target::{Reference, Target};
@@ -95,7 +95,7 @@ impl Default for Options {
 }
 
 /// What came of a run.
-pub struct Outcome {
+pub struct RunOutcome {
     /// The report.
     pub report: Report,
     /// The trace of every scenario that ran, by its key.
@@ -108,27 +108,33 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Everything that is wrong with the features.
-pub fn prepare(target: &Target, options: &Options) -> Result<Vec<Planned>, Vec<FeatureError>> {
+pub fn prepare(target: &Target, options: &Options) -> Result<Vec<PlannedScenario>, Vec<FeatureError>> {
     Ok(planned(target, &features::read(target.suites(), &options.features)?, options))
 }
 
 /// What would run of features that were read.
-fn planned(target: &Target, written: &[Written], options: &Options) -> Vec<Planned> {
-    let written: Vec<Written> = written.iter().filter(|scenario| is_in(scenario, options.spec_version)).cloned().collect();
+fn planned(target: &Target, written: &[Scenario], options: &Options) -> Vec<PlannedScenario> {
+    let written: Vec<Scenario> = written.iter().filter(|scenario| is_in(scenario, options.spec_version)).cloned().collect();
     plan(&written, Registry::embedded(), &target.capabilities(), &options.selection)
 }
 
 /// Whether a version of the spec states any of the requirements that a scenario exercises. Ids of one's own always count.
-fn is_in(scenario: &Written, version: SpecVersion) -> bool {
+fn is_in(scenario: &Scenario, version: SpecVersion) -> bool {
     let stated = |id: &RequirementId| Registry::embedded().get(id).is_none_or(|requirement| requirement.is_in(version));
     scenario.requirements().iter().any(stated)
 }
 
 /// Runs what was planned.
-pub fn run(target: &Target, planned: Vec<Planned>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Outcome {
+pub fn run(
+    target: &Target,
+    planned: Vec<PlannedScenario>,
+    profiles: &Profiles,
+    options: &Options,
+    emit: &mut dyn FnMut(Event),
+) -> RunOutcome {
     let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
     let (to_run, mut results, unmapped) = divided(planned);
-    let repeated: Vec<Planned> = (1..=options.repeat.max(1))
+    let repeated: Vec<PlannedScenario> = (1..=options.repeat.max(1))
         .flat_map(|round| {
             to_run.iter().cloned().map(move |mut planned| {
                 if round > 1 {
@@ -153,7 +159,7 @@ pub fn run(target: &Target, planned: Vec<Planned>, profiles: &Profiles, options:
     };
     let interrupted = *options.interrupted.borrow();
     let mut traces = BTreeMap::new();
-    for Played { mut result, trace } in played {
+    for ScenarioRun { mut result, trace } in played {
         judge_by(&mut result, Registry::embedded(), options.spec_version);
         for finding in &mut result.findings {
             finding.repro = options.repro.replace(SCENARIO, &format!("--scenario '{}'", round_of(&result.key).0));
@@ -181,24 +187,24 @@ pub fn run(target: &Target, planned: Vec<Planned>, profiles: &Profiles, options:
     if let Some(baseline) = &options.baseline {
         baseline.apply(&mut report, &places(target, options), jiff::Zoned::now().date());
     }
-    Outcome { report, traces, interrupted }
+    RunOutcome { report, traces, interrupted }
 }
 
 /// Every scenario that the system could be asked to play, chosen or not: what a baseline may be about.
-pub fn places(target: &Target, options: &Options) -> Vec<Place> {
+pub fn places(target: &Target, options: &Options) -> Vec<BaselinePlace> {
     let all = Options { features: options.features.clone(), ..Options::default() };
     let planned = prepare(target, &all).unwrap_or_default();
-    planned.into_iter().map(|it| Place { requirements: it.written.requirements(), key: it.key, agent: it.agent }).collect()
+    planned.into_iter().map(|it| BaselinePlace { requirements: it.written.requirements(), key: it.key, agent: it.agent }).collect()
 }
 
 /// What runs, the results of what does not, and the requirements whose operations the system does not map.
-fn divided(planned: Vec<Planned>) -> (Vec<Planned>, Vec<ScenarioResult>, BTreeMap<RequirementId, String>) {
+fn divided(planned: Vec<PlannedScenario>) -> (Vec<PlannedScenario>, Vec<ScenarioResult>, BTreeMap<RequirementId, String>) {
     let (mut to_run, mut results, mut unmapped) = (Vec::new(), Vec::new(), BTreeMap::new());
     for planned in planned {
-        match planned.fate.clone() {
-            Fate::Run => to_run.push(planned),
-            Fate::Skip(why) => results.push(unplayed(&planned, Verdict::Skipped, Some(why), Vec::new())),
-            Fate::Lacks { requirement, what } => {
+        match planned.disposition.clone() {
+            Disposition::Run => to_run.push(planned),
+            Disposition::Skip(why) => results.push(unplayed(&planned, Verdict::Skipped, Some(why), Vec::new())),
+            Disposition::Lacks { requirement, what } => {
                 results.push(unplayed(&planned, Verdict::Skipped, Some(what.clone()), Vec::new()));
                 unmapped.insert(requirement, format!("the system claims the suite `{}`, but {what}", planned.written.suite));
             }

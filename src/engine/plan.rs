@@ -10,7 +10,7 @@ use crate::spec::{Need, Registry, RequirementId};
 use crate::sut::{Announces, Offer};
 use crate::trace::settings::Processes;
 
-use super::features::Written;
+use super::features::Scenario;
 
 /// What a system offers, as far as it is known before it is started.
 pub struct Capabilities {
@@ -53,22 +53,22 @@ pub struct Selection {
 
 /// A scenario with its agent: one thing to run.
 #[derive(Debug, Clone)]
-pub struct Planned {
+pub struct PlannedScenario {
     /// Unique in the run, stable over runs: `suite/feature/slug[agent]`.
     pub key: String,
     /// The scenario.
-    pub written: Written,
+    pub written: Scenario,
     /// The agent on its axis.
     pub agent: Option<AgentKind>,
     /// The agents that the system manages, the scenario's own first.
     pub agents: Vec<AgentKind>,
     /// Whether it runs.
-    pub fate: Fate,
+    pub disposition: Disposition,
 }
 
 /// Whether a scenario runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It runs.
     Run,
     /// It does not, for that reason.
@@ -83,7 +83,7 @@ pub enum Fate {
 }
 
 /// Plans the scenarios that a selection chooses, in the order of the features.
-pub fn plan(written: &[Written], registry: &Registry, system: &Capabilities, selection: &Selection) -> Vec<Planned> {
+pub fn plan(written: &[Scenario], registry: &Registry, system: &Capabilities, selection: &Selection) -> Vec<PlannedScenario> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut planned = Vec::new();
     for scenario in written {
@@ -103,15 +103,15 @@ pub fn plan(written: &[Written], registry: &Registry, system: &Capabilities, sel
                 agents.retain(|other| *other != first);
                 agents.insert(0, first);
             }
-            let fate = fate(scenario, first, registry, system);
-            planned.push(Planned { key, written: scenario.clone(), agent: first, agents, fate });
+            let disposition = disposition(scenario, first, registry, system);
+            planned.push(PlannedScenario { key, written: scenario.clone(), agent: first, agents, disposition });
         }
     }
     planned
 }
 
 /// The scenario of a key as it was planned for a system that manages these agents.
-pub(crate) fn again(written: &[Written], key: &str, agents: &[AgentKind]) -> Option<Planned> {
+pub(crate) fn again(written: &[Scenario], key: &str, agents: &[AgentKind]) -> Option<PlannedScenario> {
     let everything = Capabilities {
         suites: super::features::suites(written),
         agents: agents.to_vec(),
@@ -128,15 +128,15 @@ pub(crate) fn again(written: &[Written], key: &str, agents: &[AgentKind]) -> Opt
 }
 
 /// The agents that a scenario runs with: all of them with `@each-agent`, else one or none in particular.
-fn axis(scenario: &Written, agents: &[AgentKind]) -> Vec<Option<AgentKind>> {
+fn axis(scenario: &Scenario, agents: &[AgentKind]) -> Vec<Option<AgentKind>> {
     if scenario.has_tag("each-agent") { agents.iter().copied().map(Some).collect() } else { vec![None] }
 }
 
-fn fixed_agent(scenario: &Written) -> Option<AgentKind> {
+fn fixed_agent(scenario: &Scenario) -> Option<AgentKind> {
     scenario.tag_values("agent").find_map(|word| word.parse().ok())
 }
 
-fn key(scenario: &Written, agent: Option<AgentKind>) -> String {
+fn key(scenario: &Scenario, agent: Option<AgentKind>) -> String {
     let feature = super::features::stem(&scenario.file);
     let slug: String = scenario.name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect();
     let slug = slug.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
@@ -146,7 +146,7 @@ fn key(scenario: &Written, agent: Option<AgentKind>) -> String {
     }
 }
 
-fn chosen(scenario: &Written, agent: Option<AgentKind>, key: &str, system: &Capabilities, selection: &Selection) -> bool {
+fn chosen(scenario: &Scenario, agent: Option<AgentKind>, key: &str, system: &Capabilities, selection: &Selection) -> bool {
     let suites = if selection.suites.is_empty() { &system.suites } else { &selection.suites };
     let agent = agent.or_else(|| fixed_agent(scenario));
     suites.contains(&scenario.suite)
@@ -162,23 +162,23 @@ pub(crate) fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, system: &Capabilities) -> Fate {
+fn disposition(scenario: &Scenario, agent: Option<AgentKind>, registry: &Registry, system: &Capabilities) -> Disposition {
     if let Some(agent) = agent.filter(|agent| !system.agents.contains(agent)) {
-        return Fate::Skip(format!("the manifest does not list the agent {agent}"));
+        return Disposition::Skip(format!("the manifest does not list the agent {agent}"));
     }
     if scenario.has_tag("virtual") && !system.is_virtual {
-        return Fate::Skip("needs virtual time, which a system of real processes does not have".into());
+        return Disposition::Skip("needs virtual time, which a system of real processes does not have".into());
     }
     if scenario.has_tag("stream") && !system.announces.by_stream {
-        return Fate::Skip("the system offers no stream of announcements".into());
+        return Disposition::Skip("the system offers no stream of announcements".into());
     }
     let own = scenario.needs().map(|need| (None, need));
     let required = scenario.requirements().into_iter().filter_map(|id| registry.get(&id));
     let required = required.flat_map(|requirement| requirement.needs.iter().map(|need| (Some(&requirement.id), *need)));
     for (requirement, need) in own.chain(required) {
         let lacks = |what: String, optional: bool| match requirement {
-            Some(requirement) if !optional => Fate::Lacks { requirement: requirement.clone(), what },
-            _ => Fate::Skip(what),
+            Some(requirement) if !optional => Disposition::Lacks { requirement: requirement.clone(), what },
+            _ => Disposition::Skip(what),
         };
         match need {
             Need::Operation(name) => {
@@ -191,22 +191,25 @@ fn fate(scenario: &Written, agent: Option<AgentKind>, registry: &Registry, syste
                 return lacks("the manifest maps no announcements: neither `wait_events` nor `[events.turn_completed]`".into(), false);
             }
             Need::Serve if !system.can_restart => {
-                return Fate::Skip("the manifest has no `[serve]` that could be killed and started again".into());
+                return Disposition::Skip("the manifest has no `[serve]` that could be killed and started again".into());
             }
             Need::Record if !system.has_record => {
-                return Fate::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
+                return Disposition::Skip("the manifest names no place of a session's record (`[store] record`, `[serve] state`)".into());
             }
             Need::Kill if !system.can_kill => {
-                return Fate::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
+                return Disposition::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
             }
             Need::ProcessPerSession if system.processes != Processes::Session => {
-                return Fate::Skip(format!("applies to one agent process per session; the manifest says `{}`", system.processes.name()));
+                return Disposition::Skip(format!(
+                    "applies to one agent process per session; the manifest says `{}`",
+                    system.processes.name()
+                ));
             }
             Need::Agent(agent) if !system.agents.contains(&agent) => {
-                return Fate::Skip(format!("the manifest does not list the agent {agent}"));
+                return Disposition::Skip(format!("the manifest does not list the agent {agent}"));
             }
             Need::Announcements | Need::Serve | Need::Record | Need::Kill | Need::ProcessPerSession | Need::Agent(_) => {}
         }
     }
-    Fate::Run
+    Disposition::Run
 }

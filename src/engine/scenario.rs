@@ -9,7 +9,7 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
-use crate::engine::world::{Found, State, Stop, World};
+use crate::engine::world::{State, StepFinding, Stop, World};
 use crate::profile::Profiles;
 use crate::results::verdict_of;
 use crate::spec::Registry;
@@ -18,12 +18,12 @@ use crate::trace::settings::Settings;
 use crate::trace::timeline::contradicted;
 use crate::trace::{Entry, Log, Record};
 
-use super::plan::Planned;
+use super::plan::PlannedScenario;
 use crate::results::model::{Finding, ScenarioResult, Verdict};
 
 /// What came of a scenario, with its trace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Played {
+pub struct ScenarioRun {
     /// The result.
     pub result: ScenarioResult,
     /// Everything that was recorded.
@@ -35,13 +35,13 @@ const LONGER: Duration = Duration::from_millis(1);
 
 /// Plays a scenario's steps in a world that is ready, looks at the truth, judges the trace.
 pub async fn play<S: State>(
-    planned: &Planned,
+    planned: &PlannedScenario,
     mut world: World<S>,
     driver: Rc<Recorder>,
     log: &Log,
     settings: &Settings,
     time_limit: Duration,
-) -> Played {
+) -> ScenarioRun {
     let stop = match tokio::time::timeout(time_limit, steps(planned, &mut world)).await {
         Ok(stop) => stop,
         Err(_) => Some(Stop::CouldNotTest(format!("the scenario took longer than its time limit of {} s", time_limit.as_secs()))),
@@ -58,11 +58,11 @@ pub async fn play<S: State>(
     }
     let trace = log.records();
     let result = judged(planned, &world, stop, &trace, settings, &stderr, log.clock().elapsed_ms());
-    Played { result, trace }
+    ScenarioRun { result, trace }
 }
 
 /// The result of a scenario that never ran.
-pub fn unplayed(planned: &Planned, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
+pub fn unplayed(planned: &PlannedScenario, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
     ScenarioResult {
         key: planned.key.clone(),
         name: planned.written.name.clone(),
@@ -79,7 +79,7 @@ pub fn unplayed(planned: &Planned, verdict: Verdict, reason: Option<String>, fin
     }
 }
 
-async fn steps<S: State>(planned: &Planned, world: &mut World<S>) -> Option<Stop> {
+async fn steps<S: State>(planned: &PlannedScenario, world: &mut World<S>) -> Option<Stop> {
     for written in &planned.written.steps {
         world.begin_step(&format!("{} {}", written.step.keyword.trim(), written.step.value), written.names.clone(), written.step.ty);
         let Some((run, context)) = S::steps().find(&written.step) else {
@@ -101,7 +101,7 @@ async fn steps<S: State>(planned: &Planned, world: &mut World<S>) -> Option<Stop
 }
 
 fn judged<S: State>(
-    planned: &Planned,
+    planned: &PlannedScenario,
     world: &World<S>,
     stop: Option<Stop>,
     trace: &[Record],
@@ -109,12 +109,12 @@ fn judged<S: State>(
     stderr: &str,
     took: u64,
 ) -> ScenarioResult {
-    let mut found: Vec<Found> = world.found().to_vec();
+    let mut found: Vec<StepFinding> = world.found().to_vec();
     for (rule, contradiction) in S::standing(trace, settings) {
         if found.iter().any(|other| other.requirement == contradiction.requirement) {
             continue;
         }
-        found.push(Found {
+        found.push(StepFinding {
             requirement: contradiction.requirement,
             message: contradiction.message,
             claimed: contradiction.claimed,
@@ -156,7 +156,7 @@ fn verdict(findings: &[Finding], stop: Option<Stop>) -> (Verdict, Option<String>
 }
 
 /// The first line of a scenario's trace.
-pub fn meta(planned: &Planned, system: &str, profiles: &Profiles) -> Entry {
+pub fn meta(planned: &PlannedScenario, system: &str, profiles: &Profiles) -> Entry {
     Entry::Meta {
         system: system.to_owned(),
         spec: crate::spec::VERSION.to_owned(),

@@ -8,7 +8,7 @@ use tokio::task::LocalSet;
 
 use crate::contract::DEFAULT_MESSAGE_CHARS;
 use crate::core::clock::{Clock, virtual_runtime};
-use crate::fakes::cast::Cast;
+use crate::fakes::registry::AgentRegistry;
 use crate::fakes::sim::SimWorld;
 use crate::profile::Profiles;
 use crate::sut::Driver;
@@ -17,8 +17,8 @@ use crate::trace::Log;
 use crate::trace::settings::Settings;
 
 use super::Options;
-use super::plan::Planned;
-use super::scenario::{Played, meta, play, unplayed};
+use super::plan::PlannedScenario;
+use super::scenario::{ScenarioRun, meta, play, unplayed};
 use super::suite::{self, Suite};
 use super::target::Reference;
 use super::world::{Ground, RecordPlace, State, World, WorldOptions};
@@ -29,12 +29,12 @@ const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// Plays scenarios one after the other.
 pub(crate) fn run(
-    planned: Vec<Planned>,
+    planned: Vec<PlannedScenario>,
     reference: &Reference,
     profiles: &Profiles,
     options: &Options,
     emit: &mut dyn FnMut(Event),
-) -> Vec<Played> {
+) -> Vec<ScenarioRun> {
     let mut all = Vec::new();
     for planned in planned {
         if *options.interrupted.borrow() {
@@ -54,7 +54,7 @@ pub(crate) fn run(
 
 /// Plays a scenario on a thread of its own, which is given up when it takes too long in real time: what never waits never
 /// reaches a limit in virtual time.
-fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: Duration) -> Played {
+fn watched(planned: PlannedScenario, reference: &Reference, profiles: &Profiles, limit: Duration) -> ScenarioRun {
     let given_up = unplayed(
         &planned,
         Verdict::CouldNotTest,
@@ -69,7 +69,7 @@ fn watched(planned: Planned, reference: &Reference, profiles: &Profiles, limit: 
 }
 
 /// What is played on a thread of its own, or what is said where that takes too long.
-fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Played + Send + 'static) -> Played {
+fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> ScenarioRun + Send + 'static) -> ScenarioRun {
     let (tell, told) = mpsc::channel();
     // Nobody listens any more where it was given up.
     let tell = move || drop(tell.send(play()));
@@ -77,10 +77,10 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Play
     std::thread::Builder::new().stack_size(8 << 20).spawn(tell).expect("the system has threads");
     match told.recv_timeout(limit) {
         Ok(played) => played,
-        Err(mpsc::RecvTimeoutError::Timeout) => Played { result: given_up, trace: Vec::new() },
+        Err(mpsc::RecvTimeoutError::Timeout) => ScenarioRun { result: given_up, trace: Vec::new() },
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let reason = Some("the harness failed in this scenario; its standard error says how".to_owned());
-            Played { result: ScenarioResult { reason, ..given_up }, trace: Vec::new() }
+            ScenarioRun { result: ScenarioResult { reason, ..given_up }, trace: Vec::new() }
         }
     }
 }
@@ -89,24 +89,24 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Play
 /// one session.
 pub fn rehearse<S: State>(
     suite: &dyn Suite,
-    planned: &Planned,
+    planned: &PlannedScenario,
     profiles: &Profiles,
     open: impl AsyncFnOnce(SimWorld, Clock) -> (Box<dyn Driver>, RecordPlace),
-) -> Played {
+) -> ScenarioRun {
     let one = async {
         let clock = Clock::start_virtual();
         let log = Log::new(clock);
         log.push(meta(planned, "reference", profiles));
-        let cast = Cast::new(log.clone());
+        let registry = AgentRegistry::new(log.clone());
         let profiles = Rc::new(profiles.clone());
-        let world = SimWorld::new(cast.clone(), (*profiles).clone(), clock);
+        let world = SimWorld::new(registry.clone(), (*profiles).clone(), clock);
         let (system, record) = open(world.clone(), clock).await;
         let driver = Rc::new(Recorder::new(system, suite.operations(), log.clone()));
         driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
         let settings = Settings::of(&profiles);
         let world = World::<S>::new(WorldOptions {
             log: log.clone(),
-            cast,
+            registry,
             driver: driver.clone(),
             processes: Rc::new(world.clone()),
             ground: Ground::Virtual(world),
@@ -146,7 +146,7 @@ mod tests {
         let (hold, held) = mpsc::channel::<()>();
         let played = within(Duration::from_millis(1), result(Verdict::CouldNotTest), move || {
             let _ = held.recv();
-            Played { result: result(Verdict::Passed), trace: Vec::new() }
+            ScenarioRun { result: result(Verdict::Passed), trace: Vec::new() }
         });
         assert_eq!(played.result.verdict, Verdict::CouldNotTest);
         drop(hold);

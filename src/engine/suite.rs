@@ -12,11 +12,11 @@ use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::Announces;
 
-use super::control::Check;
+use super::control::ControlCheck;
 use super::fault::{Change, FaultInfo, VariationInfo};
 use super::matrix::Over;
-use super::plan::Planned;
-use super::scenario::Played;
+use super::plan::PlannedScenario;
+use super::scenario::ScenarioRun;
 use super::target::RealSystem;
 use super::vocabulary::Vocabulary;
 use super::worker::Backstage;
@@ -59,7 +59,7 @@ pub trait Suite: fmt::Debug + Sync {
     }
 
     /// What must be seen before a verdict on somebody's system.
-    fn control(&self) -> &'static [Check] {
+    fn control(&self) -> &'static [ControlCheck] {
         &[]
     }
 
@@ -76,13 +76,13 @@ pub trait Suite: fmt::Debug + Sync {
     }
 
     /// Plays a scenario on its reference, in memory, in virtual time.
-    fn rehearse(&self, planned: &Planned, changes: &[Change], profiles: &Profiles) -> Played;
+    fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun;
 
     /// Plays a scenario on somebody's system, in a worker process: `system` is what [`RealSystem::job`] said of it.
     ///
     /// # Errors
     /// Says why the scenario could not be played.
-    async fn play(&self, planned: &Planned, system: &Value, backstage: &Backstage) -> Result<Played, String>;
+    async fn play(&self, planned: &PlannedScenario, system: &Value, backstage: &Backstage) -> Result<ScenarioRun, String>;
 
     /// Its reference, changed and reached over a front, as somebody's system. `limits` are lines for a manifest; files go into `folder`.
     fn served(&self, suites: Suites, over: Over, change: Change, limits: &str, folder: &Path) -> Arc<dyn RealSystem>;

@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 use crate::contract::SessionId;
 use crate::core::clock::Clock;
-use crate::core::diagnostic::Mistakes;
-use crate::fakes::cast::Cast;
+use crate::core::diagnostic::Diagnostics;
+use crate::fakes::control_server::ControlServer;
 use crate::fakes::processes::ProcFs;
-use crate::fakes::stage::Stage;
+use crate::fakes::registry::AgentRegistry;
 use crate::profile::Profiles;
 use crate::results::model::System;
 use crate::sut::Tail;
 use crate::sut::manifest::{Manifest, Template, Variables};
 use crate::sut::recorder::{Recorder, shortened};
 use crate::sut::sandbox::Sandbox;
-use crate::sut::transports::process::{Launch, run};
+use crate::sut::transports::process::{ProcessLaunch, run};
 use crate::trace::settings::Settings;
 use crate::trace::{Entry, Log};
 
-use super::plan::{Capabilities, Planned};
-use super::scenario::{self, Played, meta};
+use super::plan::{Capabilities, PlannedScenario};
+use super::scenario::{self, ScenarioRun, meta};
 use super::suite::{Suite, Suites, claims};
 use super::target::RealSystem;
 use super::worker::{Backstage, LOOK_AGAIN};
@@ -43,7 +43,7 @@ impl ManifestSystem {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Mistakes>> {
+    pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
         Ok(Self { manifest: Manifest::read(path, &claims(suites))?, suites })
     }
 }
@@ -78,21 +78,27 @@ pub(crate) fn written(suites: Suites, folder: &Path, name: &str, text: &str) -> 
 ///
 /// # Errors
 /// Says why the scenario could not be played.
-pub async fn play<S: State>(suite: &dyn Suite, planned: &Planned, path: &Value, backstage: &Backstage) -> Result<Played, String> {
+pub async fn play<S: State>(
+    suite: &dyn Suite,
+    planned: &PlannedScenario,
+    path: &Value,
+    backstage: &Backstage,
+) -> Result<ScenarioRun, String> {
     let Backstage { suites, profiles, sandbox, time_limit } = backstage;
     // The harness has read it before it started a worker: it cannot fail here for a reason of the user's.
     let manifest = Manifest::read(Path::new(path.as_str().unwrap_or_default()), &claims(suites)).expect("the harness read the manifest");
     let log = Log::new(Clock::start());
     log.push(meta(planned, &manifest.name, profiles));
-    let cast = Cast::new(log.clone());
-    let stage = Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| format!("no stage for the stand-ins: {error}"))?;
+    let registry = AgentRegistry::new(log.clone());
+    let control_server = ControlServer::open(&sandbox.control_socket(), registry.clone())
+        .map_err(|error| format!("no control server for the stand-ins: {error}"))?;
     let settings = settings(&manifest, profiles);
     let driver = crate::sut::open(&manifest, sandbox.clone()).await.map_err(|error| format!("the system cannot be opened: {error}"))?;
     let driver = Rc::new(Recorder::new(driver, suite.operations(), log.clone()));
     driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| format!("announcements: {error}"))?;
     let world = World::<S>::new(WorldOptions {
         log: log.clone(),
-        cast,
+        registry,
         driver: driver.clone(),
         ground: Ground::Real(sandbox.clone()),
         processes: Rc::new(ProcFs),
@@ -109,7 +115,7 @@ pub async fn play<S: State>(suite: &dyn Suite, planned: &Planned, path: &Value, 
         // What was told to end may take the time that ending may take.
         all_ended(manifest.limits.end).await;
     }
-    drop(stage);
+    drop(control_server);
     for process in ProcFs::end_descendants_of(std::process::id(), &[]) {
         log.push(Entry::Note { text: format!("litter: {process} was left running") });
         played.trace.extend(log.records().pop());
@@ -175,7 +181,7 @@ fn about(manifest: &Manifest) -> System {
     let version = manifest.version.as_ref().and_then(|words| {
         let (program, args) = words.split_first()?;
         let program = manifest.program(program).ok()?.display().to_string();
-        let launch = Launch {
+        let launch = ProcessLaunch {
             argv: std::iter::once(program).chain(args.iter().cloned()).collect(),
             env: std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect(),
             cwd: std::env::current_dir().ok()?,

@@ -8,7 +8,7 @@ use super::world::StepResult;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum StepKind {
     /// Drives: as `Given` it must succeed (else the scenario is blocked), as `When` its answer is kept to be judged.
     Act,
     /// Judges, as `Then`; as `Given` or `When` it waits for the same thing, and blocks where it does not come.
@@ -18,7 +18,7 @@ pub enum Kind {
 /// One step of a vocabulary, which acts on a `W`.
 pub struct StepDef<W> {
     /// What it does.
-    pub kind: Kind,
+    pub kind: StepKind,
     /// Its text, as a Cucumber expression.
     pub pattern: &'static str,
     /// What it means, as `passmuster steps` shows it.
@@ -31,7 +31,7 @@ pub struct StepDef<W> {
 macro_rules! step {
     ($kind:ident, $pattern:literal, $about:literal, $run:path) => {
         $crate::engine::vocabulary::StepDef {
-            kind: $crate::engine::vocabulary::Kind::$kind,
+            kind: $crate::engine::vocabulary::StepKind::$kind,
             pattern: $pattern,
             about: $about,
             run: |world, context| {
@@ -50,7 +50,7 @@ pub(crate) use step;
 #[derive(Debug, Clone, Copy)]
 pub struct StepInfo {
     /// What it does.
-    pub kind: Kind,
+    pub kind: StepKind,
     /// Its text, as a Cucumber expression.
     pub pattern: &'static str,
     /// What it means.
@@ -79,7 +79,7 @@ impl<W> StepTable<W> {
         let collection = parts.iter().copied().flatten().fold(Collection::new(), |collection, step| {
             let regex = Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
             let collection = collection.given(None, regex.clone(), step.run).when(None, regex.clone(), step.run);
-            if step.kind == Kind::Check { collection.then(None, regex, step.run) } else { collection }
+            if step.kind == StepKind::Check { collection.then(None, regex, step.run) } else { collection }
         });
         Self { parts, collection }
     }

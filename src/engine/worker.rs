@@ -21,13 +21,13 @@ use tokio::sync::watch;
 use crate::contract::AgentKind;
 use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more, starting};
 use crate::profile::{Choice, Profiles};
-use crate::sut::running::Exit;
+use crate::sut::running::ProcessExit;
 use crate::sut::sandbox::{self, Sandbox, SandboxOptions};
 
 use super::Options;
 use super::features;
-use super::plan::{Planned, again};
-use super::scenario::{Played, unplayed};
+use super::plan::{PlannedScenario, again};
+use super::scenario::{ScenarioRun, unplayed};
 use super::suite::{self, Suites};
 use crate::results::model::{Event, Verdict, round_of};
 
@@ -82,12 +82,12 @@ pub const WORKER: &str = "__scenario";
 
 /// A scenario and the system to play it on.
 pub(crate) struct Task {
-    pub(crate) planned: Planned,
+    pub(crate) planned: PlannedScenario,
     pub(crate) system: Value,
 }
 
 /// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
-pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
+pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
     let job = Job {
         system: Value::Null,
         agents: Vec::new(),
@@ -110,7 +110,7 @@ pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Even
 type Crew = Rc<RefCell<BTreeSet<u32>>>;
 
 /// At most so many workers at a time; on an interruption no more, and those that run are told to end.
-async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, Played)> {
+async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
     let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let jobs = options.jobs.unwrap_or(JOBS_PER_CORE * cores);
     let mut interrupted = options.interrupted.clone();
@@ -135,7 +135,7 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
         }
         tokio::select! {
             Some(done) = running.next() => {
-                let (at, (mut done, size)): (usize, (Played, usize)) = done;
+                let (at, (mut done, size)): (usize, (ScenarioRun, usize)) = done;
                 if matches!(done.result.verdict, Verdict::Passed | Verdict::Skipped) {
                     // Nobody looks at it.
                     done.trace = Vec::new();
@@ -157,8 +157,9 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
 }
 
 /// One scenario in one worker process. Gives what came of it, and how long the worker's answer was.
-async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, crew: Crew) -> (Played, usize) {
-    let broken = |why: String| (Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() }, 0);
+async fn work(planned: PlannedScenario, job: Job, mut halted: watch::Receiver<bool>, crew: Crew) -> (ScenarioRun, usize) {
+    let broken =
+        |why: String| (ScenarioRun { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() }, 0);
     let limit = Duration::from_secs(job.time_limit_s) + GRACE;
     let program = match std::env::current_exe() {
         Ok(program) => program,
@@ -201,13 +202,13 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
     drop(stdin);
     let mut exit = None;
     if heard.is_some() {
-        exit = tokio::time::timeout(GRACE, worker.wait()).await.ok().and_then(Result::ok).map(Exit::from);
+        exit = tokio::time::timeout(GRACE, worker.wait()).await.ok().and_then(Result::ok).map(ProcessExit::from);
     }
     if exit.is_none() {
         let _ = worker.kill().await;
     }
     crew.borrow_mut().remove(&pid);
-    if exit != Some(Exit::Code(0)) {
+    if exit != Some(ProcessExit::Code(0)) {
         // Whatever the worker had under it fell to this process, a subreaper too.
         let others: Vec<u32> = crew.borrow().iter().copied().collect();
         ProcFs::end_descendants_of(std::process::id(), &others);
@@ -215,13 +216,13 @@ async fn work(planned: Planned, job: Job, mut halted: watch::Receiver<bool>, cre
     let Some((answer, complaint)) = heard else {
         return broken(format!("the scenario did not end within {} s", limit.as_secs()));
     };
-    match (serde_json::from_slice::<Played>(&answer), exit) {
+    match (serde_json::from_slice::<ScenarioRun>(&answer), exit) {
         (Ok(mut played), _) => {
             played.result.key = planned.key;
             (played, answer.len())
         }
         (Err(_), _) if *halted.borrow() => broken("interrupted".into()),
-        (Err(_), Some(exit)) if exit != Exit::Code(0) => {
+        (Err(_), Some(exit)) if exit != ProcessExit::Code(0) => {
             let complaint = String::from_utf8_lossy(&complaint);
             broken(format!("the scenario's worker process {exit}. {}", complaint.trim()).trim_end().to_owned())
         }
@@ -297,7 +298,7 @@ fn leave_nothing() {
 }
 
 /// Makes the sandbox and has the scenario's suite play it.
-async fn one(suites: Suites, job: &Job) -> Played {
+async fn one(suites: Suites, job: &Job) -> ScenarioRun {
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
     let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
     let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
@@ -311,7 +312,7 @@ async fn one(suites: Suites, job: &Job) -> Played {
         }
         Err(error) => Err(format!("no sandbox: {error}")),
     };
-    let untested = |why| Played { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() };
+    let untested = |why| ScenarioRun { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() };
     played.unwrap_or_else(untested)
 }
 

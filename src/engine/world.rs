@@ -7,8 +7,8 @@ use std::time::Duration;
 use cucumber::gherkin::StepType;
 
 use crate::contract::{AgentKind, Args, SessionId};
-use crate::fakes::cast::Cast;
-use crate::fakes::processes::Processes;
+use crate::fakes::processes::LiveProcesses;
+use crate::fakes::registry::AgentRegistry;
 use crate::fakes::sim::SimWorld;
 use crate::profile::Profiles;
 use crate::spec::RequirementId;
@@ -38,7 +38,7 @@ pub type StepResult = Result<(), Stop>;
 
 /// Something found by a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct StepFinding {
     /// The requirement that it contradicts.
     pub requirement: RequirementId,
     /// What is wrong.
@@ -71,13 +71,13 @@ pub struct WorldOptions {
     /// The trace.
     pub log: Log,
     /// The stand-ins.
-    pub cast: Cast,
+    pub registry: AgentRegistry,
     /// The system under test.
     pub driver: Rc<Recorder>,
     /// Folders and files.
     pub ground: Ground,
     /// What is alive.
-    pub processes: Rc<dyn Processes>,
+    pub processes: Rc<dyn LiveProcesses>,
     /// The agents' profiles.
     pub profiles: Rc<Profiles>,
     /// The limits.
@@ -96,7 +96,7 @@ pub struct WorldOptions {
 
 /// The step that runs.
 #[derive(Debug, Clone)]
-struct Running {
+struct RunningStep {
     text: String,
     requirement: RequirementId,
     place: StepType,
@@ -118,21 +118,21 @@ pub trait State: Default + fmt::Debug + 'static {
     }
 
     /// Judges the whole trace, whatever the scenario asked.
-    fn standing(_trace: &[Record], _settings: &Settings) -> Vec<Judged> {
+    fn standing(_trace: &[Record], _settings: &Settings) -> Vec<StandingFinding> {
         Vec::new()
     }
 }
 
 /// What judged a whole trace, by its name, and what it found.
-pub type Judged = (&'static str, Contradiction);
+pub type StandingFinding = (&'static str, Contradiction);
 
 /// What the steps of one scenario act on: the run, and what the suite's steps know of it.
 pub struct World<S> {
     pub(crate) log: Log,
-    pub(crate) cast: Cast,
+    pub(crate) registry: AgentRegistry,
     pub(crate) driver: Rc<Recorder>,
     pub(crate) ground: Ground,
-    pub(crate) processes: Rc<dyn Processes>,
+    pub(crate) processes: Rc<dyn LiveProcesses>,
     pub(crate) profiles: Rc<Profiles>,
     pub(crate) limits: Limits,
     pub(crate) agents: Vec<AgentKind>,
@@ -144,8 +144,8 @@ pub struct World<S> {
     /// What the suite's steps know.
     pub(crate) state: S,
     requirement: RequirementId,
-    step: Option<Running>,
-    found: Vec<Found>,
+    step: Option<RunningStep>,
+    found: Vec<StepFinding>,
     stop: Option<Stop>,
 }
 
@@ -154,7 +154,7 @@ impl<S: State> World<S> {
     pub fn new(options: WorldOptions) -> Self {
         Self {
             log: options.log,
-            cast: options.cast,
+            registry: options.registry,
             driver: options.driver,
             ground: options.ground,
             processes: options.processes,
@@ -177,7 +177,7 @@ impl<S: State> World<S> {
     /// Says which step comes next: its text, the requirement it names (if it names one), and its place.
     pub fn begin_step(&mut self, text: &str, names: Option<RequirementId>, place: StepType) {
         let requirement = names.unwrap_or_else(|| self.requirement.clone());
-        self.step = Some(Running { text: text.to_owned(), requirement, place });
+        self.step = Some(RunningStep { text: text.to_owned(), requirement, place });
         self.log.push(Entry::Note { text: format!("step: {text}") });
     }
 
@@ -191,7 +191,7 @@ impl<S: State> World<S> {
     }
 
     /// What the steps found so far.
-    pub fn found(&self) -> &[Found] {
+    pub fn found(&self) -> &[StepFinding] {
         &self.found
     }
 
@@ -199,12 +199,12 @@ impl<S: State> World<S> {
 
     /// Notes what is wrong; in a Given or When that only waits, blocks instead.
     pub(crate) fn wrong(&mut self, label: Option<&str>, message: String, claimed: String, truth: String) -> StepResult {
-        let Running { text: step, requirement, place } = self.step.clone().expect("a step is running");
+        let RunningStep { text: step, requirement, place } = self.step.clone().expect("a step is running");
         if place != StepType::Then {
             return Err(Stop::Blocked(format!("{message} (claimed: {claimed}; true: {truth})")));
         }
         let session = label.and_then(|label| self.state.session_id(label));
-        self.found.push(Found { requirement, message, claimed, truth, step, session, last: self.log.len().saturating_sub(1) });
+        self.found.push(StepFinding { requirement, message, claimed, truth, step, session, last: self.log.len().saturating_sub(1) });
         Ok(())
     }
 

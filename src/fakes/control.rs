@@ -1,15 +1,15 @@
-//! The control channel between the harness and its stand-ins: JSON lines, a stand-in's [`Report`]s one way, the
-//! harness's [`Command`]s the other. In memory the same values go over channels.
+//! The control channel between the harness and its stand-ins: JSON lines, a stand-in's [`AgentReport`]s one way, the
+//! harness's [`ControlCommand`]s the other. In memory the same values go over channels.
 
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{AgentKind, TurnStatus};
 
-/// What a stand-in tells the harness. The first line is always [`Report::Hello`]; the harness answers it with
-/// [`Command::Script`] before the stand-in does anything else.
+/// What a stand-in tells the harness. The first line is always [`AgentReport::Hello`]; the harness answers it with
+/// [`ControlCommand::Script`] before the stand-in does anything else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "report", rename_all = "snake_case")]
-pub enum Report {
+pub enum AgentReport {
     /// It is up.
     Hello {
         /// Which agent it stands for.
@@ -28,7 +28,7 @@ pub enum Report {
         /// The prompt.
         text: String,
     },
-    /// It works on a turn; the turn stays open until [`Command::Release`].
+    /// It works on a turn; the turn stays open until [`ControlCommand::Release`].
     TurnStarted {
         /// The turn.
         turn: u64,
@@ -69,7 +69,7 @@ pub enum Report {
         /// What was asked.
         what: String,
     },
-    /// The answer to [`Command::Settle`]: what was asked before it is done and reported.
+    /// The answer to [`ControlCommand::Settle`]: what was asked before it is done and reported.
     Done {
         /// The number of the command, from 1; the script is not counted.
         done: u64,
@@ -84,8 +84,8 @@ pub enum Report {
 /// What the harness tells a stand-in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
-pub enum Command {
-    /// How to behave; the answer to [`Report::Hello`].
+pub enum ControlCommand {
+    /// How to behave; the answer to [`AgentReport::Hello`].
     Script(Script),
     /// End the open turn.
     Release {
@@ -103,7 +103,7 @@ pub enum Command {
     },
     /// Die at once by SIGKILL, without a word.
     Die,
-    /// Say [`Report::Done`] when everything asked before is done and reported.
+    /// Say [`AgentReport::Done`] when everything asked before is done and reported.
     Settle,
 }
 

@@ -1,11 +1,11 @@
 //! Stand-in agents: programs named `claude`, `codex` and `gemini` that behave as their profiles say, and the
 //! control channel by which the harness directs them and learns what is true.
 
-pub mod cast;
 pub mod control;
+pub mod control_server;
 pub mod native;
 pub mod processes;
+pub mod registry;
 pub mod sim;
-pub mod stage;
 pub mod standin;
 pub(crate) mod turns;

@@ -7,7 +7,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, set_child_subreaper, waitid};
 
-use super::cast::Run;
+use super::registry::FakeRun;
 
 /// A process that is alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub struct Process {
 }
 
 /// The truth about processes.
-pub trait Processes {
+pub trait LiveProcesses {
     /// Whether a process lives that began then. A zombie is dead.
     fn alive(&self, pid: u32, ticks: u64) -> bool;
 
     /// What lives of a run: the agent, what is under it, what it started and what carries its mark.
-    fn of_run(&self, run: &Run) -> Vec<Process>;
+    fn of_run(&self, run: &FakeRun) -> Vec<Process>;
 
     /// Stops a process (SIGSTOP).
     fn stop(&self, pid: u32);
@@ -49,7 +49,7 @@ pub struct ProcFs;
 
 /// One line of the process table.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct ProcessEntry {
     /// Its id.
     pub pid: u32,
     /// Its parent.
@@ -64,13 +64,13 @@ pub struct Entry {
 
 impl ProcFs {
     /// The process table without the dead: states Z and X.
-    pub fn table() -> Vec<Entry> {
+    pub fn table() -> Vec<ProcessEntry> {
         let Ok(folder) = fs::read_dir("/proc") else { return Vec::new() };
         folder.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(Self::entry).collect()
     }
 
     /// One process, unless it is dead.
-    pub fn entry(pid: u32) -> Option<Entry> {
+    pub fn entry(pid: u32) -> Option<ProcessEntry> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let stat = String::from_utf8_lossy(&stat);
         // The name stands in parentheses and may hold anything, parentheses included.
@@ -83,7 +83,7 @@ impl ProcFs {
         let parent = rest.next()?.parse().ok()?;
         let group = rest.next()?.parse().ok()?;
         let ticks = rest.nth(16)?.parse().ok()?;
-        Some(Entry { pid, parent, ticks, command: stat[open + 1..close].to_owned(), group })
+        Some(ProcessEntry { pid, parent, ticks, command: stat[open + 1..close].to_owned(), group })
     }
 
     /// When a process began; 0 where it is dead.
@@ -92,8 +92,8 @@ impl ProcFs {
     }
 
     /// Everything under a process, itself left out.
-    pub fn descendants(table: &[Entry], root: u32) -> Vec<Entry> {
-        let mut children: BTreeMap<u32, Vec<&Entry>> = BTreeMap::new();
+    pub fn descendants(table: &[ProcessEntry], root: u32) -> Vec<ProcessEntry> {
+        let mut children: BTreeMap<u32, Vec<&ProcessEntry>> = BTreeMap::new();
         for entry in table {
             children.entry(entry.parent).or_default().push(entry);
         }
@@ -125,7 +125,7 @@ impl ProcFs {
     pub fn end_descendants_of(root: u32, except: &[u32]) -> Vec<String> {
         let (mut ended, mut empty) = (BTreeSet::new(), 0);
         for _ in 0..200 {
-            let table: Vec<Entry> = Self::table().into_iter().filter(|entry| !except.contains(&entry.pid)).collect();
+            let table: Vec<ProcessEntry> = Self::table().into_iter().filter(|entry| !except.contains(&entry.pid)).collect();
             let left = Self::descendants(&table, root);
             for entry in &left {
                 kill(entry.pid, Signal::KILL);
@@ -193,15 +193,15 @@ pub fn kill(pid: u32, signal: Signal) {
     }
 }
 
-impl Processes for ProcFs {
+impl LiveProcesses for ProcFs {
     fn alive(&self, pid: u32, ticks: u64) -> bool {
         Self::entry(pid).is_some_and(|entry| entry.ticks == ticks)
     }
 
-    fn of_run(&self, run: &Run) -> Vec<Process> {
+    fn of_run(&self, run: &FakeRun) -> Vec<Process> {
         let table = Self::table();
         let lives = |pid: u32, ticks: u64| table.iter().any(|entry| entry.pid == pid && entry.ticks == ticks);
-        let mut found: BTreeMap<u32, Entry> = BTreeMap::new();
+        let mut found: BTreeMap<u32, ProcessEntry> = BTreeMap::new();
         if lives(run.pid, run.started_ticks) {
             found.extend(table.iter().filter(|entry| entry.pid == run.pid).map(|entry| (entry.pid, entry.clone())));
             found.extend(Self::descendants(&table, run.pid).into_iter().map(|entry| (entry.pid, entry)));

@@ -13,10 +13,10 @@ use crate::contract::{AgentKind, TurnStatus};
 use crate::core::clock::Clock;
 use crate::profile::{Mode, Profiles};
 
-use super::cast::{Cast, Hello, Run};
-use super::control::{Child, Command, Report, Script};
-use super::native::{FileChange, Moment, NativeSession};
-use super::processes::{Process, Processes};
+use super::control::{AgentReport, Child, ControlCommand, Script};
+use super::native::{FileChange, NativeMoment, NativeSession};
+use super::processes::{LiveProcesses, Process};
+use super::registry::{AgentRegistry, FakeRun, Hello};
 use super::turns::Turns;
 
 /// How long a simulated program takes to come up: enough for a caller's order to matter.
@@ -105,7 +105,7 @@ enum Input {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SimState {
     files: BTreeMap<PathBuf, Vec<u8>>,
     order: Vec<PathBuf>,
     folders: BTreeSet<PathBuf>,
@@ -118,17 +118,17 @@ struct State {
 /// The world that simulated agents and the reference's virtual host share. Clones are the same world.
 #[derive(Debug, Clone)]
 pub struct SimWorld {
-    cast: Cast,
+    registry: AgentRegistry,
     profiles: Profiles,
     clock: Clock,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SimState>>,
 }
 
 impl SimWorld {
     /// An empty world.
-    pub fn new(cast: Cast, profiles: Profiles, clock: Clock) -> Self {
-        let state = State { next_pid: 1000, ..State::default() };
-        Self { cast, profiles, clock, state: Arc::new(Mutex::new(state)) }
+    pub fn new(registry: AgentRegistry, profiles: Profiles, clock: Clock) -> Self {
+        let state = SimState { next_pid: 1000, ..SimState::default() };
+        Self { registry, profiles, clock, state: Arc::new(Mutex::new(state)) }
     }
 
     /// The home folder that agents have.
@@ -184,7 +184,7 @@ impl SimWorld {
     pub async fn launch(&self, launch: SimLaunch) -> Result<u32, String> {
         tokio::time::sleep(START).await;
         let cwd = launch.cwd.to_string_lossy().into_owned();
-        let script = self.cast.script_of(&cwd);
+        let script = self.registry.script_of(&cwd);
         if script.missing {
             return Err(format!("{}: command not found", launch.agent));
         }
@@ -209,15 +209,15 @@ impl SimWorld {
             cwd,
             args: launch.message.iter().flat_map(|message| ["--".to_owned(), message.clone()]).collect(),
         };
-        let (run, _) = self.cast.attach(hello, to);
+        let (run, _) = self.registry.attach(hello, to);
         if let Some(code) = script.exit_at_once {
-            self.cast.report(&run, Report::Exiting { code });
+            self.registry.report(&run, AgentReport::Exiting { code });
             self.gone(pid, &run);
             return Err(format!("{} exited at once with status {code}", launch.agent));
         }
         let profile = self.profiles.get(launch.agent, Mode::Interactive);
         let native = NativeSession::new(launch.agent, profile, &self.home(), &launch.cwd, self.clock.now(), session);
-        let mut agent = Player {
+        let mut agent = SimPlayer {
             world: self.clone(),
             pid,
             run,
@@ -308,10 +308,10 @@ impl SimWorld {
             }
         }
         drop(state);
-        self.cast.gone(run);
+        self.registry.gone(run);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SimState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -326,12 +326,12 @@ fn reaches(end: SimEnd, how: Option<Child>) -> bool {
     }
 }
 
-impl Processes for SimWorld {
+impl LiveProcesses for SimWorld {
     fn alive(&self, pid: u32, _: u64) -> bool {
         self.lives(pid)
     }
 
-    fn of_run(&self, run: &Run) -> Vec<Process> {
+    fn of_run(&self, run: &FakeRun) -> Vec<Process> {
         let state = self.lock();
         let own = state.processes.iter().filter(|(_, process)| process.of == run.pid && process.alive);
         own.map(|(pid, process)| Process { pid: *pid, ticks: u64::from(*pid), command: process.command.clone(), is_agent: *pid == run.pid })
@@ -367,7 +367,7 @@ impl Processes for SimWorld {
 }
 
 /// One simulated agent at work.
-struct Player {
+struct SimPlayer {
     world: SimWorld,
     pid: u32,
     run: crate::contract::AgentRun,
@@ -380,14 +380,14 @@ struct Player {
 }
 
 /// Why an agent stops living.
-enum Over {
+enum RunEnd {
     Exits(i32),
     Killed,
 }
 
-impl Player {
+impl SimPlayer {
     fn begin(&mut self) {
-        self.write(Moment::Started);
+        self.write(NativeMoment::Started);
         for how in self.script.children.clone() {
             self.start_child(how);
         }
@@ -401,7 +401,7 @@ impl Player {
     async fn live(
         mut self,
         mut inbox: mpsc::UnboundedReceiver<Input>,
-        mut commands: mpsc::UnboundedReceiver<Command>,
+        mut commands: mpsc::UnboundedReceiver<ControlCommand>,
         mut stopped: watch::Receiver<bool>,
     ) {
         let over = loop {
@@ -412,7 +412,7 @@ impl Player {
                 Some(command) = commands.recv(), if !is_stopped => self.command(command).await,
                 changed = stopped.changed() => match changed {
                     Ok(()) => None,
-                    Err(_) => Some(Over::Killed),
+                    Err(_) => Some(RunEnd::Killed),
                 },
             };
             if let Some(over) = input {
@@ -420,49 +420,49 @@ impl Player {
             }
         };
         let code = match over {
-            Over::Exits(code) => {
-                self.write(Moment::Exited { clean: code == 0 });
-                self.world.cast.report(&self.run, Report::Exiting { code });
+            RunEnd::Exits(code) => {
+                self.write(NativeMoment::Exited { clean: code == 0 });
+                self.world.registry.report(&self.run, AgentReport::Exiting { code });
                 Some(code)
             }
-            Over::Killed => None,
+            RunEnd::Killed => None,
         };
         self.world.gone(self.pid, &self.run);
         let _ = self.tell.send(SimSignal::Exited { code });
     }
 
-    fn input(&mut self, input: Input) -> Option<Over> {
+    fn input(&mut self, input: Input) -> Option<RunEnd> {
         match input {
             Input::Typed(text) => self.take(text),
-            Input::Killed => return Some(Over::Killed),
+            Input::Killed => return Some(RunEnd::Killed),
             Input::Signal(signal) => {
-                self.world.cast.report(&self.run, Report::Signalled { signal: signal.into() });
+                self.world.registry.report(&self.run, AgentReport::Signalled { signal: signal.into() });
                 if !self.script.ignore.iter().any(|ignored| ignored == signal) {
-                    return Some(Over::Exits(128 + if signal == "HUP" { 1 } else { 15 }));
+                    return Some(RunEnd::Exits(128 + if signal == "HUP" { 1 } else { 15 }));
                 }
             }
         }
         None
     }
 
-    async fn command(&mut self, command: Command) -> Option<Over> {
+    async fn command(&mut self, command: ControlCommand) -> Option<RunEnd> {
         self.done += 1;
         match command {
-            Command::Script(script) => self.script = script,
-            Command::Release { turn, reply, status } => self.finish(turn, &reply, status).await,
-            Command::Exit { code } => return Some(Over::Exits(code)),
-            Command::Die => {
+            ControlCommand::Script(script) => self.script = script,
+            ControlCommand::Release { turn, reply, status } => self.finish(turn, &reply, status).await,
+            ControlCommand::Exit { code } => return Some(RunEnd::Exits(code)),
+            ControlCommand::Die => {
                 self.world.kill(self.pid);
-                return Some(Over::Killed);
+                return Some(RunEnd::Killed);
             }
-            Command::Settle => self.world.cast.report(&self.run, Report::Done { done: self.done }),
+            ControlCommand::Settle => self.world.registry.report(&self.run, AgentReport::Done { done: self.done }),
         }
         None
     }
 
     fn start_child(&mut self, how: Child) {
         let pid = self.world.spawn_child(self.pid, how);
-        self.world.cast.report_with(&self.run, Report::Child { pid, how }, u64::from);
+        self.world.registry.report_with(&self.run, AgentReport::Child { pid, how }, u64::from);
     }
 
     fn take(&mut self, prompt: String) {
@@ -472,17 +472,17 @@ impl Player {
     }
 
     fn open(&mut self, turn: u64, prompt: &str) {
-        self.world.cast.report(&self.run, Report::PromptAccepted { turn, text: prompt.to_owned() });
+        self.world.registry.report(&self.run, AgentReport::PromptAccepted { turn, text: prompt.to_owned() });
         self.draw(&format!("> {prompt}\n"));
-        self.write(Moment::PromptAccepted { turn, text: prompt });
-        self.world.cast.report(&self.run, Report::TurnStarted { turn });
+        self.write(NativeMoment::PromptAccepted { turn, text: prompt });
+        self.world.registry.report(&self.run, AgentReport::TurnStarted { turn });
     }
 
     async fn finish(&mut self, number: u64, reply: &str, status: TurnStatus) {
         let Some(turn) = self.turns.close(number) else { return };
         tokio::time::sleep(FINISH).await;
-        self.world.cast.report(&self.run, Report::TurnCompleted { turn: number, status });
-        self.write(Moment::TurnCompleted { turn: number, prompt: &turn.prompt, reply, status });
+        self.world.registry.report(&self.run, AgentReport::TurnCompleted { turn: number, status });
+        self.write(NativeMoment::TurnCompleted { turn: number, prompt: &turn.prompt, reply, status });
         tokio::time::sleep(FINISH).await;
         let good = status == TurnStatus::Completed;
         let payload = self.native.turn_payload(number, &turn.prompt, good.then_some(reply));
@@ -507,19 +507,19 @@ impl Player {
         }
     }
 
-    fn write(&mut self, moment: Moment<'_>) {
+    fn write(&mut self, moment: NativeMoment<'_>) {
         for change in self.native.at(moment, self.world.clock.now()) {
             match change {
                 FileChange::Append { path, text } => {
                     let mut bytes = self.world.read_file(&path).unwrap_or_default();
                     bytes.extend_from_slice(text.as_bytes());
                     self.world.write_file(&path, &bytes);
-                    let report = Report::FileWritten { path: path.to_string_lossy().into_owned(), bytes: bytes.len() as u64 };
-                    self.world.cast.report(&self.run, report);
+                    let report = AgentReport::FileWritten { path: path.to_string_lossy().into_owned(), bytes: bytes.len() as u64 };
+                    self.world.registry.report(&self.run, report);
                 }
                 FileChange::Remove { path } => {
                     self.world.remove_file(&path);
-                    self.world.cast.report(&self.run, Report::FileRemoved { path: path.to_string_lossy().into_owned() });
+                    self.world.registry.report(&self.run, AgentReport::FileRemoved { path: path.to_string_lossy().into_owned() });
                 }
             }
         }

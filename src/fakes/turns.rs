@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 #[derive(Debug, Default)]
 pub struct Turns {
     waiting: VecDeque<String>,
-    open: Option<Turn>,
+    open: Option<FakeTurn>,
     begun: u64,
 }
 
 /// A turn that is being worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Turn {
+pub struct FakeTurn {
     /// Its number, from 1.
     pub number: u64,
     /// Its prompt, as it arrived.
@@ -22,7 +22,7 @@ pub struct Turn {
 
 impl Turns {
     /// Takes a prompt in. Gives the turn that opens with it, or `None` where it has to wait.
-    pub fn take(&mut self, prompt: String) -> Option<Turn> {
+    pub fn take(&mut self, prompt: String) -> Option<FakeTurn> {
         self.waiting.push_back(prompt);
         self.next()
     }
@@ -38,18 +38,18 @@ impl Turns {
     }
 
     /// Closes the open turn, if that is its number. A release of another turn is for later, or too late.
-    pub fn close(&mut self, number: u64) -> Option<Turn> {
+    pub fn close(&mut self, number: u64) -> Option<FakeTurn> {
         if self.open.as_ref().is_some_and(|turn| turn.number == number) { self.open.take() } else { None }
     }
 
     /// Opens the next turn, where none is open and a prompt waits.
-    pub fn next(&mut self) -> Option<Turn> {
+    pub fn next(&mut self) -> Option<FakeTurn> {
         if self.open.is_some() {
             return None;
         }
         let prompt = self.waiting.pop_front()?;
         self.begun += 1;
-        self.open = Some(Turn { number: self.begun, prompt });
+        self.open = Some(FakeTurn { number: self.begun, prompt });
         self.open.clone()
     }
 }
@@ -61,10 +61,10 @@ mod tests {
     #[test]
     fn a_prompt_that_comes_during_a_turn_opens_the_next() {
         let mut turns = Turns::default();
-        assert_eq!(turns.take("a".into()), Some(Turn { number: 1, prompt: "a".into() }));
+        assert_eq!(turns.take("a".into()), Some(FakeTurn { number: 1, prompt: "a".into() }));
         assert_eq!(turns.take("b".into()), None);
         assert_eq!(turns.close(2), None);
         assert_eq!(turns.close(1).unwrap().prompt, "a");
-        assert_eq!(turns.next(), Some(Turn { number: 2, prompt: "b".into() }));
+        assert_eq!(turns.next(), Some(FakeTurn { number: 2, prompt: "b".into() }));
     }
 }

@@ -65,13 +65,13 @@ impl Daemon {
     ///
     /// # Errors
     /// Where the daemon cannot be reached.
-    pub fn follow(&self) -> Result<Follow, ContractError> {
+    pub fn follow(&self) -> Result<FollowStream, ContractError> {
         let mut stream = self.connect().map_err(internal)?;
         // Any answer proves that the connection is served, and with it that its announcements are heard.
         let question = json!({ "jsonrpc": "2.0", "id": 0, "method": "list_sessions" });
         let gone = |error: io::Error| internal(format!("the daemon is gone: {error}"));
         stream.write_all(format!("{question}\n").as_bytes()).map_err(gone)?;
-        let mut follow = Follow { lines: BufReader::new(stream).lines(), early: Vec::new() };
+        let mut follow = FollowStream { lines: BufReader::new(stream).lines(), early: Vec::new() };
         loop {
             let message = follow.message().ok_or_else(|| internal("the daemon ended".into()))?;
             match announcement(&message) {
@@ -163,19 +163,19 @@ fn end(stream: &UnixStream) -> Result<(), ContractError> {
 
 /// Announcements, one after the other, until the daemon ends.
 #[derive(Debug)]
-pub struct Follow {
+pub struct FollowStream {
     lines: Lines<BufReader<UnixStream>>,
     /// What came before the connection was known to be served; the last is the first.
     early: Vec<Value>,
 }
 
-impl Follow {
+impl FollowStream {
     fn message(&mut self) -> Option<Value> {
         self.lines.next()?.ok().and_then(|line| serde_json::from_str(&line).ok())
     }
 }
 
-impl Iterator for Follow {
+impl Iterator for FollowStream {
     type Item = Value;
 
     fn next(&mut self) -> Option<Value> {

@@ -22,9 +22,9 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::{Announcement, Field, Kind, OperationSpec};
+use crate::contract::{Announcement, Field, FieldKind, OperationSpec};
 
-use super::{Desk, no_browsers};
+use super::{Dispatcher, no_browsers};
 
 /// How long an HTTP client may be quiet before its session is forgotten; nobody says goodbye over HTTP.
 const QUIET: Duration = Duration::from_secs(86_400);
@@ -34,11 +34,11 @@ const QUIET: Duration = Duration::from_secs(86_400);
 /// # Errors
 /// Where the client does not begin as MCP does.
 pub async fn serve(
-    desk: &Desk,
+    dispatcher: &Dispatcher,
     mut read: impl AsyncRead + Unpin + Send + 'static,
     write: impl AsyncWrite + Unpin + Send + 'static,
 ) -> Result<(), String> {
-    let mcp = Mcp::new(desk.clone());
+    let mcp = Mcp::new(dispatcher.clone());
     let (mut pump, input) = tokio::io::duplex(64 << 10);
     let gone = mcp.gone.clone();
     tokio::spawn(async move {
@@ -57,12 +57,12 @@ pub async fn serve(
 ///
 /// # Errors
 /// Where the server fails.
-pub async fn serve_http(desk: &Desk, listener: TcpListener) -> std::io::Result<()> {
+pub async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> std::io::Result<()> {
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(QUIET);
-    let desk = desk.clone();
+    let dispatcher = dispatcher.clone();
     let service = StreamableHttpService::new(
-        move || Ok(Mcp::new(desk.clone())),
+        move || Ok(Mcp::new(dispatcher.clone())),
         Arc::new(sessions),
         StreamableHttpServerConfig::default().enforce_origin_validation(),
     );
@@ -71,7 +71,7 @@ pub async fn serve_http(desk: &Desk, listener: TcpListener) -> std::io::Result<(
 
 /// The service to one client.
 struct Mcp {
-    desk: Desk,
+    dispatcher: Dispatcher,
     gone: CancellationToken,
     /// Asks the relay, once there is one, to send what was announced so far.
     relay: OnceLock<mpsc::UnboundedSender<oneshot::Sender<()>>>,
@@ -79,8 +79,8 @@ struct Mcp {
 }
 
 impl Mcp {
-    fn new(desk: Desk) -> Self {
-        Self { gone: desk.connection(), desk, relay: OnceLock::new(), muted: Arc::default() }
+    fn new(dispatcher: Dispatcher) -> Self {
+        Self { gone: dispatcher.connection(), dispatcher, relay: OnceLock::new(), muted: Arc::default() }
     }
 }
 
@@ -97,17 +97,17 @@ impl ServerHandler for Mcp {
     }
 
     async fn list_tools(&self, _: Option<PaginatedRequestParams>, _: RequestContext<RoleServer>) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.desk.operations().iter().map(tool).collect()))
+        Ok(ListToolsResult::with_all_items(self.dispatcher.operations().iter().map(tool).collect()))
     }
 
     async fn call_tool(&self, request: CallToolRequestParams, context: RequestContext<RoleServer>) -> Result<CallToolResponse, ErrorData> {
-        let Some(operation) = OperationSpec::find(self.desk.operations(), &request.name) else {
+        let Some(operation) = OperationSpec::find(self.dispatcher.operations(), &request.name) else {
             return Err(ErrorData::invalid_params(format!("there is no tool `{}`", request.name), None));
         };
         let gone = self.gone.child_token();
         let _given_up = gone.clone().drop_guard();
         let answer = tokio::select! {
-            answer = self.desk.call(operation, request.arguments.unwrap_or_default(), &gone) => answer,
+            answer = self.dispatcher.call(operation, request.arguments.unwrap_or_default(), &gone) => answer,
             () = context.ct.cancelled() => return Err(ErrorData::internal_error("the request was cancelled", None)),
         };
         self.relay_all().await;
@@ -127,7 +127,7 @@ impl ServerHandler for Mcp {
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         let (ask, asked) = mpsc::unbounded_channel();
         if self.relay.set(ask).is_ok() {
-            tokio::spawn(relay(context.peer, self.desk.announcements(), asked, self.muted.clone()));
+            tokio::spawn(relay(context.peer, self.dispatcher.announcements(), asked, self.muted.clone()));
         }
     }
 }
@@ -193,15 +193,15 @@ fn object(fields: &[Field]) -> JsonObject {
     ])
 }
 
-fn kind(kind: Kind) -> Value {
+fn kind(kind: FieldKind) -> Value {
     match kind {
-        Kind::Text => json!({ "type": "string" }),
-        Kind::Integer => json!({ "type": "integer" }),
-        Kind::Number => json!({ "type": "number" }),
-        Kind::Boolean => json!({ "type": "boolean" }),
-        Kind::Object => json!({ "type": "object" }),
-        Kind::Any => json!({}),
-        Kind::Objects(fields) => json!({ "type": "array", "items": object(fields) }),
+        FieldKind::Text => json!({ "type": "string" }),
+        FieldKind::Integer => json!({ "type": "integer" }),
+        FieldKind::Number => json!({ "type": "number" }),
+        FieldKind::Boolean => json!({ "type": "boolean" }),
+        FieldKind::Object => json!({ "type": "object" }),
+        FieldKind::Any => json!({}),
+        FieldKind::Objects(fields) => json!({ "type": "array", "items": object(fields) }),
     }
 }
 
@@ -237,10 +237,10 @@ mod tests {
     }
 
     async fn piped() -> (RunningService<RoleClient, Client>, tokio::task::JoinHandle<Result<(), String>>) {
-        let (desk, _) = Small::desk();
+        let (dispatcher, _) = Small::dispatcher();
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let (read, write) = tokio::io::split(theirs);
-        let server = tokio::spawn(async move { serve(&desk, read, write).await });
+        let server = tokio::spawn(async move { serve(&dispatcher, read, write).await });
         (Client::default().serve(ours).await.unwrap(), server)
     }
 
@@ -303,10 +303,10 @@ mod tests {
 
     #[tokio::test]
     async fn http_serves_sessions_and_refuses_browsers() {
-        let (desk, _) = Small::desk();
+        let (dispatcher, _) = Small::dispatcher();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
-        tokio::spawn(async move { serve_http(&desk, listener).await });
+        tokio::spawn(async move { serve_http(&dispatcher, listener).await });
         let client = Client::default().serve(StreamableHttpClientTransport::from_uri(url.as_str())).await.unwrap();
         assert!(client.peer_info().unwrap().capabilities.logging.is_some());
         assert_eq!(ask(&client, "start_session", json!({"agent":"codex","cwd":"/"})).await, (false, json!({"session_id":"s1"})));

@@ -23,14 +23,14 @@ use crate::frontends::service::Service;
 
 /// What the fronts of one service share: the calls in flight, and whether the end has come. Clones share it.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Dispatcher {
     service: Arc<dyn Service>,
     calls: TaskTracker,
     closing: CancellationToken,
 }
 
-impl Desk {
-    /// A desk in front of a service.
+impl Dispatcher {
+    /// A dispatcher in front of a service.
     pub fn new(service: Arc<dyn Service>) -> Self {
         Self { service, calls: TaskTracker::new(), closing: CancellationToken::new() }
     }
@@ -45,7 +45,7 @@ impl Desk {
         self.service.announcements()
     }
 
-    /// A connection's own token: cancelled when its client is gone, or when the desk closes.
+    /// A connection's own token: cancelled when its client is gone, or when the dispatcher closes.
     pub fn connection(&self) -> CancellationToken {
         self.closing.child_token()
     }
@@ -54,7 +54,7 @@ impl Desk {
     /// would leave an agent that nobody lists. Only waiting is given up when `gone` says that nobody waits any more.
     ///
     /// # Errors
-    /// The service's; `internal` once the desk is closing.
+    /// The service's; `internal` once the dispatcher is closing.
     pub async fn call(&self, operation: &'static OperationSpec, args: Args, gone: &CancellationToken) -> Result<Args, ContractError> {
         if self.closing.is_cancelled() {
             return Err(internal("the manager is about to end"));
@@ -110,9 +110,9 @@ pub(crate) mod tests {
     }
 
     impl Small {
-        pub fn desk() -> (Desk, Arc<Self>) {
+        pub fn dispatcher() -> (Dispatcher, Arc<Self>) {
             let small = Arc::new(Self { said: broadcast::Sender::new(64), ended: tokio::sync::Semaphore::new(0), done: 0.into() });
-            (Desk::new(small.clone()), small)
+            (Dispatcher::new(small.clone()), small)
         }
     }
 
@@ -164,35 +164,35 @@ pub(crate) mod tests {
 
     #[tokio::test]
     async fn a_call_whose_caller_goes_away_comes_to_its_end_before_the_desk_closes() {
-        let (desk, small) = Small::desk();
-        let gone = desk.connection();
-        let asked = tokio::time::timeout(Duration::from_millis(10), desk.call(operation("end_session"), session(), &gone)).await;
+        let (dispatcher, small) = Small::dispatcher();
+        let gone = dispatcher.connection();
+        let asked = tokio::time::timeout(Duration::from_millis(10), dispatcher.call(operation("end_session"), session(), &gone)).await;
         assert!(asked.is_err(), "it is still at it");
         let closing = tokio::spawn({
-            let desk = desk.clone();
-            async move { desk.close().await }
+            let dispatcher = dispatcher.clone();
+            async move { dispatcher.close().await }
         });
         tokio::task::yield_now().await;
         assert!(!closing.is_finished());
         small.ended.add_permits(1);
         closing.await.unwrap();
         assert_eq!(small.done.load(std::sync::atomic::Ordering::SeqCst), 101);
-        assert!(desk.call(operation("list_sessions"), Args::new(), &gone).await.is_err());
+        assert!(dispatcher.call(operation("list_sessions"), Args::new(), &gone).await.is_err());
     }
 
     #[tokio::test]
     async fn waiting_is_given_up_when_nobody_waits() {
-        let (desk, _) = Small::desk();
-        let gone = desk.connection();
+        let (dispatcher, _) = Small::dispatcher();
+        let gone = dispatcher.connection();
         gone.cancel();
-        let error = desk.call(operation("wait_events"), Args::new(), &gone).await.unwrap_err();
+        let error = dispatcher.call(operation("wait_events"), Args::new(), &gone).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Internal);
     }
 
     #[tokio::test]
     async fn a_call_that_panics_is_an_internal_error() {
-        let (desk, _) = Small::desk();
-        let error = desk.call(operation("capture_screen"), session(), &desk.connection()).await.unwrap_err();
+        let (dispatcher, _) = Small::dispatcher();
+        let error = dispatcher.call(operation("capture_screen"), session(), &dispatcher.connection()).await.unwrap_err();
         assert_eq!(error.code, ErrorCode::Internal);
     }
 }

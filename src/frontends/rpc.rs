@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contract::{Announcement, Args, ErrorCode, OperationSpec};
 
-use super::{Desk, no_browsers};
+use super::{Dispatcher, no_browsers};
 
 /// The longest message that is taken, in bytes; a prompt of the longest length is well below.
 const MESSAGE_LIMIT: usize = 8 << 20;
@@ -37,15 +37,15 @@ const METHOD_NOT_FOUND: i64 = -32601;
 
 /// Serves one connection until its input ends and what was asked is answered. Answers are written as they come; an
 /// announcement that was made before an answer is written before it.
-pub async fn serve(desk: &Desk, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) {
-    let announced = desk.announcements();
+pub async fn serve(dispatcher: &Dispatcher, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) {
+    let announced = dispatcher.announcements();
     let (replies, replied) = mpsc::unbounded_channel();
-    tokio::join!(hear(desk, BufReader::new(read), replies), speak(write, replied, announced));
+    tokio::join!(hear(dispatcher, BufReader::new(read), replies), speak(write, replied, announced));
 }
 
 /// Reads requests and has each answered on its own.
-async fn hear(desk: &Desk, mut read: impl AsyncBufRead + Unpin, replies: mpsc::UnboundedSender<Value>) {
-    let gone = desk.connection();
+async fn hear(dispatcher: &Dispatcher, mut read: impl AsyncBufRead + Unpin, replies: mpsc::UnboundedSender<Value>) {
+    let gone = dispatcher.connection();
     loop {
         let mut line = Vec::new();
         match (&mut read).take(MESSAGE_LIMIT as u64).read_until(b'\n', &mut line).await {
@@ -56,9 +56,9 @@ async fn hear(desk: &Desk, mut read: impl AsyncBufRead + Unpin, replies: mpsc::U
             }
             Ok(_) if line.trim_ascii().is_empty() => {}
             Ok(_) => {
-                let (desk, gone, replies) = (desk.clone(), gone.clone(), replies.clone());
+                let (dispatcher, gone, replies) = (dispatcher.clone(), gone.clone(), replies.clone());
                 tokio::spawn(async move {
-                    if let Some(reply) = answer(&desk, &line, &gone).await {
+                    if let Some(reply) = answer(&dispatcher, &line, &gone).await {
                         // A client that no longer listens is told nothing.
                         let _ = replies.send(reply);
                     }
@@ -104,7 +104,7 @@ async fn speak(
 ///
 /// # Errors
 /// Where the socket cannot be made, or somebody listens there.
-pub async fn serve_socket(desk: &Desk, path: &Path, ready: impl FnOnce()) -> io::Result<()> {
+pub async fn serve_socket(dispatcher: &Dispatcher, path: &Path, ready: impl FnOnce()) -> io::Result<()> {
     if tokio::net::UnixStream::connect(path).await.is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there already"));
     }
@@ -119,10 +119,10 @@ pub async fn serve_socket(desk: &Desk, path: &Path, ready: impl FnOnce()) -> io:
             tokio::time::sleep(ACCEPT_AGAIN).await;
             continue;
         };
-        let desk = desk.clone();
+        let dispatcher = dispatcher.clone();
         tokio::spawn(async move {
             let (read, write) = stream.into_split();
-            serve(&desk, read, write).await;
+            serve(&dispatcher, read, write).await;
         });
     }
 }
@@ -131,16 +131,16 @@ pub async fn serve_socket(desk: &Desk, path: &Path, ready: impl FnOnce()) -> io:
 ///
 /// # Errors
 /// Where the server fails.
-pub async fn serve_http(desk: &Desk, listener: TcpListener) -> io::Result<()> {
-    let routes = Router::new().route("/", post(posted)).with_state(desk.clone());
+pub async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> io::Result<()> {
+    let routes = Router::new().route("/", post(posted)).with_state(dispatcher.clone());
     axum::serve(listener, routes.layer(DefaultBodyLimit::max(MESSAGE_LIMIT)).layer(from_fn(no_browsers))).await
 }
 
-async fn posted(State(desk): State<Desk>, body: Bytes) -> impl IntoResponse {
+async fn posted(State(dispatcher): State<Dispatcher>, body: Bytes) -> impl IntoResponse {
     // Dropped with the request: a client that hangs up waits no more.
-    let gone = desk.connection();
+    let gone = dispatcher.connection();
     let _hung_up = gone.clone().drop_guard();
-    match answer(&desk, &body, &gone).await {
+    match answer(&dispatcher, &body, &gone).await {
         Some(reply) => (StatusCode::OK, [(CONTENT_TYPE, "application/json")], reply.to_string()).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     }
@@ -155,25 +155,25 @@ fn notification(announcement: &Announcement) -> Value {
 }
 
 /// Answers a message: a request, a notification, or a batch of them, whose answers come together.
-async fn answer(desk: &Desk, message: &[u8], gone: &CancellationToken) -> Option<Value> {
+async fn answer(dispatcher: &Dispatcher, message: &[u8], gone: &CancellationToken) -> Option<Value> {
     match serde_json::from_slice(message) {
         Err(error) => Some(failure(Value::Null, PARSE_ERROR, &format!("not JSON: {error}"), None)),
         Ok(Value::Array(batch)) if batch.is_empty() => Some(failure(Value::Null, INVALID_REQUEST, "an empty batch", None)),
         Ok(Value::Array(batch)) => {
             let replies: Vec<Value> =
-                join_all(batch.into_iter().map(|one| answer_one(desk, one, gone))).await.into_iter().flatten().collect();
+                join_all(batch.into_iter().map(|one| answer_one(dispatcher, one, gone))).await.into_iter().flatten().collect();
             (!replies.is_empty()).then_some(Value::Array(replies))
         }
-        Ok(one) => answer_one(desk, one, gone).await,
+        Ok(one) => answer_one(dispatcher, one, gone).await,
     }
 }
 
-async fn answer_one(desk: &Desk, message: Value, gone: &CancellationToken) -> Option<Value> {
+async fn answer_one(dispatcher: &Dispatcher, message: Value, gone: &CancellationToken) -> Option<Value> {
     let (id, method, params) = match request(message) {
         Ok(request) => request,
         Err(why) => return Some(failure(Value::Null, INVALID_REQUEST, why, None)),
     };
-    let reply = match (OperationSpec::find(desk.operations(), &method), params) {
+    let reply = match (OperationSpec::find(dispatcher.operations(), &method), params) {
         (None, _) => Err((METHOD_NOT_FOUND, format!("there is no method `{method}`"), None)),
         (_, None) => {
             let code = ErrorCode::InvalidArgument.spec();
@@ -181,7 +181,7 @@ async fn answer_one(desk: &Desk, message: Value, gone: &CancellationToken) -> Op
         }
         (Some(operation), Some(args)) => {
             let failed = |error: crate::contract::ContractError| (error.code.spec().rpc_code, error.message, Some(error.code.name()));
-            desk.call(operation, args, gone).await.map_err(failed)
+            dispatcher.call(operation, args, gone).await.map_err(failed)
         }
     };
     // Without an id it is a notification: it is carried out, and nobody hears how it went.
@@ -227,10 +227,10 @@ mod tests {
 
     /// Everything that a connection answers to these lines, until it closes.
     async fn said(lines: &str) -> Vec<Value> {
-        let (desk, small) = Small::desk();
+        let (dispatcher, small) = Small::dispatcher();
         small.ended.add_permits(1);
         let mut out = Vec::new();
-        serve(&desk, lines.as_bytes(), &mut out).await;
+        serve(&dispatcher, lines.as_bytes(), &mut out).await;
         String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -266,11 +266,11 @@ mod tests {
 
     #[tokio::test]
     async fn waiting_holds_up_nobody_and_ends_with_the_input() {
-        let (desk, _) = Small::desk();
+        let (dispatcher, _) = Small::dispatcher();
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {
             let (read, write) = tokio::io::split(theirs);
-            serve(&desk, read, write).await;
+            serve(&dispatcher, read, write).await;
         });
         let (read, mut write) = tokio::io::split(ours);
         let mut lines = BufReader::new(read).lines();
@@ -310,10 +310,10 @@ mod tests {
 
     #[tokio::test]
     async fn http_answers_each_post_and_refuses_browsers() {
-        let (desk, _) = Small::desk();
+        let (dispatcher, _) = Small::dispatcher();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { serve_http(&desk, listener).await });
+        tokio::spawn(async move { serve_http(&dispatcher, listener).await });
         let answer = post(address, "", r#"{"id":1,"method":"list_sessions"}"#).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200") && head.to_lowercase().contains("content-type: application/json"), "{head}");

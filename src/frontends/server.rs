@@ -9,11 +9,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::frontends::service::Service;
 
-use super::{Desk, mcp, rpc};
+use super::{Dispatcher, mcp, rpc};
 
 /// Where a manager is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum ServePlace {
     /// JSON-RPC on standard input and output, until the input ends.
     RpcStdio,
     /// JSON-RPC on a Unix socket.
@@ -53,40 +53,40 @@ impl EndSignals {
 ///
 /// # Errors
 /// Where the place cannot be served.
-pub async fn serve(service: Arc<dyn Service>, place: &Place, mut signals: EndSignals) -> Result<(), String> {
-    let desk = Desk::new(service);
+pub async fn serve(service: Arc<dyn Service>, place: &ServePlace, mut signals: EndSignals) -> Result<(), String> {
+    let dispatcher = Dispatcher::new(service);
     let ended = tokio::select! {
-        ended = front(&desk, place) => ended,
+        ended = front(&dispatcher, place) => ended,
         () = signals.any() => Ok(()),
     };
     tokio::select! {
-        () = desk.close() => ended,
+        () = dispatcher.close() => ended,
         () = signals.any() => Err("asked a second time: ended before every session was".into()),
     }
 }
 
-async fn front(desk: &Desk, place: &Place) -> Result<(), String> {
+async fn front(dispatcher: &Dispatcher, place: &ServePlace) -> Result<(), String> {
     match place {
-        Place::RpcStdio => {
+        ServePlace::RpcStdio => {
             eprintln!("passmuster: serving JSON-RPC on standard input and output");
-            rpc::serve(desk, tokio::io::stdin(), tokio::io::stdout()).await;
+            rpc::serve(dispatcher, tokio::io::stdin(), tokio::io::stdout()).await;
             Ok(())
         }
-        Place::RpcSocket(path) => {
+        ServePlace::RpcSocket(path) => {
             let ready = || eprintln!("passmuster: serving JSON-RPC on {}", path.display());
-            rpc::serve_socket(desk, path, ready).await.map_err(|error| format!("{}: {error}", path.display()))
+            rpc::serve_socket(dispatcher, path, ready).await.map_err(|error| format!("{}: {error}", path.display()))
         }
-        Place::RpcHttp(address) => {
+        ServePlace::RpcHttp(address) => {
             let listener = listen(address, "JSON-RPC", "/").await?;
-            rpc::serve_http(desk, listener).await.map_err(|error| format!("{address}: {error}"))
+            rpc::serve_http(dispatcher, listener).await.map_err(|error| format!("{address}: {error}"))
         }
-        Place::McpStdio => {
+        ServePlace::McpStdio => {
             eprintln!("passmuster: serving MCP on standard input and output");
-            mcp::serve(desk, tokio::io::stdin(), tokio::io::stdout()).await
+            mcp::serve(dispatcher, tokio::io::stdin(), tokio::io::stdout()).await
         }
-        Place::McpHttp(address) => {
+        ServePlace::McpHttp(address) => {
             let listener = listen(address, "MCP", "/mcp").await?;
-            mcp::serve_http(desk, listener).await.map_err(|error| format!("{address}: {error}"))
+            mcp::serve_http(dispatcher, listener).await.map_err(|error| format!("{address}: {error}"))
         }
     }
 }

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
-use crate::core::diagnostic::Mistakes;
+use crate::core::diagnostic::Diagnostics;
 
 use super::read;
-use super::{Agent, Mode, Profile};
+use super::{AgentProfile, Mode, Profile};
 
 /// Which profiles are in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl fmt::Display for Choice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profiles {
     set: String,
-    agents: Vec<Agent>,
+    agents: Vec<AgentProfile>,
 }
 
 const EMBEDDED: [(&str, &str); 3] = [
@@ -62,9 +62,9 @@ impl Profiles {
     ///
     /// # Errors
     /// Everything that is wrong with a file of one's own, with the places in it.
-    pub fn load(choice: &Choice) -> Result<Self, Box<Mistakes>> {
+    pub fn load(choice: &Choice) -> Result<Self, Box<Diagnostics>> {
         let embedded = |(file, text): &(&str, &str)| read::agents(file, text).expect("the embedded profiles are tested");
-        let mut agents: Vec<Agent> = EMBEDDED.iter().flat_map(embedded).collect();
+        let mut agents: Vec<AgentProfile> = EMBEDDED.iter().flat_map(embedded).collect();
         let set = match choice {
             Choice::Spec => "spec".to_owned(),
             Choice::Measured => "measured".to_owned(),
@@ -82,7 +82,7 @@ impl Profiles {
     }
 
     /// An agent's file.
-    pub fn agent(&self, kind: AgentKind) -> &Agent {
+    pub fn agent(&self, kind: AgentKind) -> &AgentProfile {
         self.agents.iter().find(|agent| agent.agent == kind).expect("every agent has a file")
     }
 
@@ -106,7 +106,7 @@ impl Profiles {
     }
 
     /// Every agent, in the order of tables.
-    pub fn agents(&self) -> &[Agent] {
+    pub fn agents(&self) -> &[AgentProfile] {
         &self.agents
     }
 }

@@ -10,4 +10,4 @@ pub use choice::{Choice, Profiles};
 pub use phase::Phase;
 pub use read::File;
 pub use show::{diff, list, show};
-pub use table::{Agent, Lines, Mode, Profile};
+pub use table::{AgentProfile, LineCounts, Mode, Profile};

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use toml::{Spanned, Value};
 
 use crate::contract::AgentKind;
-use crate::core::diagnostic::{Mistake, Mistakes, Text, meant, meant_field};
+use crate::core::diagnostic::{Diagnostic, Diagnostics, SourceText, meant, meant_field};
 
-use super::{Agent, Mode, Phase, Profile};
+use super::{AgentProfile, Mode, Phase, Profile};
 
 /// What is known of one agent, or in `[[agents]]` of several.
 #[derive(JsonSchema)]
@@ -20,9 +20,9 @@ use super::{Agent, Mode, Phase, Profile};
 #[allow(dead_code, reason = "the schema of what `several` reads: a reader of either would tell of neither what is wrong")]
 pub enum File {
     /// One agent.
-    One(Box<Agent>),
+    One(Box<AgentProfile>),
     /// Several agents.
-    Several(Several<Agent>),
+    Several(Several<AgentProfile>),
 }
 
 /// Several agents.
@@ -44,20 +44,20 @@ struct Places {
 type Row = BTreeMap<String, Spanned<Value>>;
 
 /// Reads a file.
-pub(crate) fn file(path: &Path) -> Result<Vec<Agent>, Box<Mistakes>> {
+pub(crate) fn file(path: &Path) -> Result<Vec<AgentProfile>, Box<Diagnostics>> {
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         let help = "wanted `spec`, `measured`, or the path of a profile file";
-        Box::new(Mistakes::new(unusable(&file), vec![Mistake::unreadable(&file, &error, help)]))
+        Box::new(Diagnostics::new(unusable(&file), vec![Diagnostic::unreadable(&file, &error, help)]))
     })?;
     agents(&file, &text)
 }
 
 /// Reads a file's text.
-pub(crate) fn agents(file: &str, text: &str) -> Result<Vec<Agent>, Box<Mistakes>> {
-    let mut reader = Reader { file, text: Text::new(file, text), errors: Vec::new() };
+pub(crate) fn agents(file: &str, text: &str) -> Result<Vec<AgentProfile>, Box<Diagnostics>> {
+    let mut reader = ProfileReader { file, text: SourceText::new(file, text), errors: Vec::new() };
     let places: Vec<Places> = several(text).unwrap_or_default();
-    match several::<Agent>(text) {
+    match several::<AgentProfile>(text) {
         Ok(agents) => {
             for (agent, places) in agents.iter().zip(&places) {
                 reader.agent(agent, places, &agents);
@@ -82,19 +82,19 @@ fn several<T: for<'a> Deserialize<'a>>(text: &str) -> Result<Vec<T>, toml::de::E
     }
 }
 
-struct Reader<'a> {
+struct ProfileReader<'a> {
     file: &'a str,
-    text: Text<'a>,
-    errors: Vec<Mistake>,
+    text: SourceText<'a>,
+    errors: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl ProfileReader<'_> {
     fn wrong(&mut self, at: Option<Range<usize>>, what: String, help: Option<String>) {
-        self.errors.push(self.text.mistake(at, what, help));
+        self.errors.push(self.text.diagnostic(at, what, help));
     }
 
-    fn done(self) -> Box<Mistakes> {
-        Box::new(Mistakes::new(unusable(self.file), self.errors))
+    fn done(self) -> Box<Diagnostics> {
+        Box::new(Diagnostics::new(unusable(self.file), self.errors))
     }
 
     /// Every word that is not one of those known in its place.
@@ -119,7 +119,7 @@ impl Reader<'_> {
     }
 
     /// What is wrong with an agent whose values are of the right kinds.
-    fn agent(&mut self, agent: &Agent, places: &Places, all: &[Agent]) {
+    fn agent(&mut self, agent: &AgentProfile, places: &Places, all: &[AgentProfile]) {
         let kind = agent.agent;
         if all.iter().filter(|other| other.agent == kind).count() > 1 {
             self.wrong(

@@ -1,6 +1,6 @@
 //! What `passmuster profiles` says.
 
-use super::{Agent, Mode, Phase, Profile, Profiles};
+use super::{AgentProfile, Mode, Phase, Profile, Profiles};
 
 /// Every row of every agent, one in a line; `*` marks those in force.
 pub fn list(profiles: &Profiles) -> String {
@@ -28,7 +28,7 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// What is known of an agent, and what is in force of it.
-pub fn show(profiles: &Profiles, agent: &Agent) -> String {
+pub fn show(profiles: &Profiles, agent: &AgentProfile) -> String {
     let mut text = format!("{}\n", agent.agent);
     for (name, value) in [("native file", &agent.file), ("identity before it", &agent.identity), ("a turn's end is told by", &agent.hook)] {
         text.push_str(&format!("  {name}: {value}\n"));
@@ -62,7 +62,7 @@ fn happens(row: &Profile, phase: Phase) -> String {
 fn facts(row: &Profile) -> Vec<(&'static str, String)> {
     let delay = row.delay_ms.map(|(least, most)| format!("{least} to {most} ms after its phase"));
     let lines = row.lines.map(|lines| {
-        let super::Lines { idle, first_turn, turn_1, second_turn, turn_2 } = lines;
+        let super::LineCounts { idle, first_turn, turn_1, second_turn, turn_2 } = lines;
         format!("{idle} idle, {first_turn} in the first turn, {turn_1} after it, {second_turn} in the second, {turn_2} after it")
     });
     vec![

@@ -39,7 +39,8 @@ impl fmt::Display for Mode {
 /// What is known of one agent: a file in `fixtures/agents`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Agent {
+#[schemars(rename = "Agent")]
+pub struct AgentProfile {
     /// Which agent.
     pub agent: AgentKind,
     /// What its terminal shows first; `{version}` stands for the version.
@@ -89,7 +90,7 @@ pub struct Profile {
     pub delay_ms: Option<(u64, u64)>,
     /// Lines in the file as the session goes on, as measured.
     #[serde(default)]
-    pub lines: Option<Lines>,
+    pub lines: Option<LineCounts>,
     /// What removes the file.
     #[serde(default)]
     pub removed: String,
@@ -110,7 +111,8 @@ pub struct Profile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
-pub struct Lines {
+#[schemars(rename = "Lines")]
+pub struct LineCounts {
     pub idle: u64,
     pub first_turn: u64,
     pub turn_1: u64,

@@ -3,14 +3,14 @@
 use super::{json, markdown, view};
 use crate::core::sanitise::sanitise;
 use crate::results::model::Verdict;
-use crate::results::{Change, Diff, Kind, Of};
+use crate::results::{ChangeKind, Diff, Of, VerdictChange};
 
 /// Plain text: a block for each kind of change, a line for each change, with why below it.
 pub fn plain(diff: &Diff) -> String {
-    let change = |change: &Change| {
+    let change = |change: &VerdictChange| {
         let of = if change.of == Of::Requirement { "requirement" } else { "scenario" };
         let line = format!("  {of:<11}  {}  {}\n", sanitised(&change.id), verdicts(change));
-        let why = change.why.as_deref().filter(|_| change.kind != Kind::Fixed);
+        let why = change.why.as_deref().filter(|_| change.kind != ChangeKind::Fixed);
         line + &why.map_or(String::new(), |why| format!("               {}\n", sanitised(why)))
     };
     drawn(diff, &sanitised, "", |kind, count| format!("\n{} ({count})\n", kind.words()), change)
@@ -19,8 +19,8 @@ pub fn plain(diff: &Diff) -> String {
 /// A Markdown page, such as for a comment on a change.
 pub fn markdown(diff: &Diff) -> String {
     let text = |said: &str| markdown::text(&sanitise(said));
-    let change = |change: &Change| {
-        let why = change.why.as_deref().filter(|_| change.kind != Kind::Fixed);
+    let change = |change: &VerdictChange| {
+        let why = change.why.as_deref().filter(|_| change.kind != ChangeKind::Fixed);
         let why = why.map_or(String::new(), |why| format!(": {}", text(why)));
         format!("- {} ({}){why}\n", text(&change.id), verdicts(change))
     };
@@ -36,12 +36,12 @@ fn drawn(
     diff: &Diff,
     text: &dyn Fn(&str) -> String,
     title: &str,
-    heading: impl Fn(Kind, usize) -> String,
-    line: impl Fn(&Change) -> String,
+    heading: impl Fn(ChangeKind, usize) -> String,
+    line: impl Fn(&VerdictChange) -> String,
 ) -> String {
     let mut page = format!("{title}{} → {}\n", text(&diff.old), text(&diff.new));
-    for kind in Kind::ALL {
-        let of_kind: Vec<&Change> = diff.changes.iter().filter(|change| change.kind == kind).collect();
+    for kind in ChangeKind::ALL {
+        let of_kind: Vec<&VerdictChange> = diff.changes.iter().filter(|change| change.kind == kind).collect();
         if !of_kind.is_empty() {
             page += &heading(kind, of_kind.len());
             page.extend(of_kind.into_iter().map(&line));
@@ -57,7 +57,7 @@ fn sanitised(text: &str) -> String {
     view::one_line(&sanitise(text))
 }
 
-fn verdicts(change: &Change) -> String {
+fn verdicts(change: &VerdictChange) -> String {
     let [old, new] = [change.old, change.new].map(|verdict| verdict.map_or("not there", Verdict::words));
     format!("{old} → {new}")
 }

@@ -20,7 +20,7 @@ use crate::results::model::Report;
 
 pub use crate::core::sanitise;
 pub use github::annotation;
-pub use progress::{Bar, Lines, Progress};
+pub use progress::{Bar, Progress, ProgressLines};
 
 /// How a report is drawn, besides its form.
 #[derive(Debug, Clone, Copy)]
@@ -46,13 +46,13 @@ pub struct Form {
     pub name: &'static str,
     /// What it is for, as help shows it.
     pub about: &'static str,
-    text: Text,
+    text: TextEscape,
     drawn: fn(&Report, &Look) -> String,
 }
 
 /// What a form does with texts from outside.
 #[derive(PartialEq, Eq)]
-enum Text {
+enum TextEscape {
     /// Shows them to people: control characters are made visible first.
     Shown,
     /// Carries them as they are: its syntax holds anything.
@@ -61,13 +61,13 @@ enum Text {
 
 /// The forms, in the order help shows them.
 pub const FORMS: &[Form] = &[
-    Form { name: "plain", about: "for people, without colours", text: Text::Shown, drawn: terminal::plain },
-    Form { name: "terminal", about: "for people, as wide and colourful as the terminal", text: Text::Shown, drawn: terminal::draw },
-    Form { name: "github", about: "workflow commands that annotate a run on GitHub", text: Text::Shown, drawn: github::draw },
-    Form { name: "json", about: "everything, as the published schema says", text: Text::Exact, drawn: json::draw },
-    Form { name: "junit", about: "JUnit XML, for CI systems", text: Text::Shown, drawn: junit::draw },
-    Form { name: "html", about: "one page to look at and to filter", text: Text::Shown, drawn: html::draw },
-    Form { name: "markdown", about: "a page with the support table", text: Text::Shown, drawn: markdown::draw },
+    Form { name: "plain", about: "for people, without colours", text: TextEscape::Shown, drawn: terminal::plain },
+    Form { name: "terminal", about: "for people, as wide and colourful as the terminal", text: TextEscape::Shown, drawn: terminal::draw },
+    Form { name: "github", about: "workflow commands that annotate a run on GitHub", text: TextEscape::Shown, drawn: github::draw },
+    Form { name: "json", about: "everything, as the published schema says", text: TextEscape::Exact, drawn: json::draw },
+    Form { name: "junit", about: "JUnit XML, for CI systems", text: TextEscape::Shown, drawn: junit::draw },
+    Form { name: "html", about: "one page to look at and to filter", text: TextEscape::Shown, drawn: html::draw },
+    Form { name: "markdown", about: "a page with the support table", text: TextEscape::Shown, drawn: markdown::draw },
 ];
 
 impl Form {
@@ -79,8 +79,8 @@ impl Form {
     /// Draws a report.
     pub fn draw(&self, report: &Report, look: &Look) -> String {
         match self.text {
-            Text::Exact => (self.drawn)(report, look),
-            Text::Shown => (self.drawn)(&crate::report::harmless::sanitised(report), look),
+            TextEscape::Exact => (self.drawn)(report, look),
+            TextEscape::Shown => (self.drawn)(&crate::report::harmless::sanitised(report), look),
         }
     }
 }

@@ -69,18 +69,18 @@ impl Drop for Bar {
 }
 
 /// Lines for logs: how many scenarios there are, and each that did not pass, as it ends.
-pub struct Lines<W: Write> {
+pub struct ProgressLines<W: Write> {
     out: W,
 }
 
-impl<W: Write> Lines<W> {
+impl<W: Write> ProgressLines<W> {
     /// Lines written there.
     pub fn to(out: W) -> Self {
         Self { out }
     }
 }
 
-impl<W: Write> Progress for Lines<W> {
+impl<W: Write> Progress for ProgressLines<W> {
     fn tell(&mut self, event: &Event) {
         let line = match event {
             Event::Planned { scenarios } => Some(format!("{scenarios} scenarios")),
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_log_has_a_line_for_each_scenario_that_did_not_pass() {
         let mut log = Vec::new();
-        let mut lines = Lines::to(&mut log);
+        let mut lines = ProgressLines::to(&mut log);
         events().iter().for_each(|event| lines.tell(event));
         insta::assert_snapshot!(String::from_utf8(log).unwrap());
     }

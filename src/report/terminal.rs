@@ -2,7 +2,7 @@
 
 use super::{Look, view};
 use crate::results::model::{Finding, Report, ScenarioResult, Verdict};
-use crate::results::{Outcome, outcome};
+use crate::results::{ConformanceOutcome, outcome};
 
 /// The narrowest width that is written for.
 const NARROWEST: usize = 40;
@@ -12,7 +12,7 @@ pub(crate) fn plain(report: &Report, look: &Look) -> String {
 }
 
 pub(crate) fn draw(report: &Report, look: &Look) -> String {
-    let mut page = Page { text: String::new(), width: look.width.max(NARROWEST), colour: look.colour };
+    let mut page = TerminalPage { text: String::new(), width: look.width.max(NARROWEST), colour: look.colour };
     summary(&mut page, report, look.strict);
     failed(&mut page, report);
     warned(&mut page, report);
@@ -29,12 +29,12 @@ pub(crate) fn draw(report: &Report, look: &Look) -> String {
     page.text
 }
 
-fn summary(page: &mut Page, report: &Report, strict: bool) {
+fn summary(page: &mut TerminalPage, report: &Report, strict: bool) {
     let (outcome, why) = outcome(report, strict);
     let colour = match outcome {
-        Outcome::Conformant => Colour::Green,
-        Outcome::NotConformant => Colour::Red,
-        Outcome::CouldNotTest => Colour::Yellow,
+        ConformanceOutcome::Conformant => Colour::Green,
+        ConformanceOutcome::NotConformant => Colour::Red,
+        ConformanceOutcome::CouldNotTest => Colour::Yellow,
     };
     let word = outcome.words().to_uppercase();
     for line in wrap(&format!("{word}: {why}"), page.width) {
@@ -71,7 +71,7 @@ fn summary(page: &mut Page, report: &Report, strict: bool) {
     }
 }
 
-fn failed(page: &mut Page, report: &Report) {
+fn failed(page: &mut TerminalPage, report: &Report) {
     for requirement in view::whole_failures(report) {
         page.heading(&format!("FAILED  {} · {}", requirement.id, requirement.level), Colour::Red);
         page.wrapped(2, &requirement.sentence);
@@ -86,7 +86,7 @@ fn failed(page: &mut Page, report: &Report) {
     }
 }
 
-fn case(page: &mut Page, scenario: &ScenarioResult, finding: &Finding) {
+fn case(page: &mut TerminalPage, scenario: &ScenarioResult, finding: &Finding) {
     page.blank();
     page.painted(2, &view::label(scenario), Colour::Bold);
     page.wrapped(4, &scenario.feature);
@@ -102,7 +102,7 @@ fn case(page: &mut Page, scenario: &ScenarioResult, finding: &Finding) {
     }
 }
 
-fn warned(page: &mut Page, report: &Report) {
+fn warned(page: &mut TerminalPage, report: &Report) {
     for found in view::warnings(report) {
         page.heading(&format!("WARNED  {}", found.heading()), Colour::Yellow);
         page.wrapped(2, found.sentence());
@@ -112,14 +112,14 @@ fn warned(page: &mut Page, report: &Report) {
     }
 }
 
-fn known(page: &mut Page, report: &Report) {
+fn known(page: &mut TerminalPage, report: &Report) {
     for (title, scenarios) in view::baseline(report).into_iter().filter(|(_, scenarios)| !scenarios.is_empty()) {
         page.heading(&title.to_uppercase(), Colour::Bold);
         scenarios.iter().for_each(|scenario| page.named(2, scenario));
     }
 }
 
-fn grouped(page: &mut Page, report: &Report, title: &str, verdict: Verdict) {
+fn grouped(page: &mut TerminalPage, report: &Report, title: &str, verdict: Verdict) {
     let groups = view::by_reason(report, verdict);
     if groups.is_empty() {
         return;
@@ -132,7 +132,7 @@ fn grouped(page: &mut Page, report: &Report, title: &str, verdict: Verdict) {
 }
 
 /// The requirements of which nothing was exercised: what a green run does not say.
-fn unexercised(page: &mut Page, report: &Report) {
+fn unexercised(page: &mut TerminalPage, report: &Report) {
     let untold: Vec<_> = report.requirements.iter().filter(|requirement| !requirement.verdict.is_exercised()).collect();
     if untold.is_empty() {
         return;
@@ -144,7 +144,7 @@ fn unexercised(page: &mut Page, report: &Report) {
 }
 
 /// A text that is being written.
-struct Page {
+struct TerminalPage {
     text: String,
     width: usize,
     colour: bool,
@@ -158,7 +158,7 @@ enum Colour {
     Yellow,
 }
 
-impl Page {
+impl TerminalPage {
     fn paint(&self, text: &str, colour: Colour) -> String {
         let code = match colour {
             Colour::Bold => "1",

@@ -3,9 +3,9 @@
 use crate::spec::Registry;
 use crate::suites::orchestrator::rules::Observable;
 use crate::trace::Contradiction;
-use crate::trace::history::{History, Session};
+use crate::trace::history::{History, SessionHistory};
 use crate::trace::settings::Settings;
-use crate::trace::timeline::{Told, told};
+use crate::trace::timeline::{TimelineRow, told};
 use crate::trace::{Entry, Record};
 
 use super::Look;
@@ -17,7 +17,7 @@ pub fn draw(records: &[(usize, Record)], sessions: &[String], found: &[Contradic
     let lines: Vec<usize> = records.iter().map(|(line, _)| *line).collect();
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
     let history = History::new(&records);
-    let mut page = Page { text: String::new(), colour: look.colour };
+    let mut page = TimelinePage { text: String::new(), colour: look.colour };
     for session in history.sessions().filter(|session| sessions.iter().any(|wanted| wanted == session.id)) {
         if !page.text.is_empty() {
             page.text.push('\n');
@@ -35,7 +35,7 @@ pub fn draw(records: &[(usize, Record)], sessions: &[String], found: &[Contradic
     page.text
 }
 
-fn title(session: &Session, records: &[Record]) -> String {
+fn title(session: &SessionHistory, records: &[Record]) -> String {
     let mut parts = vec![format!("session {}", session.id)];
     parts.extend(session.agent.map(|agent| agent.to_string()));
     parts.extend(session.cwd.map(str::to_owned));
@@ -47,7 +47,14 @@ fn title(session: &Session, records: &[Record]) -> String {
     parts.join(" · ")
 }
 
-fn one(page: &mut Page, history: &History, session: &Session, lines: &[usize], found: Vec<&Contradiction>, settings: &Settings) {
+fn one(
+    page: &mut TimelinePage,
+    history: &History,
+    session: &SessionHistory,
+    lines: &[usize],
+    found: Vec<&Contradiction>,
+    settings: &Settings,
+) {
     let told = told(history, session);
     let phases = phases(session, settings);
     let mut findings = found;
@@ -63,7 +70,7 @@ fn one(page: &mut Page, history: &History, session: &Session, lines: &[usize], f
         // What repeats itself is told once, unless a phase begins or something is found in between.
         let next_phase = phases.peek().map_or(usize::MAX, |(from, _)| *from);
         let next_finding = findings.peek().and_then(|found| found.records.last().copied()).unwrap_or(usize::MAX);
-        let same = |next: &&Told| next.text == line.text && next.at.index < next_phase && lines[next.until] < next_finding;
+        let same = |next: &&TimelineRow| next.text == line.text && next.at.index < next_phase && lines[next.until] < next_finding;
         let more = told[at + 1..].iter().take_while(same).count();
         let last = &told[at + more];
         let count = if more > 0 { format!("  (and {more} more, until {} ms)", last.at.ms) } else { String::new() };
@@ -77,9 +84,9 @@ fn one(page: &mut Page, history: &History, session: &Session, lines: &[usize], f
 }
 
 /// From which record on a session is in which phase, for those who call.
-fn phases(session: &Session, settings: &Settings) -> Vec<(usize, &'static str)> {
+fn phases(session: &SessionHistory, settings: &Settings) -> Vec<(usize, &'static str)> {
     let observable = Observable::from_phase(session.agent.and_then(|agent| settings.observable.get(&agent).copied()));
-    let is_data = |call: &&crate::trace::history::Call| {
+    let is_data = |call: &&crate::trace::history::CallHistory| {
         call.op == "get_session_data" && call.ok().is_some_and(|(_, data)| data.get("text").is_some_and(|text| text != ""))
     };
     let data = session.calls.iter().find(is_data).and_then(|call| Some(call.ok()?.0.index));
@@ -100,7 +107,7 @@ fn phases(session: &Session, settings: &Settings) -> Vec<(usize, &'static str)> 
 }
 
 /// A text that is being written.
-struct Page {
+struct TimelinePage {
     text: String,
     colour: bool,
 }
@@ -128,7 +135,7 @@ impl Ink {
     }
 }
 
-impl Page {
+impl TimelinePage {
     fn line(&mut self, ink: Ink, text: &str) {
         let text = sanitise(text).replace('\n', " ⏎ ");
         let code = match ink {

@@ -7,7 +7,7 @@ use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, 
 use crate::results::{concerns, failed_as_a_whole, over};
 
 /// What was found of one requirement.
-pub(crate) struct Found<'a> {
+pub(crate) struct RequirementFindings<'a> {
     /// The requirement's id.
     pub id: &'a RequirementId,
     /// The requirement, where the report has it.
@@ -16,7 +16,7 @@ pub(crate) struct Found<'a> {
     pub cases: Vec<(&'a ScenarioResult, &'a Finding)>,
 }
 
-impl Found<'_> {
+impl RequirementFindings<'_> {
     /// The requirement's id and level: `LC-CLEAN-1 · MUST`.
     pub fn heading(&self) -> String {
         self.requirement.map_or_else(|| self.id.to_string(), |requirement| format!("{} · {}", requirement.id, requirement.level))
@@ -29,17 +29,17 @@ impl Found<'_> {
 }
 
 /// The findings that fail, by requirement; without those that the baseline knows.
-pub(crate) fn failures(report: &Report) -> Vec<Found<'_>> {
+pub(crate) fn failures(report: &Report) -> Vec<RequirementFindings<'_>> {
     found(report, |level| level == Level::Must)
 }
 
 /// The findings that warn, by requirement.
-pub(crate) fn warnings(report: &Report) -> Vec<Found<'_>> {
+pub(crate) fn warnings(report: &Report) -> Vec<RequirementFindings<'_>> {
     found(report, |level| level == Level::Should)
 }
 
-fn found(report: &Report, is: fn(Level) -> bool) -> Vec<Found<'_>> {
-    let mut by_requirement: Vec<Found> = Vec::new();
+fn found(report: &Report, is: fn(Level) -> bool) -> Vec<RequirementFindings<'_>> {
+    let mut by_requirement: Vec<RequirementFindings> = Vec::new();
     for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict != Verdict::CouldNotTest && !scenario.is_known_failure()) {
         for finding in &scenario.findings {
             let requirement = report.requirements.iter().find(|requirement| requirement.id == finding.requirement);
@@ -48,7 +48,9 @@ fn found(report: &Report, is: fn(Level) -> bool) -> Vec<Found<'_>> {
             }
             match by_requirement.iter_mut().find(|found| *found.id == finding.requirement) {
                 Some(found) => found.cases.push((scenario, finding)),
-                None => by_requirement.push(Found { id: &finding.requirement, requirement, cases: vec![(scenario, finding)] }),
+                None => {
+                    by_requirement.push(RequirementFindings { id: &finding.requirement, requirement, cases: vec![(scenario, finding)] })
+                }
             }
         }
     }

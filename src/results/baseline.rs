@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::contract::AgentKind;
-use crate::core::diagnostic::{Mistake, Placed, Text};
+use crate::core::diagnostic::{Diagnostic, Placed, SourceText};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;
@@ -21,7 +21,7 @@ use super::model::{BaselineResult, Finding, Report, ScenarioResult, Verdict, rou
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "passmuster baseline")]
-pub struct Written {
+pub struct WrittenBaseline {
     /// The failures that are known.
     #[serde(default)]
     known: Vec<Placed<WrittenEntry>>,
@@ -53,11 +53,11 @@ pub struct WrittenEntry {
 pub struct Baseline {
     file: String,
     text: String,
-    entries: Vec<Entry>,
+    entries: Vec<BaselineEntry>,
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct BaselineEntry {
     at: Range<usize>,
     line: usize,
     requirement: Option<String>,
@@ -68,7 +68,7 @@ struct Entry {
 
 /// A scenario that there is, whether it ran or not.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct BaselinePlace {
     /// Its key.
     pub key: String,
     /// Its agent.
@@ -100,13 +100,13 @@ impl Baseline {
     ///
     /// # Errors
     /// The first thing that is wrong, with its line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Mistake>> {
-        let source = Text::new(file, text);
+    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Diagnostic>> {
+        let source = SourceText::new(file, text);
         let wrong = |at: Range<usize>, what: String, help: &str| {
             let help = (!help.is_empty()).then(|| help.to_owned());
-            Box::new(source.mistake(Some(at), what, help))
+            Box::new(source.diagnostic(Some(at), what, help))
         };
-        let written: Written = toml::from_str(text).map_err(|error| {
+        let written: WrittenBaseline = toml::from_str(text).map_err(|error| {
             wrong(error.span().unwrap_or(0..0), error.message().to_owned(), "an entry: [[known]] with requirement or scenario, and reason")
         })?;
         let mut entries = Vec::new();
@@ -128,15 +128,15 @@ impl Baseline {
                 return Err(wrong(at, "the entry gives no reason".into(), "say why the failure is known and left"));
             }
             let line = source.line(at.start);
-            entries.push(Entry { at, line, requirement: given.requirement, scenario: given.scenario, agent, expires });
+            entries.push(BaselineEntry { at, line, requirement: given.requirement, scenario: given.scenario, agent, expires });
         }
         Ok(Self { file: file.into(), text: text.into(), entries })
     }
 
     /// Marks in a report what is known, and says there what is wrong with the baseline.
-    pub fn apply(&self, report: &mut Report, places: &[Place], today: Date) {
+    pub fn apply(&self, report: &mut Report, places: &[BaselinePlace], today: Date) {
         let mut used = vec![false; self.entries.len()];
-        let valid = |entry: &Entry| entry.expires.is_none_or(|day| today < day);
+        let valid = |entry: &BaselineEntry| entry.expires.is_none_or(|day| today < day);
         for scenario in &mut report.scenarios {
             scenario.expected = None;
             let mut uncovered = false;
@@ -152,7 +152,7 @@ impl Baseline {
         }
         let whole: Vec<bool> = report.requirements.iter().map(|requirement| failed_as_a_whole(report, requirement)).collect();
         for (requirement, _) in report.requirements.iter_mut().zip(whole).filter(|(_, whole)| *whole) {
-            let covering = |entry: &Entry| {
+            let covering = |entry: &BaselineEntry| {
                 entry.scenario.is_none()
                     && entry.agent.is_none()
                     && entry.requirement.as_ref().is_some_and(|id| fits(id, requirement.id.as_str()))
@@ -182,7 +182,7 @@ impl Baseline {
 
     /// The file's text brought up to date with a report: entries of which nothing fails any more, that match nothing or
     /// have expired are gone; what is not covered has an entry of its own. Everything else stays, to the letter.
-    pub fn updated(&self, report: &Report, places: &[Place], today: Date) -> String {
+    pub fn updated(&self, report: &Report, places: &[BaselinePlace], today: Date) -> String {
         let mut text = String::new();
         let mut from = 0;
         for entry in self.entries.iter().filter(|entry| !self.stays(entry, report, places, today)) {
@@ -211,8 +211,9 @@ impl Baseline {
         let mut new: BTreeMap<(String, RequirementId), (&ScenarioResult, &Finding)> = BTreeMap::new();
         for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == Verdict::Failed) {
             for finding in scenario.findings.iter().filter(|finding| is_must(&finding.requirement)) {
-                let covers =
-                    |entry: &Entry| entry.expires.is_none_or(|day| today < day) && entry.covers(&scenario.key, scenario.agent, finding);
+                let covers = |entry: &BaselineEntry| {
+                    entry.expires.is_none_or(|day| today < day) && entry.covers(&scenario.key, scenario.agent, finding)
+                };
                 if !self.entries.iter().any(covers) {
                     new.entry((base(&scenario.key).to_owned(), finding.requirement.clone())).or_insert((scenario, finding));
                 }
@@ -221,7 +222,7 @@ impl Baseline {
         new.into_values().collect()
     }
 
-    fn stays(&self, entry: &Entry, report: &Report, places: &[Place], today: Date) -> bool {
+    fn stays(&self, entry: &BaselineEntry, report: &Report, places: &[BaselinePlace], today: Date) -> bool {
         if entry.expires.is_some_and(|day| today >= day) || !places.iter().any(|place| entry.matches(place)) {
             return false;
         }
@@ -235,7 +236,7 @@ impl Baseline {
     }
 
     /// An entry's lines: from the comments right above its header to the next header.
-    fn block(&self, entry: &Entry) -> (usize, usize) {
+    fn block(&self, entry: &BaselineEntry) -> (usize, usize) {
         let headers: Vec<usize> =
             self.text.match_indices("[[known]]").map(|(at, _)| at).filter(|at| self.text[..*at].ends_with(['\n']) || *at == 0).collect();
         let start = headers.iter().rev().find(|at| **at <= entry.at.start).copied().unwrap_or(entry.at.start);
@@ -255,14 +256,14 @@ impl Baseline {
     }
 }
 
-impl Entry {
+impl BaselineEntry {
     fn covers(&self, key: &str, agent: Option<AgentKind>, finding: &Finding) -> bool {
         self.agent.is_none_or(|wanted| agent == Some(wanted))
             && self.scenario.as_ref().is_none_or(|pattern| fits(pattern, base(key)))
             && self.requirement.as_ref().is_none_or(|pattern| fits(pattern, finding.requirement.as_str()))
     }
 
-    fn matches(&self, place: &Place) -> bool {
+    fn matches(&self, place: &BaselinePlace) -> bool {
         let of = |pattern: &String| self.scenario.is_some() || place.requirements.iter().any(|id| fits(pattern, id.as_str()));
         self.agent.is_none_or(|wanted| place.agent == Some(wanted))
             && self.scenario.as_ref().is_none_or(|pattern| fits(pattern, &place.key))
@@ -271,11 +272,11 @@ impl Entry {
 
     fn is_about(&self, scenario: &ScenarioResult) -> bool {
         let requirements = scenario.requirements.clone();
-        self.matches(&Place { key: base(&scenario.key).to_owned(), agent: scenario.agent, requirements })
+        self.matches(&BaselinePlace { key: base(&scenario.key).to_owned(), agent: scenario.agent, requirements })
     }
 }
 
-impl std::fmt::Display for Entry {
+impl std::fmt::Display for BaselineEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let agent = self.agent.map(|agent| agent.name());
         let named = [self.requirement.as_deref(), self.scenario.as_deref(), agent];
@@ -316,7 +317,7 @@ mod tests {
 
     use super::*;
     use crate::results::example;
-    use crate::results::{Outcome, outcome};
+    use crate::results::{ConformanceOutcome, outcome};
 
     const TODAY: Date = jiff::civil::date(2026, 11, 21);
 
@@ -326,14 +327,14 @@ mod tests {
         ScenarioResult { key: key.into(), requirements, findings, agent: None, ..example::scenario("s", verdict) }
     }
 
-    fn judged(text: &str, scenarios: Vec<ScenarioResult>) -> (Report, Vec<Place>) {
+    fn judged(text: &str, scenarios: Vec<ScenarioResult>) -> (Report, Vec<BaselinePlace>) {
         let mut report = Report { scenarios, requirements: Vec::new(), control: None, ..example::report() };
-        let place = |scenario: &ScenarioResult| Place {
+        let place = |scenario: &ScenarioResult| BaselinePlace {
             key: base(&scenario.key).to_owned(),
             agent: None,
             requirements: scenario.requirements.clone(),
         };
-        let places: Vec<Place> = report.scenarios.iter().map(place).collect();
+        let places: Vec<BaselinePlace> = report.scenarios.iter().map(place).collect();
         Baseline::parse("b.toml", text).unwrap().apply(&mut report, &places, TODAY);
         (report, places)
     }
@@ -343,13 +344,17 @@ mod tests {
     }
 
     #[rstest]
-    #[case("requirement = \"LC-CLEAN-1\"", Outcome::Conformant, "")]
-    #[case("requirement = \"LC-CLEAN-*\"\nscenario = \"a/*/c\"", Outcome::Conformant, "")]
-    #[case("scenario = \"a/b/c\"\nexpires = \"2026-11-22\"", Outcome::Conformant, "")]
-    #[case("scenario = \"a/b/c\"\nexpires = \"2026-11-21\"", Outcome::NotConformant, "b.toml:1: the entry of a/b/c expired on 2026-11-21")]
-    #[case("scenario = \"a/b/x*\"", Outcome::NotConformant, "b.toml:1: the entry of a/b/x* matches no scenario")]
-    #[case("requirement = \"LC-CLEAN-2\"\nscenario = \"a/*\"", Outcome::NotConformant, "")]
-    fn an_entry(#[case] written: &str, #[case] wanted: Outcome, #[case] problem: &str) {
+    #[case("requirement = \"LC-CLEAN-1\"", ConformanceOutcome::Conformant, "")]
+    #[case("requirement = \"LC-CLEAN-*\"\nscenario = \"a/*/c\"", ConformanceOutcome::Conformant, "")]
+    #[case("scenario = \"a/b/c\"\nexpires = \"2026-11-22\"", ConformanceOutcome::Conformant, "")]
+    #[case(
+        "scenario = \"a/b/c\"\nexpires = \"2026-11-21\"",
+        ConformanceOutcome::NotConformant,
+        "b.toml:1: the entry of a/b/c expired on 2026-11-21"
+    )]
+    #[case("scenario = \"a/b/x*\"", ConformanceOutcome::NotConformant, "b.toml:1: the entry of a/b/x* matches no scenario")]
+    #[case("requirement = \"LC-CLEAN-2\"\nscenario = \"a/*\"", ConformanceOutcome::NotConformant, "")]
+    fn an_entry(#[case] written: &str, #[case] wanted: ConformanceOutcome, #[case] problem: &str) {
         let failing = scenario("a/b/c@2", Verdict::Failed, &["LC-CLEAN-1"]);
         let (report, _) = judged(&entry(written), vec![failing, scenario("a/b/d", Verdict::Passed, &[])]);
         assert_eq!(outcome(&report, false).0, wanted, "{report:#?}");
@@ -369,7 +374,7 @@ mod tests {
             judged(&entry("scenario = \"a/b/c\""), vec![scenario("a/b/c", verdict, &[]), scenario("a/b/d", Verdict::Passed, &[])]).0
         };
         assert!(of(Verdict::Passed).scenarios[0].is_fixed());
-        assert_eq!(outcome(&of(Verdict::Skipped), false).0, Outcome::Conformant);
+        assert_eq!(outcome(&of(Verdict::Skipped), false).0, ConformanceOutcome::Conformant);
     }
 
     #[test]
@@ -387,7 +392,7 @@ mod tests {
         let updated = Baseline::parse("b.toml", text).unwrap().updated(&report, &places, TODAY);
         insta::assert_snapshot!(updated);
         let (report, _) = judged(&updated, report.scenarios);
-        assert_eq!(outcome(&report, false).0, Outcome::Conformant);
+        assert_eq!(outcome(&report, false).0, ConformanceOutcome::Conformant);
     }
 
     #[rstest]

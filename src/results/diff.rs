@@ -20,14 +20,14 @@ pub struct Diff {
     /// The later run.
     pub new: String,
     /// What differs, requirements before scenarios, what broke first.
-    pub changes: Vec<Change>,
+    pub changes: Vec<VerdictChange>,
 }
 
 /// One thing that came to another verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Change {
+pub struct VerdictChange {
     /// What kind of change.
-    pub kind: Kind,
+    pub kind: ChangeKind,
     /// Of what: a requirement or a scenario.
     pub of: Of,
     /// The requirement's id or the scenario's key.
@@ -57,7 +57,7 @@ pub enum Of {
 /// What kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum ChangeKind {
     /// It is worse than before, or new and bad.
     Broke,
     /// It is better than before.
@@ -70,18 +70,18 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl ChangeKind {
     /// Every kind, in the order shown.
-    pub const ALL: [Kind; 5] = [Kind::Broke, Kind::Fixed, Kind::Lost, Kind::Gained, Kind::Other];
+    pub const ALL: [ChangeKind; 5] = [ChangeKind::Broke, ChangeKind::Fixed, ChangeKind::Lost, ChangeKind::Gained, ChangeKind::Other];
 
     /// What a heading says.
     pub const fn words(self) -> &'static str {
         match self {
-            Kind::Broke => "broke",
-            Kind::Fixed => "fixed",
-            Kind::Lost => "no longer exercised",
-            Kind::Gained => "newly exercised",
-            Kind::Other => "changed otherwise",
+            ChangeKind::Broke => "broke",
+            ChangeKind::Fixed => "fixed",
+            ChangeKind::Lost => "no longer exercised",
+            ChangeKind::Gained => "newly exercised",
+            ChangeKind::Other => "changed otherwise",
         }
     }
 }
@@ -89,7 +89,7 @@ impl Kind {
 impl Diff {
     /// Whether something broke.
     pub fn broke(&self) -> bool {
-        self.changes.iter().any(|change| change.kind == Kind::Broke)
+        self.changes.iter().any(|change| change.kind == ChangeKind::Broke)
     }
 }
 
@@ -102,45 +102,45 @@ pub fn diff(old: &Report, new: &Report) -> Diff {
 }
 
 /// What one run says of one thing.
-struct Said {
+struct RunSays {
     at: usize,
     name: String,
     verdict: Verdict,
     why: Option<String>,
 }
 
-fn requirements(report: &Report) -> BTreeMap<String, Said> {
+fn requirements(report: &Report) -> BTreeMap<String, RunSays> {
     let said = |(at, one): (usize, &super::model::RequirementResult)| {
-        (one.id.to_string(), Said { at, name: one.title.clone(), verdict: one.verdict, why: one.reason.clone() })
+        (one.id.to_string(), RunSays { at, name: one.title.clone(), verdict: one.verdict, why: one.reason.clone() })
     };
     report.requirements.iter().enumerate().map(said).collect()
 }
 
-fn scenarios(report: &Report) -> BTreeMap<String, Said> {
+fn scenarios(report: &Report) -> BTreeMap<String, RunSays> {
     let said = |(at, one): (usize, &super::model::ScenarioResult)| {
         let why = one.findings.first().map(|finding| format!("{}: {}", finding.requirement, finding.message)).or(one.reason.clone());
-        (one.key.clone(), Said { at, name: one.name.clone(), verdict: one.verdict, why })
+        (one.key.clone(), RunSays { at, name: one.name.clone(), verdict: one.verdict, why })
     };
     report.scenarios.iter().enumerate().map(said).collect()
 }
 
 /// The differences, in the later run's order; what it does not have comes last.
-fn changes(of: Of, mut old: BTreeMap<String, Said>, new: BTreeMap<String, Said>) -> Vec<Change> {
-    let mut later: Vec<(String, Said)> = new.into_iter().collect();
+fn changes(of: Of, mut old: BTreeMap<String, RunSays>, new: BTreeMap<String, RunSays>) -> Vec<VerdictChange> {
+    let mut later: Vec<(String, RunSays)> = new.into_iter().collect();
     later.sort_by_key(|(_, said)| said.at);
     let mut changes = Vec::new();
     for (id, said) in later {
         let before = old.remove(&id).map(|said| said.verdict);
         changes.extend(change(of, id, said.name, (before, Some(said.verdict)), said.why));
     }
-    let mut gone: Vec<(String, Said)> = old.into_iter().collect();
+    let mut gone: Vec<(String, RunSays)> = old.into_iter().collect();
     gone.sort_by_key(|(_, said)| said.at);
     changes.extend(gone.into_iter().filter_map(|(id, said)| change(of, id, said.name, (Some(said.verdict), None), None)));
     changes
 }
 
-fn change(of: Of, id: String, name: String, (old, new): (Option<Verdict>, Option<Verdict>), why: Option<String>) -> Option<Change> {
-    kind(old, new).map(|kind| Change { kind, of, id, name, old, new, why })
+fn change(of: Of, id: String, name: String, (old, new): (Option<Verdict>, Option<Verdict>), why: Option<String>) -> Option<VerdictChange> {
+    kind(old, new).map(|kind| VerdictChange { kind, of, id, name, old, new, why })
 }
 
 /// How good a verdict is. What was not exercised is no worse than what passed, except where it could not be, which is as
@@ -153,18 +153,18 @@ const fn rank(verdict: Verdict) -> u8 {
     }
 }
 
-fn kind(old: Option<Verdict>, new: Option<Verdict>) -> Option<Kind> {
+fn kind(old: Option<Verdict>, new: Option<Verdict>) -> Option<ChangeKind> {
     if old == new {
         return None;
     }
     let ran = |verdict: Option<Verdict>| verdict.is_some_and(Verdict::is_exercised);
     let [before, after] = [old, new].map(|verdict| verdict.map_or(0, rank));
     Some(match (ran(old), ran(new)) {
-        _ if after > before => Kind::Broke,
-        (true, false) => Kind::Lost,
-        _ if after < before => Kind::Fixed,
-        (false, true) => Kind::Gained,
-        _ => Kind::Other,
+        _ if after > before => ChangeKind::Broke,
+        (true, false) => ChangeKind::Lost,
+        _ if after < before => ChangeKind::Fixed,
+        (false, true) => ChangeKind::Gained,
+        _ => ChangeKind::Other,
     })
 }
 
@@ -182,23 +182,23 @@ mod tests {
 
     #[rstest]
     #[case(Some(Verdict::Passed), Some(Verdict::Passed), None)]
-    #[case(Some(Verdict::Passed), Some(Verdict::Failed), Some(Kind::Broke))]
-    #[case(Some(Verdict::Passed), Some(Verdict::Blocked), Some(Kind::Broke))]
-    #[case(Some(Verdict::Warned), Some(Verdict::Failed), Some(Kind::Broke))]
-    #[case(Some(Verdict::Skipped), Some(Verdict::Failed), Some(Kind::Broke))]
-    #[case::a_new_one_fails(None, Some(Verdict::Failed), Some(Kind::Broke))]
-    #[case(Some(Verdict::Failed), Some(Verdict::Passed), Some(Kind::Fixed))]
-    #[case(Some(Verdict::Failed), Some(Verdict::Warned), Some(Kind::Fixed))]
-    #[case(Some(Verdict::Blocked), Some(Verdict::Passed), Some(Kind::Fixed))]
-    #[case::a_failure_that_is_skipped_is_not_fixed(Some(Verdict::Failed), Some(Verdict::Skipped), Some(Kind::Lost))]
-    #[case::nor_one_that_is_gone(Some(Verdict::Failed), None, Some(Kind::Lost))]
-    #[case::nor_one_that_is_blocked(Some(Verdict::Failed), Some(Verdict::Blocked), Some(Kind::Lost))]
-    #[case(Some(Verdict::Passed), Some(Verdict::Skipped), Some(Kind::Lost))]
-    #[case(Some(Verdict::Skipped), Some(Verdict::Passed), Some(Kind::Gained))]
-    #[case(None, Some(Verdict::Passed), Some(Kind::Gained))]
-    #[case(Some(Verdict::Skipped), Some(Verdict::NotExercised), Some(Kind::Other))]
-    #[case(None, Some(Verdict::Skipped), Some(Kind::Other))]
-    fn a_change_has_a_kind(#[case] old: Option<Verdict>, #[case] new: Option<Verdict>, #[case] expected: Option<Kind>) {
+    #[case(Some(Verdict::Passed), Some(Verdict::Failed), Some(ChangeKind::Broke))]
+    #[case(Some(Verdict::Passed), Some(Verdict::Blocked), Some(ChangeKind::Broke))]
+    #[case(Some(Verdict::Warned), Some(Verdict::Failed), Some(ChangeKind::Broke))]
+    #[case(Some(Verdict::Skipped), Some(Verdict::Failed), Some(ChangeKind::Broke))]
+    #[case::a_new_one_fails(None, Some(Verdict::Failed), Some(ChangeKind::Broke))]
+    #[case(Some(Verdict::Failed), Some(Verdict::Passed), Some(ChangeKind::Fixed))]
+    #[case(Some(Verdict::Failed), Some(Verdict::Warned), Some(ChangeKind::Fixed))]
+    #[case(Some(Verdict::Blocked), Some(Verdict::Passed), Some(ChangeKind::Fixed))]
+    #[case::a_failure_that_is_skipped_is_not_fixed(Some(Verdict::Failed), Some(Verdict::Skipped), Some(ChangeKind::Lost))]
+    #[case::nor_one_that_is_gone(Some(Verdict::Failed), None, Some(ChangeKind::Lost))]
+    #[case::nor_one_that_is_blocked(Some(Verdict::Failed), Some(Verdict::Blocked), Some(ChangeKind::Lost))]
+    #[case(Some(Verdict::Passed), Some(Verdict::Skipped), Some(ChangeKind::Lost))]
+    #[case(Some(Verdict::Skipped), Some(Verdict::Passed), Some(ChangeKind::Gained))]
+    #[case(None, Some(Verdict::Passed), Some(ChangeKind::Gained))]
+    #[case(Some(Verdict::Skipped), Some(Verdict::NotExercised), Some(ChangeKind::Other))]
+    #[case(None, Some(Verdict::Skipped), Some(ChangeKind::Other))]
+    fn a_change_has_a_kind(#[case] old: Option<Verdict>, #[case] new: Option<Verdict>, #[case] expected: Option<ChangeKind>) {
         assert_eq!(kind(old, new), expected);
     }
 
@@ -217,7 +217,10 @@ mod tests {
         new.scenarios[1].verdict = Verdict::Passed;
         let changes = diff(&old, &new).changes;
         let told: Vec<_> = changes.iter().map(|change| (change.kind, change.id.as_str(), change.why.is_some())).collect();
-        assert_eq!(told, [(Kind::Broke, "lifecycle/cleanup/leaks[claude]", true), (Kind::Fixed, "lifecycle/cleanup/leaks[codex]", true)]);
+        assert_eq!(
+            told,
+            [(ChangeKind::Broke, "lifecycle/cleanup/leaks[claude]", true), (ChangeKind::Fixed, "lifecycle/cleanup/leaks[codex]", true)]
+        );
         assert!(diff(&old, &new).broke());
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod merge;
 pub mod model;
 pub(crate) mod verdicts;
 
-pub use diff::{Change, DIFF_SCHEMA, Diff, Kind, Of, diff};
+pub use diff::{ChangeKind, DIFF_SCHEMA, Diff, Of, VerdictChange, diff};
 pub use merge::{MergeError, merged};
-pub use verdicts::{Outcome, concerns, exit_code, failed_as_a_whole, judge_by, names, outcome, over, requirement_results, verdict_of};
+pub use verdicts::{
+    ConformanceOutcome, concerns, exit_code, failed_as_a_whole, judge_by, names, outcome, over, requirement_results, verdict_of,
+};

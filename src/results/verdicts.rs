@@ -118,7 +118,7 @@ fn with_reason(what: String, why: Option<&str>) -> String {
 
 /// What a run comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ConformanceOutcome {
     /// Everything exercised conforms.
     Conformant,
     /// Something does not.
@@ -127,13 +127,13 @@ pub enum Outcome {
     CouldNotTest,
 }
 
-impl Outcome {
+impl ConformanceOutcome {
     /// The outcome's words, for people.
     pub const fn words(self) -> &'static str {
         match self {
-            Outcome::Conformant => "conformant",
-            Outcome::NotConformant => "not conformant",
-            Outcome::CouldNotTest => "could not test",
+            ConformanceOutcome::Conformant => "conformant",
+            ConformanceOutcome::NotConformant => "not conformant",
+            ConformanceOutcome::CouldNotTest => "could not test",
         }
     }
 }
@@ -144,10 +144,10 @@ impl Outcome {
 /// not know, a requirement that failed as a whole, a baseline entry that is wrong or no longer fails, or with `strict` a warning:
 /// not conformant. Nothing exercised, or a scenario that was blocked or could not be tested: could not test. Else
 /// conformant.
-pub fn outcome(report: &Report, strict: bool) -> (Outcome, String) {
+pub fn outcome(report: &Report, strict: bool) -> (ConformanceOutcome, String) {
     let scenarios = |is: fn(&ScenarioResult) -> bool| report.scenarios.iter().filter(|scenario| is(scenario)).count();
     if report.control.as_ref().is_some_and(|control| !control.proven) {
-        return (Outcome::CouldNotTest, "the control checks did not prove what they must".into());
+        return (ConformanceOutcome::CouldNotTest, "the control checks did not prove what they must".into());
     }
     let is_whole = |requirement: &&RequirementResult| requirement.expected.is_none() && failed_as_a_whole(report, requirement);
     let whole = report.requirements.iter().filter(is_whole).count();
@@ -165,19 +165,19 @@ pub fn outcome(report: &Report, strict: bool) -> (Outcome, String) {
     ];
     let exercised = scenarios(|scenario| scenario.verdict.is_exercised());
     match (said(&wrong), said(&unclear)) {
-        (Some(wrong), _) => (Outcome::NotConformant, wrong),
-        (None, _) if exercised == 0 => (Outcome::CouldNotTest, "nothing was exercised".into()),
-        (None, Some(unclear)) => (Outcome::CouldNotTest, unclear),
-        (None, None) => (Outcome::Conformant, format!("{exercised} of {} scenarios exercised", report.scenarios.len())),
+        (Some(wrong), _) => (ConformanceOutcome::NotConformant, wrong),
+        (None, _) if exercised == 0 => (ConformanceOutcome::CouldNotTest, "nothing was exercised".into()),
+        (None, Some(unclear)) => (ConformanceOutcome::CouldNotTest, unclear),
+        (None, None) => (ConformanceOutcome::Conformant, format!("{exercised} of {} scenarios exercised", report.scenarios.len())),
     }
 }
 
 /// The exit status of a run: 0 conformant, 1 not conformant, 2 could not test. See [`outcome`].
 pub fn exit_code(report: &Report, strict: bool) -> u8 {
     match outcome(report, strict).0 {
-        Outcome::Conformant => 0,
-        Outcome::NotConformant => 1,
-        Outcome::CouldNotTest => 2,
+        ConformanceOutcome::Conformant => 0,
+        ConformanceOutcome::NotConformant => 1,
+        ConformanceOutcome::CouldNotTest => 2,
     }
 }
 
@@ -318,10 +318,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case(Outcome::Conformant, "conformant")]
-    #[case(Outcome::NotConformant, "not conformant")]
-    #[case(Outcome::CouldNotTest, "could not test")]
-    fn an_outcome_in_words(#[case] outcome: Outcome, #[case] words: &str) {
+    #[case(ConformanceOutcome::Conformant, "conformant")]
+    #[case(ConformanceOutcome::NotConformant, "not conformant")]
+    #[case(ConformanceOutcome::CouldNotTest, "could not test")]
+    fn an_outcome_in_words(#[case] outcome: ConformanceOutcome, #[case] words: &str) {
         assert_eq!(outcome.words(), words);
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-use crate::core::diagnostic::{Mistake, Text};
+use crate::core::diagnostic::{Diagnostic, SourceText};
 
 use super::VERSION;
 use super::need::Need;
@@ -18,10 +18,10 @@ const FRONT: &str = "begin the document with `---`, `suite: NAME`, `title: TITLE
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<Mistake>> {
-    let mut reading = Reading { file, text, source: Text::new(file, text), errors: Vec::new() };
+pub(crate) fn read(file: &str, text: &str) -> Result<Vec<Requirement>, Vec<Diagnostic>> {
+    let mut reading = DocumentReading { file, text, source: SourceText::new(file, text), errors: Vec::new() };
     let outline = outline(text);
-    let stated: Vec<&Section> = outline.sections.iter().filter(|section| section.states_a_requirement()).collect();
+    let stated: Vec<&DocumentSection> = outline.sections.iter().filter(|section| section.states_a_requirement()).collect();
     if stated.is_empty() {
         return Ok(Vec::new());
     }
@@ -38,13 +38,13 @@ struct Piece {
 }
 
 /// A heading and the paragraphs below it.
-struct Section {
+struct DocumentSection {
     level: HeadingLevel,
     heading: Piece,
     paragraphs: Vec<Piece>,
 }
 
-impl Section {
+impl DocumentSection {
     /// Whether the heading means to be a requirement's: of several parts, or beginning with an id.
     fn states_a_requirement(&self) -> bool {
         let first = self.heading.text.split_whitespace().next().unwrap_or_default();
@@ -55,7 +55,7 @@ impl Section {
 /// What of a document matters here.
 struct Outline {
     front: Option<Piece>,
-    sections: Vec<Section>,
+    sections: Vec<DocumentSection>,
 }
 
 fn outline(text: &str) -> Outline {
@@ -68,7 +68,7 @@ fn outline(text: &str) -> Outline {
             Event::SoftBreak | Event::HardBreak => open.iter_mut().for_each(|piece| piece.text.push('\n')),
             Event::End(TagEnd::MetadataBlock(_)) => outline.front = outline.front.take().or(open.take()),
             Event::End(TagEnd::Heading(level)) => {
-                outline.sections.push(Section { level, heading: open.take().unwrap_or_default(), paragraphs: Vec::new() });
+                outline.sections.push(DocumentSection { level, heading: open.take().unwrap_or_default(), paragraphs: Vec::new() });
             }
             Event::End(TagEnd::Paragraph) => {
                 if let (Some(section), Some(piece)) = (outline.sections.last_mut(), open.take()) {
@@ -85,21 +85,21 @@ fn outline(text: &str) -> Outline {
 pub(crate) const FIELDS: [&str; 3] = ["Needs:", "Since:", "Retired:"];
 
 /// What they say.
-struct Said {
+struct RequirementFields {
     needs: Vec<Need>,
     since: SpecVersion,
     retired: Option<SpecVersion>,
 }
 
 /// A document being read, and what was found wrong so far.
-struct Reading<'a> {
+struct DocumentReading<'a> {
     file: &'a str,
     text: &'a str,
-    source: Text<'a>,
-    errors: Vec<Mistake>,
+    source: SourceText<'a>,
+    errors: Vec<Diagnostic>,
 }
 
-impl Reading<'_> {
+impl DocumentReading<'_> {
     /// The suite, from the front matter.
     fn front_matter(&mut self, front: Option<&Piece>) -> String {
         let Some(front) = front else {
@@ -123,7 +123,7 @@ impl Reading<'_> {
     }
 
     /// The requirement of a section; none where something is wrong with it.
-    fn requirement(&mut self, suite: &str, section: &Section) -> Option<Requirement> {
+    fn requirement(&mut self, suite: &str, section: &DocumentSection) -> Option<Requirement> {
         let heading = &section.heading;
         if section.level != HeadingLevel::H3 {
             self.wrong(heading.at.clone(), format!("the heading is of level {}, wanted 3", section.level as usize), HEADING);
@@ -169,9 +169,9 @@ impl Reading<'_> {
     }
 
     /// What is said in front of the sentence, the sentence, and the paragraph after it.
-    fn body<'s>(&mut self, section: &'s Section) -> (Said, Option<&'s Piece>, Option<&'s Piece>) {
+    fn body<'s>(&mut self, section: &'s DocumentSection) -> (RequirementFields, Option<&'s Piece>, Option<&'s Piece>) {
         let mut paragraphs = section.paragraphs.iter().peekable();
-        let mut said = Said { needs: Vec::new(), since: SpecVersion::FIRST, retired: None };
+        let mut said = RequirementFields { needs: Vec::new(), since: SpecVersion::FIRST, retired: None };
         while let Some(piece) = paragraphs.next_if(|piece| FIELDS.iter().any(|field| piece.text.starts_with(field))) {
             for line in piece.text.lines() {
                 let (field, value) = line.split_once(':').unwrap_or((line, ""));
@@ -225,7 +225,7 @@ impl Reading<'_> {
 
     fn wrong(&mut self, at: Range<usize>, what: String, help: &str) {
         let shown = self.text[at.clone()].trim_end().len();
-        self.errors.push(self.source.mistake(Some(at.start..at.start + shown), what, Some(help.to_owned())));
+        self.errors.push(self.source.diagnostic(Some(at.start..at.start + shown), what, Some(help.to_owned())));
     }
 
     fn line(&self, offset: usize) -> usize {

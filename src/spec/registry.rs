@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
-use crate::core::diagnostic::Mistake;
+use crate::core::diagnostic::Diagnostic;
 
 use super::document;
 use super::requirement::{Requirement, RequirementId};
@@ -39,7 +39,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn read_embedded() -> Result<Self, Vec<Mistake>> {
+    pub fn read_embedded() -> Result<Self, Vec<Diagnostic>> {
         let mut documents = Vec::new();
         collect(&DOCUMENTS, &mut documents);
         documents.sort();
@@ -50,7 +50,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn from_folder(folder: &Path) -> Result<Self, Vec<Mistake>> {
+    pub fn from_folder(folder: &Path) -> Result<Self, Vec<Diagnostic>> {
         Self::from_documents(&documents_below(folder))
     }
 
@@ -65,7 +65,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn from_documents(documents: &[(String, String)]) -> Result<Self, Vec<Mistake>> {
+    pub fn from_documents(documents: &[(String, String)]) -> Result<Self, Vec<Diagnostic>> {
         let mut registry = Self { requirements: BTreeMap::new(), duplicates: Vec::new() };
         let mut errors = Vec::new();
         for (file, text) in documents {

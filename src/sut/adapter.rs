@@ -14,12 +14,12 @@ use crate::contract::{Announcement, Args, OperationSpec};
 
 use super::announced::announcement;
 use super::events::{IsReady, Subscription, Take, follow, tail_file};
-use super::ground::Ground;
-use super::manifest::{EventMap, Manifest, Seen, Step, Stream, Variables, judge};
+use super::ground::SandboxedSystem;
+use super::manifest::{AnswerSeen, EventMap, Manifest, Step, Stream, Variables, judge};
 use super::sandbox::Sandbox;
-use super::serve::Served;
+use super::serve::ServedProcess;
 use super::{Announces, CallError, Driver, Offer, Tail};
-use crate::sut::transports::transport::{Ears, Transport};
+use crate::sut::transports::transport::{Connected, Ears};
 use crate::sut::transports::wire::Oddities;
 use crate::sut::transports::wire_log;
 
@@ -34,7 +34,7 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 /// # Errors
 /// `Broken`, saying which of these failed and how. What was started is ended.
 pub async fn open(manifest: &Manifest, sandbox: Rc<Sandbox>) -> Result<Box<dyn Driver>, CallError> {
-    let mut opening = Opening::new(manifest.clone(), sandbox)?;
+    let mut opening = AdapterOpening::new(manifest.clone(), sandbox)?;
     let opened = async {
         opening.set_up().await?;
         opening.serve().await?;
@@ -57,20 +57,20 @@ pub async fn open(manifest: &Manifest, sandbox: Rc<Sandbox>) -> Result<Box<dyn D
 }
 
 /// A system on its way to being open, step by step.
-pub struct Opening {
-    ground: Ground,
+pub struct AdapterOpening {
+    ground: SandboxedSystem,
     tail: Tail,
-    served: Option<Served>,
+    served: Option<ServedProcess>,
 }
 
-impl Opening {
+impl AdapterOpening {
     /// Fills in the manifest. Nothing is started.
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
     pub fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
         let tail = Tail::new(STDERR_TAIL).logged_to(&sandbox.log_path("stderr"));
-        Ok(Self { ground: Ground::new(manifest, sandbox)?, tail, served: None })
+        Ok(Self { ground: SandboxedSystem::new(manifest, sandbox)?, tail, served: None })
     }
 
     /// Writes the files of `[setup]` and runs its command.
@@ -87,7 +87,7 @@ impl Opening {
     /// `Broken`, saying why it is not.
     pub async fn serve(&mut self) -> Result<(), CallError> {
         if let Some(plan) = self.ground.serve_plan()? {
-            self.served = Some(Served::start(plan, self.tail.clone()).await?);
+            self.served = Some(ServedProcess::start(plan, self.tail.clone()).await?);
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl Opening {
         let oddities = Oddities::default();
         let ears = ears(&self.ground, into.clone(), oddities.clone());
         let limit = self.ground.start_limit();
-        let transport = Transport::connect(self.ground.route()?, limit, ears, oddities.clone(), self.tail.clone()).await?;
+        let transport = Connected::connect(self.ground.route()?, limit, ears, oddities.clone(), self.tail.clone()).await?;
         Ok(Adapter {
             ground: self.ground.clone(),
             transport,
@@ -124,9 +124,9 @@ type Into = Arc<Mutex<Option<mpsc::UnboundedSender<Announcement>>>>;
 
 /// An open system.
 pub struct Adapter {
-    ground: Ground,
-    transport: Transport,
-    served: Option<Served>,
+    ground: SandboxedSystem,
+    transport: Connected,
+    served: Option<ServedProcess>,
     into: Into,
     /// Each with the mapping that makes it anew, where a restart ends it.
     subscriptions: RefCell<Vec<(Option<EventMap>, Subscription)>>,
@@ -275,7 +275,7 @@ fn is_known_error(judged: &Result<Args, CallError>) -> bool {
 }
 
 /// Gives what comes by notification to the announcements that the manifest says come that way.
-fn ears(ground: &Ground, into: Into, oddities: Oddities) -> Ears {
+fn ears(ground: &SandboxedSystem, into: Into, oddities: Oddities) -> Ears {
     let by_method: Vec<(String, Take)> = ground
         .manifest()
         .events
@@ -288,7 +288,7 @@ fn ears(ground: &Ground, into: Into, oddities: Oddities) -> Ears {
     Arc::new(move |method, params| by_method.iter().filter(|(known, _)| known == method).for_each(|(_, take)| take(params)))
 }
 
-fn take(ground: &Ground, map: EventMap, into: Into, oddities: Oddities) -> Take {
+fn take(ground: &SandboxedSystem, map: EventMap, into: Into, oddities: Oddities) -> Take {
     let variables = ground.fixed().clone();
     Box::new(move |value| {
         let into = into.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -303,7 +303,7 @@ fn is_ready(map: &EventMap, variables: Variables) -> IsReady {
     let ready = map.ready.clone();
     Box::new(move |line| {
         let value = serde_json::from_str(line).unwrap_or_else(|_| line.into());
-        let seen = Seen { stdout: line.to_owned(), value, ..Seen::default() };
+        let seen = AnswerSeen { stdout: line.to_owned(), value, ..AnswerSeen::default() };
         ready.iter().any(|matcher| matcher.holds(&seen, &variables))
     })
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::contract::{ANNOUNCEMENTS, Announcement};
 
-use super::manifest::{EventMap, Path, Seen, Source, Stream, Variables, plain};
+use super::manifest::{AnswerSeen, EventMap, Path, Source, Stream, Variables, plain};
 use crate::sut::transports::wire::Oddities;
 
 /// Reads what came as the announcement that the manifest says it is. What it leaves out is no announcement; what it does
@@ -52,7 +52,7 @@ fn fields(map: &EventMap, value: &Value, variables: &Variables) -> Map<String, V
             }
             Source::Text(template) => template.value(variables).ok(),
             Source::Holds(matchers) => {
-                let seen = Seen { value: value.clone(), ..Seen::default() };
+                let seen = AnswerSeen { value: value.clone(), ..AnswerSeen::default() };
                 Some(matchers.iter().any(|matcher| matcher.holds(&seen, variables)).into())
             }
         };

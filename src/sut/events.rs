@@ -10,10 +10,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::running::{Running, drain};
+use super::running::{RunningProcess, drain};
 use super::{CallError, Tail};
-use crate::sut::transports::process::{ANSWER_LIMIT, Launch};
-use crate::sut::transports::wire::{Line, Lines, Oddities, Oddity};
+use crate::sut::transports::process::{ANSWER_LIMIT, ProcessLaunch};
+use crate::sut::transports::wire::{Oddities, Oddity, WireLine, WireLines};
 
 /// How often a file is looked at. A watch would cost a descriptor per folder and still miss network file systems.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -28,7 +28,7 @@ pub type IsReady = Box<dyn Fn(&str) -> bool + Send + Sync>;
 #[derive(Debug)]
 pub struct Subscription {
     task: AbortHandle,
-    running: Option<Running>,
+    running: Option<RunningProcess>,
 }
 
 impl Drop for Subscription {
@@ -51,22 +51,22 @@ impl Subscription {
 /// # Errors
 /// `Broken` where the process cannot be started, ends first, or says nothing in time.
 pub async fn follow(
-    launch: &Launch,
+    launch: &ProcessLaunch,
     is_ready: Option<IsReady>,
     limit: Duration,
     take: Take,
     oddities: Oddities,
     tail: Tail,
 ) -> Result<Subscription, CallError> {
-    let (running, pipes) = Running::start(launch)?;
+    let (running, pipes) = RunningProcess::start(launch)?;
     drain(pipes.stderr, tail);
     let (tell, ready) = oneshot::channel();
     let mut waiting = is_ready.map(|is_ready| (is_ready, tell));
     let asked = waiting.is_some();
-    let mut lines = Lines::new(pipes.stdout);
+    let mut lines = WireLines::new(pipes.stdout);
     let task = tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next().await {
-            let Line::Whole(line) = line else {
+            let WireLine::Whole(line) = line else {
                 oddities.note(Oddity::TooLong, "");
                 continue;
             };
@@ -160,8 +160,8 @@ mod tests {
         (Box::new(move |value| drop(tell.send(value.clone()))), told)
     }
 
-    fn shell(script: &str) -> Launch {
-        Launch {
+    fn shell(script: &str) -> ProcessLaunch {
+        ProcessLaunch {
             argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()],
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             cwd: std::env::temp_dir(),

@@ -9,12 +9,12 @@ use serde_json::Value;
 use crate::contract::{AgentKind, Args, OperationSpec};
 
 use super::manifest::{CallShape, Manifest, Ready, Shape, Step, Template, TransportKind, Variables, Word, passmuster, words};
-use super::running::Exit;
+use super::running::ProcessExit;
 use super::sandbox::Sandbox;
 use super::{CallError, Tail, serve};
-use crate::sut::transports::process::{Launch, Output, run};
+use crate::sut::transports::process::{ProcessLaunch, ProcessOutput, run};
 use crate::sut::transports::rpc::link::Endpoint;
-use crate::sut::transports::transport::{Call, Greeting, Route};
+use crate::sut::transports::transport::{Route, WireCall, WireGreeting};
 use crate::sut::transports::wire::excerpt;
 
 /// The least that a set-up, a teardown or a server's start is given: a limit for what hangs, not for what is slow.
@@ -22,14 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A manifest's system in a sandbox.
 #[derive(Debug, Clone)]
-pub struct Ground {
+pub struct SandboxedSystem {
     manifest: Rc<Manifest>,
     sandbox: Rc<Sandbox>,
     variables: Variables,
     env: Vec<(String, String)>,
 }
 
-impl Ground {
+impl SandboxedSystem {
     /// Fills in what does not change during a scenario.
     ///
     /// # Errors
@@ -80,18 +80,18 @@ impl Ground {
     ///
     /// # Errors
     /// `Broken`, naming the variable or the program that is missing.
-    pub fn launch(&self, command: &[Word], variables: &Variables) -> Result<Launch, CallError> {
+    pub fn launch(&self, command: &[Word], variables: &Variables) -> Result<ProcessLaunch, CallError> {
         let mut argv = words(command, variables).map_err(|why| broken("a command", why))?;
         let program = argv.first_mut().ok_or_else(|| broken("a command", "it is empty"))?;
         *program = self.manifest.program(program).map_err(|why| CallError::Broken { what: why })?.display().to_string();
-        Ok(Launch { argv, env: self.env.clone(), cwd: self.sandbox.path().to_owned(), stdin: None })
+        Ok(ProcessLaunch { argv, env: self.env.clone(), cwd: self.sandbox.path().to_owned(), stdin: None })
     }
 
     /// A step's call, filled in.
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub fn call(&self, step: &Step, operation: &OperationSpec, variables: &Variables) -> Result<Call, CallError> {
+    pub fn call(&self, step: &Step, operation: &OperationSpec, variables: &Variables) -> Result<WireCall, CallError> {
         let text = |template: &Template| template.text(variables).map_err(|why| broken(operation.name, why));
         let shape = |shape: &Option<Shape>| {
             shape.as_ref().map(|shape| shape.fill(variables)).transpose().map_err(|why| broken(operation.name, why))
@@ -99,12 +99,12 @@ impl Ground {
         Ok(match &step.call {
             CallShape::Cli(command) => {
                 let argv = self.launch(command, variables)?.argv;
-                Call::Cli { argv, stdin: step.stdin.as_ref().map(text).transpose()? }
+                WireCall::Cli { argv, stdin: step.stdin.as_ref().map(text).transpose()? }
             }
-            CallShape::Rpc(method, params) => Call::Rpc { method: text(method)?, params: shape(params)? },
+            CallShape::Rpc(method, params) => WireCall::Rpc { method: text(method)?, params: shape(params)? },
             CallShape::Mcp(tool, arguments) => match shape(arguments)? {
-                None => Call::Mcp { tool: text(tool)?, arguments: Args::new() },
-                Some(Value::Object(arguments)) => Call::Mcp { tool: text(tool)?, arguments },
+                None => WireCall::Mcp { tool: text(tool)?, arguments: Args::new() },
+                Some(Value::Object(arguments)) => WireCall::Mcp { tool: text(tool)?, arguments },
                 Some(other) => return Err(broken(operation.name, format!("a tool's arguments are an object, not `{other}`"))),
             },
         })
@@ -124,7 +124,7 @@ impl Ground {
         };
         let greeting = |(method, notify, params): &(String, bool, Option<Shape>)| {
             let params = params.as_ref().map(|params| params.fill(&self.variables)).transpose().map_err(|why| broken("handshake", why))?;
-            Ok(if *notify { Greeting::Notify(method.clone(), params) } else { Greeting::Request(method.clone(), params) })
+            Ok(if *notify { WireGreeting::Notify(method.clone(), params) } else { WireGreeting::Request(method.clone(), params) })
         };
         Ok(match transport.kind {
             TransportKind::Builtin => {
@@ -154,9 +154,9 @@ impl Ground {
         let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[serve] ready", why));
         let ready = match &given.ready {
             None => None,
-            Some(Ready::Connect(address)) => Some(serve::Ready::Connect(text(address)?)),
-            Some(Ready::Stdout(pattern)) => Some(serve::Ready::Stdout(pattern.clone())),
-            Some(Ready::Url(url)) => Some(serve::Ready::Url(text(url)?)),
+            Some(Ready::Connect(address)) => Some(serve::Readiness::Connect(text(address)?)),
+            Some(Ready::Stdout(pattern)) => Some(serve::Readiness::Stdout(pattern.clone())),
+            Some(Ready::Url(url)) => Some(serve::Readiness::Url(text(url)?)),
         };
         Ok(Some(serve::ServePlan { launch: self.launch(&given.command, &self.variables)?, ready, limit: self.start_limit() }))
     }
@@ -194,8 +194,8 @@ impl Ground {
         let launch = self.launch(command, &self.variables)?;
         let limit = self.manifest.limits.call.max(PATIENCE);
         match run(&launch, limit, tail).await {
-            Ok(Output { exit: Exit::Code(0), .. }) => Ok(()),
-            Ok(Output { exit, stderr, .. }) => {
+            Ok(ProcessOutput { exit: ProcessExit::Code(0), .. }) => Ok(()),
+            Ok(ProcessOutput { exit, stderr, .. }) => {
                 Err(broken(place, format!("`{}` {exit}: {}", launch.argv.join(" "), excerpt(stderr.as_bytes()))))
             }
             Err(error) => Err(broken(place, format!("`{}`: {error}", launch.argv.join(" ")))),

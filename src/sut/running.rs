@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{CallError, Tail};
 use crate::fakes::processes::starting;
-use crate::sut::transports::process::Launch;
+use crate::sut::transports::process::ProcessLaunch;
 
 /// How long a process that was asked to end (TERM) may take before it is killed.
 pub const GRACE: Duration = Duration::from_secs(2);
@@ -22,37 +22,37 @@ const LAST_BREATH: Duration = Duration::from_millis(250);
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub enum ProcessExit {
     /// By itself, with a status.
     Code(i32),
     /// By a signal.
     Signal(i32),
 }
 
-impl Exit {
+impl ProcessExit {
     /// The exit status, as a shell would say it: 128 and the signal's number for a signal.
     pub fn code(self) -> i32 {
         match self {
-            Exit::Code(code) => code,
-            Exit::Signal(signal) => 128 + signal,
+            ProcessExit::Code(code) => code,
+            ProcessExit::Signal(signal) => 128 + signal,
         }
     }
 }
 
-impl From<ExitStatus> for Exit {
+impl From<ExitStatus> for ProcessExit {
     fn from(status: ExitStatus) -> Self {
         match status.code() {
-            Some(code) => Exit::Code(code),
-            None => Exit::Signal(status.signal().unwrap_or_default()),
+            Some(code) => ProcessExit::Code(code),
+            None => ProcessExit::Signal(status.signal().unwrap_or_default()),
         }
     }
 }
 
-impl std::fmt::Display for Exit {
+impl std::fmt::Display for ProcessExit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Exit::Code(code) => write!(f, "exited with status {code}"),
-            Exit::Signal(signal) => write!(f, "was killed by signal {signal}"),
+            ProcessExit::Code(code) => write!(f, "exited with status {code}"),
+            ProcessExit::Signal(signal) => write!(f, "was killed by signal {signal}"),
         }
     }
 }
@@ -70,18 +70,18 @@ pub struct Pipes {
 
 /// A process that runs. Dropped while it does, it is killed with its group.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningProcess {
     pid: Pid,
     program: String,
-    exit: watch::Receiver<Option<Exit>>,
+    exit: watch::Receiver<Option<ProcessExit>>,
 }
 
-impl Running {
+impl RunningProcess {
     /// Starts a process in a group of its own, with exactly the launch's environment.
     ///
     /// # Errors
     /// `Broken`, naming the program and what the system said.
-    pub fn start(launch: &Launch) -> Result<(Self, Pipes), CallError> {
+    pub fn start(launch: &ProcessLaunch) -> Result<(Self, Pipes), CallError> {
         let [program, args @ ..] = launch.argv.as_slice() else {
             return Err(CallError::Broken { what: "a command without a program".to_owned() });
         };
@@ -108,7 +108,7 @@ impl Running {
         let (ended, exit) = watch::channel(None);
         // The task owns the child, so that it is reaped whoever stops waiting for it.
         tokio::spawn(async move {
-            let status = child.wait().await.map_or(Exit::Signal(0), Exit::from);
+            let status = child.wait().await.map_or(ProcessExit::Signal(0), ProcessExit::from);
             ended.send_replace(Some(status));
         });
         Ok((Self { pid, program: program.clone(), exit }, pipes))
@@ -125,18 +125,18 @@ impl Running {
     }
 
     /// How it ended, if it did.
-    pub fn exit(&self) -> Option<Exit> {
+    pub fn exit(&self) -> Option<ProcessExit> {
         *self.exit.borrow()
     }
 
     /// Waits for its end; borrows nothing.
-    pub fn exited(&self) -> impl Future<Output = Exit> + use<> {
+    pub fn exited(&self) -> impl Future<Output = ProcessExit> + use<> {
         let mut exit = self.exit.clone();
         async move {
             match exit.wait_for(Option::is_some).await {
                 Ok(exit) => exit.expect("waited for"),
                 // The runtime is going down and took the task with it; the child was killed on that way.
-                Err(_) => Exit::Signal(Signal::KILL.as_raw()),
+                Err(_) => ProcessExit::Signal(Signal::KILL.as_raw()),
             }
         }
     }
@@ -147,7 +147,7 @@ impl Running {
     }
 
     /// Kills the process, and it alone; the future waits for its end and borrows nothing.
-    pub fn kill(&self) -> impl Future<Output = Exit> + use<> {
+    pub fn kill(&self) -> impl Future<Output = ProcessExit> + use<> {
         self.signal(Signal::KILL);
         self.exited()
     }
@@ -159,7 +159,7 @@ impl Running {
     }
 
     /// How it ended, where it did or is about to: a process that dies closes its connections a moment before it is gone.
-    pub async fn ending(&self) -> Option<Exit> {
+    pub async fn ending(&self) -> Option<ProcessExit> {
         tokio::time::timeout(LAST_BREATH, self.exited()).await.ok()
     }
 
@@ -194,7 +194,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         if self.exit().is_none() {
             let _ = kill_process_group(self.pid, Signal::KILL);
@@ -212,7 +212,7 @@ pub fn drain(mut stderr: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
     });
 }
 
-fn cannot_start(program: &str, launch: &Launch, error: &io::Error) -> CallError {
+fn cannot_start(program: &str, launch: &ProcessLaunch, error: &io::Error) -> CallError {
     let what = match error.kind() {
         _ if launch.argv.iter().any(|word| word.contains('\0')) => {
             format!("cannot start `{program}`: an argument holds a NUL, which no command line can carry")

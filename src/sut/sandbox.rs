@@ -9,7 +9,7 @@ use std::sync::{Mutex, OnceLock};
 
 use crate::contract::AgentKind;
 use crate::fakes::processes::ProcFs;
-use crate::fakes::standin::{CONFIG, Config};
+use crate::fakes::standin::{CONFIG, StandInConfig};
 use crate::profile::Profiles;
 
 /// Sockets' paths end at 107 bytes: the sandbox's own is at most this long.
@@ -62,7 +62,7 @@ impl Sandbox {
         for name in ["home", "bin", "work", "run", "log", "agents"] {
             sandbox.folder(name)?;
         }
-        let config = Config { socket: sandbox.stage_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
+        let config = StandInConfig { socket: sandbox.control_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
         sandbox.write("run/standin.json", &serde_json::to_string(&config).expect("profiles are plain data"))?;
         for agent in AgentKind::ALL {
             let link = sandbox.path.join("agents").join(agent.name());
@@ -100,7 +100,7 @@ impl Sandbox {
     }
 
     /// The socket on which the harness hears its stand-ins.
-    pub fn stage_socket(&self) -> PathBuf {
+    pub fn control_socket(&self) -> PathBuf {
         self.path.join("run/stage.sock")
     }
 

@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value};
 
-use super::manifest::Seen;
+use super::manifest::AnswerSeen;
 use crate::sut::transports::mcp::connection::ToolAnswer;
-use crate::sut::transports::rpc::peer::Answer;
+use crate::sut::transports::rpc::peer::PeerAnswer;
 use crate::sut::transports::transport::Raw;
 
 impl Raw {
     /// The answer as matchers and paths look at it. Roots of paths: a process's output (parsed later, as the manifest
     /// says), `result`, `structuredContent` or else the first text; of an error the error itself.
-    pub fn seen(self) -> Seen {
+    pub fn seen(self) -> AnswerSeen {
         match self {
             Raw::Cli(output) => {
                 let exit = output.exit.code();
-                Seen { exit: Some(exit), failed: exit != 0, stdout: output.stdout, stderr: output.stderr, ..Seen::default() }
+                AnswerSeen { exit: Some(exit), failed: exit != 0, stdout: output.stdout, stderr: output.stderr, ..AnswerSeen::default() }
             }
-            Raw::Rpc(Answer::Result(value)) => Seen { value, ..Seen::default() },
-            Raw::Rpc(Answer::Error { code, message, data }) => error(code, message, data),
+            Raw::Rpc(PeerAnswer::Result(value)) => AnswerSeen { value, ..AnswerSeen::default() },
+            Raw::Rpc(PeerAnswer::Error { code, message, data }) => error(code, message, data),
             Raw::Mcp(ToolAnswer::Error { code, message, data }) => error(Some(code), message, data),
             Raw::Mcp(ToolAnswer::Result(result)) => tool_result(&result),
         }
@@ -25,22 +25,22 @@ impl Raw {
 }
 
 /// A JSON-RPC error. Where its number says nothing, `data.code` may.
-fn error(code: Option<i64>, message: String, data: Option<Value>) -> Seen {
+fn error(code: Option<i64>, message: String, data: Option<Value>) -> AnswerSeen {
     let named = data.as_ref().and_then(|data| data.get("code")).and_then(Value::as_str).map(str::to_owned);
     let mut value = Map::new();
     value.extend(code.map(|code| ("code".to_owned(), code.into())));
     value.insert("message".to_owned(), message.clone().into());
     value.extend(data.map(|data| ("data".to_owned(), data)));
-    Seen {
+    AnswerSeen {
         code: code.map(|code| code.to_string()).or(named),
         message: Some(message),
         value: Value::Object(value),
         failed: true,
-        ..Seen::default()
+        ..AnswerSeen::default()
     }
 }
 
-fn tool_result(result: &Map<String, Value>) -> Seen {
+fn tool_result(result: &Map<String, Value>) -> AnswerSeen {
     let text =
         result.get("content").and_then(Value::as_array).and_then(|content| content.iter().find_map(|block| block.get("text")?.as_str()));
     let value = match result.get("structuredContent").filter(|value| !value.is_null()) {
@@ -49,10 +49,10 @@ fn tool_result(result: &Map<String, Value>) -> Seen {
     };
     let failed = result.get("isError").and_then(Value::as_bool).unwrap_or_default();
     if !failed {
-        return Seen { value, ..Seen::default() };
+        return AnswerSeen { value, ..AnswerSeen::default() };
     }
     let said = |key: &str| value.pointer(&format!("/error/{key}")).and_then(Value::as_str).map(str::to_owned);
-    Seen { code: said("code"), message: said("message").or_else(|| text.map(str::to_owned)), failed, value, ..Seen::default() }
+    AnswerSeen { code: said("code"), message: said("message").or_else(|| text.map(str::to_owned)), failed, value, ..AnswerSeen::default() }
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn tool(result: Value) -> Seen {
+    fn tool(result: Value) -> AnswerSeen {
         Raw::Mcp(ToolAnswer::Result(result.as_object().unwrap().clone())).seen()
     }
 
@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn an_rpc_error_is_known_by_its_number_else_by_its_word() {
-        let seen = |code| Raw::Rpc(Answer::Error { code, message: "no".to_owned(), data: Some(json!({"code":"session_ended"})) }).seen();
+        let seen =
+            |code| Raw::Rpc(PeerAnswer::Error { code, message: "no".to_owned(), data: Some(json!({"code":"session_ended"})) }).seen();
         assert_eq!(seen(Some(-32003)).code.as_deref(), Some("-32003"));
         assert_eq!(seen(None).code.as_deref(), Some("session_ended"));
         assert_eq!(seen(Some(1)).value, json!({"code":1,"message":"no","data":{"code":"session_ended"}}));

@@ -11,11 +11,11 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::running::{GRACE, Running, drain};
+use super::running::{GRACE, RunningProcess, drain};
 use super::{CallError, Tail};
 use crate::sut::transports::http;
-use crate::sut::transports::process::Launch;
-use crate::sut::transports::wire::{Line, Lines};
+use crate::sut::transports::process::ProcessLaunch;
+use crate::sut::transports::wire::{WireLine, WireLines};
 
 /// How often an address is tried: nothing tells when somebody begins to listen.
 const TRY_EVERY: Duration = Duration::from_millis(10);
@@ -24,16 +24,16 @@ const TRY_EVERY: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub struct ServePlan {
     /// The process.
-    pub launch: Launch,
+    pub launch: ProcessLaunch,
     /// When it is ready; `None`: at once.
-    pub ready: Option<Ready>,
+    pub ready: Option<Readiness>,
     /// How long it may take to become ready.
     pub limit: Duration,
 }
 
 /// When a served process is ready.
 #[derive(Debug, Clone)]
-pub enum Ready {
+pub enum Readiness {
     /// When this address, `host:port` or a Unix socket's path, can be connected to. A file alone proves nothing.
     Connect(String),
     /// When a line of its standard output matches.
@@ -44,20 +44,20 @@ pub enum Ready {
 
 /// A served process.
 #[derive(Debug)]
-pub struct Served {
+pub struct ServedProcess {
     plan: ServePlan,
     tail: Tail,
-    running: RefCell<Rc<Running>>,
+    running: RefCell<Rc<RunningProcess>>,
 }
 
-impl Served {
+impl ServedProcess {
     /// Starts the process and waits until it is ready. Its standard error goes to `tail`.
     ///
     /// # Errors
     /// `Broken` where it cannot be started, ends before it is ready, is not ready in time, or where something else
     /// answers in its place already.
     pub async fn start(plan: ServePlan, tail: Tail) -> Result<Self, CallError> {
-        if plan.ready.as_ref().is_some_and(Ready::is_address) && plan.answers().await {
+        if plan.ready.as_ref().is_some_and(Readiness::is_address) && plan.answers().await {
             return Err(broken(format!("something answers {} before `{}` is started", plan.place(), plan.program())));
         }
         let running = RefCell::new(Rc::new(plan.start(&tail).await?));
@@ -67,11 +67,11 @@ impl Served {
     /// Kills the process (and it alone: its agents must live on) and starts it again.
     ///
     /// # Errors
-    /// As [`Served::start`].
+    /// As [`ServedProcess::start`].
     pub async fn restart(&self) -> Result<(), CallError> {
         let killed = self.running.borrow().kill();
         killed.await;
-        if self.plan.ready.as_ref().is_some_and(Ready::is_address) {
+        if self.plan.ready.as_ref().is_some_and(Readiness::is_address) {
             self.plan.until_silent().await?;
         }
         let running = self.plan.start(&self.tail).await?;
@@ -112,30 +112,30 @@ impl ServePlan {
     fn place(&self) -> String {
         match &self.ready {
             None => "its start".to_owned(),
-            Some(Ready::Connect(address)) => format!("at {address}"),
-            Some(Ready::Url(url)) => format!("at {url}"),
-            Some(Ready::Stdout(pattern)) => format!("a line matching /{pattern}/ on its standard output"),
+            Some(Readiness::Connect(address)) => format!("at {address}"),
+            Some(Readiness::Url(url)) => format!("at {url}"),
+            Some(Readiness::Stdout(pattern)) => format!("a line matching /{pattern}/ on its standard output"),
         }
     }
 
-    async fn start(&self, tail: &Tail) -> Result<Running, CallError> {
+    async fn start(&self, tail: &Tail) -> Result<RunningProcess, CallError> {
         let deadline = Instant::now() + self.limit;
-        let (running, pipes) = Running::start(&self.launch)?;
+        let (running, pipes) = RunningProcess::start(&self.launch)?;
         drain(pipes.stderr, tail.clone());
         let pattern = match &self.ready {
-            Some(Ready::Stdout(pattern)) => Some(pattern.clone()),
+            Some(Readiness::Stdout(pattern)) => Some(pattern.clone()),
             _ => None,
         };
         let matched = watch_output(pipes.stdout, pattern);
         let ready = async {
             match &self.ready {
                 None => {}
-                Some(Ready::Stdout(_)) => match matched.await {
+                Some(Readiness::Stdout(_)) => match matched.await {
                     Ok(()) => {}
                     // Its output is closed: only its end, or the limit, can still be told.
                     Err(_) => std::future::pending().await,
                 },
-                Some(Ready::Connect(_) | Ready::Url(_)) => {
+                Some(Readiness::Connect(_) | Readiness::Url(_)) => {
                     while !self.answers().await {
                         sleep(TRY_EVERY).await;
                     }
@@ -152,10 +152,12 @@ impl ServePlan {
 
     async fn answers(&self) -> bool {
         match &self.ready {
-            Some(Ready::Connect(path)) if path.contains('/') => UnixStream::connect(path).await.is_ok(),
-            Some(Ready::Connect(address)) => TcpStream::connect(address).await.is_ok(),
-            Some(Ready::Url(url)) => http::exchange(Method::GET, url, Vec::new()).await.is_ok_and(|(status, _)| !status.is_server_error()),
-            Some(Ready::Stdout(_)) | None => false,
+            Some(Readiness::Connect(path)) if path.contains('/') => UnixStream::connect(path).await.is_ok(),
+            Some(Readiness::Connect(address)) => TcpStream::connect(address).await.is_ok(),
+            Some(Readiness::Url(url)) => {
+                http::exchange(Method::GET, url, Vec::new()).await.is_ok_and(|(status, _)| !status.is_server_error())
+            }
+            Some(Readiness::Stdout(_)) | None => false,
         }
     }
 
@@ -177,9 +179,9 @@ impl ServePlan {
     }
 }
 
-impl Ready {
+impl Readiness {
     fn is_address(&self) -> bool {
-        matches!(self, Ready::Connect(_) | Ready::Url(_))
+        matches!(self, Readiness::Connect(_) | Readiness::Url(_))
     }
 }
 
@@ -188,9 +190,9 @@ fn watch_output(stdout: impl AsyncRead + Unpin + Send + 'static, pattern: Option
     let (tell, matched) = oneshot::channel();
     let mut waiting = pattern.map(|pattern| (pattern, tell));
     tokio::spawn(async move {
-        let mut lines = Lines::new(stdout);
+        let mut lines = WireLines::new(stdout);
         while let Ok(Some(line)) = lines.next().await {
-            if let Line::Whole(line) = line {
+            if let WireLine::Whole(line) = line {
                 let matches = |(pattern, _): &mut (Regex, _)| pattern.is_match(&String::from_utf8_lossy(&line));
                 if let Some((_, tell)) = waiting.take_if(matches) {
                     let _ = tell.send(());
@@ -209,8 +211,8 @@ fn broken(what: String) -> CallError {
 mod tests {
     use super::*;
 
-    fn plan(script: &str, ready: Option<Ready>) -> ServePlan {
-        let launch = Launch {
+    fn plan(script: &str, ready: Option<Readiness>) -> ServePlan {
+        let launch = ProcessLaunch {
             argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), script.to_owned()],
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             cwd: std::env::temp_dir(),
@@ -221,7 +223,7 @@ mod tests {
 
     fn listening(path: &str) -> ServePlan {
         let code = "import os,socket,sys\ns=socket.socket(socket.AF_UNIX)\nos.path.exists(sys.argv[1]) and os.unlink(sys.argv[1])\ns.bind(sys.argv[1])\ns.listen()\nwhile 1: s.accept()[0].close()";
-        let mut plan = plan("", Some(Ready::Connect(path.to_owned())));
+        let mut plan = plan("", Some(Readiness::Connect(path.to_owned())));
         plan.launch.argv = ["/usr/bin/env", "python3", "-c", code, path].map(str::to_owned).to_vec();
         plan.launch.env[0].1 = std::env::var("PATH").unwrap();
         plan
@@ -233,9 +235,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_tells_that_it_is_ready_and_its_complaints_are_kept() {
-        let ready = Some(Ready::Stdout(Regex::new("^listening$").unwrap()));
+        let ready = Some(Readiness::Stdout(Regex::new("^listening$").unwrap()));
         let tail = tail();
-        let served = Served::start(plan("echo hm >&2; echo starting; echo listening; exec sleep 60", ready), tail.clone()).await.unwrap();
+        let served =
+            ServedProcess::start(plan("echo hm >&2; echo starting; echo listening; exec sleep 60", ready), tail.clone()).await.unwrap();
         assert_eq!(served.obituary().await, None);
         while tail.text().is_empty() {
             tokio::task::yield_now().await;
@@ -246,17 +249,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_ends_before_it_is_ready_is_told_so() {
-        let ready = Some(Ready::Stdout(Regex::new("listening").unwrap()));
-        let error = Served::start(plan("exit 7", ready), tail()).await.unwrap_err().to_string();
+        let ready = Some(Readiness::Stdout(Regex::new("listening").unwrap()));
+        let error = ServedProcess::start(plan("exit 7", ready), tail()).await.unwrap_err().to_string();
         let wanted = "`/bin/sh` did not become ready (a line matching /listening/ on its standard output): it exited with status 7 first; it has to stay in the foreground";
         assert_eq!(error, wanted);
     }
 
     #[tokio::test]
     async fn a_process_that_is_not_ready_in_time_is_killed() {
-        let mut plan = plan("exec sleep 60", Some(Ready::Connect("127.0.0.1:1".to_owned())));
+        let mut plan = plan("exec sleep 60", Some(Readiness::Connect("127.0.0.1:1".to_owned())));
         plan.limit = Duration::from_millis(100);
-        let error = Served::start(plan, tail()).await.unwrap_err().to_string();
+        let error = ServedProcess::start(plan, tail()).await.unwrap_err().to_string();
         assert_eq!(error, "`/bin/sh` did not become ready (at 127.0.0.1:1): not within 0.1 s");
     }
 
@@ -264,19 +267,19 @@ mod tests {
     async fn a_restart_kills_and_comes_back_ready() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s").to_string_lossy().into_owned();
-        let served = Served::start(listening(&path), tail()).await.unwrap();
+        let served = ServedProcess::start(listening(&path), tail()).await.unwrap();
         let before = served.running.borrow().pid();
         served.restart().await.unwrap();
         assert_ne!(served.running.borrow().pid(), before);
         UnixStream::connect(&path).await.unwrap();
-        let rival = Served::start(listening(&path), tail()).await.unwrap_err().to_string();
+        let rival = ServedProcess::start(listening(&path), tail()).await.unwrap_err().to_string();
         assert!(rival.starts_with("something answers at "), "{rival}");
         assert_eq!(served.stop().await, None);
     }
 
     #[tokio::test]
     async fn a_process_that_died_meanwhile_is_reported() {
-        let served = Served::start(plan("exit 0", None), tail()).await.unwrap();
+        let served = ServedProcess::start(plan("exit 0", None), tail()).await.unwrap();
         let exit = served.running.borrow().exited();
         exit.await;
         assert_eq!(served.stop().await.unwrap(), "`/bin/sh` was to run all the time and exited with status 0");

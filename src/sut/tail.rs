@@ -10,20 +10,20 @@ const LOG_LIMIT: usize = 8 << 20;
 /// The end of a text that may be endless: what a process wrote to its standard error. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Tail {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<KeptText>>,
     limit: usize,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptText {
     bytes: VecDeque<u8>,
     cut: bool,
-    log: Option<Log>,
+    log: Option<LogFile>,
 }
 
 /// A file that has the text's beginning.
 #[derive(Debug)]
-struct Log {
+struct LogFile {
     file: File,
     left: usize,
 }
@@ -36,7 +36,7 @@ impl Tail {
 
     /// Also writes the text's beginning to a file, for people; of at most 8 MB. A file that cannot be made is no matter.
     pub fn logged_to(self, path: &Path) -> Self {
-        self.lock().log = File::create(path).ok().map(|file| Log { file, left: LOG_LIMIT });
+        self.lock().log = File::create(path).ok().map(|file| LogFile { file, left: LOG_LIMIT });
         self
     }
 
@@ -64,7 +64,7 @@ impl Tail {
         String::from_utf8_lossy(&bytes[from..]).into_owned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, KeptText> {
         self.kept.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::SessionId;
 use crate::spec::RequirementId;
-use crate::trace::history::{Moment, Session};
+use crate::trace::history::{Moment, SessionHistory};
 
 /// Something in a trace that contradicts a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct Contradiction {
 }
 
 impl Contradiction {
-    pub(crate) fn of(requirement: &str, session: Option<&Session>, message: String) -> Self {
+    pub(crate) fn of(requirement: &str, session: Option<&SessionHistory>, message: String) -> Self {
         Self::of_id(requirement, session.map(|session| session.id), message)
     }
 

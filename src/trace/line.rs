@@ -1,52 +1,52 @@
-//! A glance at a line: JSON, read without being copied.
+//! A view at a line: JSON, read without being copied.
 
 use serde::Deserialize;
 
 use crate::contract::{ErrorCode, TurnStatus, WorkerState};
 
-use super::glance::{Answered, Asked, Glance, News, Turned, What, epoch_ms};
-use super::loose::{Int, Text, Truthful, milliseconds};
+use super::loose::{Int, LooseText, Truthful, milliseconds};
+use super::view::{AnnouncementView, AnswerView, ArgsView, RecordView, Turned, What, epoch_ms};
 use super::{Outcome, RESTARTED, Worker};
 
 /// One line, as JSON has it.
 #[derive(Deserialize)]
-struct Line<'a> {
+struct RecordLine<'a> {
     #[serde(default, deserialize_with = "milliseconds")]
     at_ms: Option<u64>,
     #[serde(borrow, default)]
-    at: Text<'a>,
+    at: LooseText<'a>,
     #[serde(borrow, default)]
-    kind: Text<'a>,
+    kind: LooseText<'a>,
     #[serde(default)]
     id: Int,
     #[serde(borrow, default)]
-    op: Text<'a>,
+    op: LooseText<'a>,
     #[serde(borrow, default)]
-    args: Option<Asked<'a>>,
+    args: Option<ArgsView<'a>>,
     #[serde(borrow, default)]
-    ok: Option<Answered<'a>>,
+    ok: Option<AnswerView<'a>>,
     #[serde(default)]
     error: Option<Code>,
     #[serde(borrow, default)]
-    event: Text<'a>,
+    event: LooseText<'a>,
     #[serde(borrow, default)]
-    session_id: Text<'a>,
+    session_id: LooseText<'a>,
     #[serde(borrow, default)]
-    agent_run: Text<'a>,
+    agent_run: LooseText<'a>,
     #[serde(borrow, default)]
-    fact: Text<'a>,
+    fact: LooseText<'a>,
     #[serde(borrow, default)]
-    cwd: Text<'a>,
+    cwd: LooseText<'a>,
     #[serde(borrow, default)]
-    status: Text<'a>,
+    status: LooseText<'a>,
     #[serde(borrow, default)]
-    agent: Text<'a>,
+    agent: LooseText<'a>,
     #[serde(default)]
     worker: Int,
     #[serde(default)]
     deadline_s: Option<f64>,
     #[serde(borrow, default)]
-    state: Text<'a>,
+    state: LooseText<'a>,
     #[serde(default)]
     truncated: Truthful,
     #[serde(default)]
@@ -54,7 +54,7 @@ struct Line<'a> {
     #[serde(default)]
     overdue: Truthful,
     #[serde(borrow, default)]
-    text: Text<'a>,
+    text: LooseText<'a>,
 }
 
 #[derive(Deserialize)]
@@ -93,7 +93,7 @@ pub enum GlanceError {
     Time(String),
 }
 
-impl<'a> Glance<'a> {
+impl<'a> RecordView<'a> {
     /// Reads one line.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl<'a> Glance<'a> {
         if !line.starts_with(b"{") {
             return Err(GlanceError::NoObject(String::from_utf8_lossy(&line[..line.len().min(SHOWN)]).into_owned()));
         }
-        let line: Line = serde_json::from_slice(line)?;
+        let line: RecordLine = serde_json::from_slice(line)?;
         let ms = match (line.at_ms, line.at.get()) {
             (None, Some(at)) => Some(epoch_ms(at).ok_or_else(|| GlanceError::Time(at.to_owned()))?),
             (at_ms, _) => at_ms,
@@ -111,7 +111,7 @@ impl<'a> Glance<'a> {
     }
 }
 
-impl<'a> Line<'a> {
+impl<'a> RecordLine<'a> {
     fn what(self) -> Result<What<'a>, GlanceError> {
         let kind = self.kind.0.unwrap_or_default();
         let lacks = |wanted| GlanceError::Lacks { kind: kind.clone().into_owned(), wanted };
@@ -132,9 +132,11 @@ impl<'a> Line<'a> {
             "event" => What::Told {
                 session: self.session_id.0.ok_or_else(|| lacks("`session_id`"))?,
                 news: match self.event.get() {
-                    Some("turn_completed") => News::TurnCompleted(turn_status(self.status.get()).ok_or_else(|| lacks("known `status`"))?),
-                    Some("session_ended") => News::SessionEnded,
-                    Some("needs_input") => News::NeedsInput,
+                    Some("turn_completed") => {
+                        AnnouncementView::TurnCompleted(turn_status(self.status.get()).ok_or_else(|| lacks("known `status`"))?)
+                    }
+                    Some("session_ended") => AnnouncementView::SessionEnded,
+                    Some("needs_input") => AnnouncementView::NeedsInput,
                     _ => return Err(lacks("known `event`")),
                 },
             },

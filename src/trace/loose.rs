@@ -10,9 +10,9 @@ use serde_json::{Number, Value};
 
 /// A text, borrowed where it can be; none where there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text<'a>(pub Option<Cow<'a, str>>);
+pub struct LooseText<'a>(pub Option<Cow<'a, str>>);
 
-impl<'a> Text<'a> {
+impl<'a> LooseText<'a> {
     /// The text.
     pub fn get(&self) -> Option<&str> {
         self.0.as_deref()
@@ -60,7 +60,7 @@ pub fn milliseconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, 
 }
 
 /// What a value turned out to be.
-enum Found<'a> {
+enum LooseValue<'a> {
     Text(Cow<'a, str>),
     Int(i128),
     Flag(bool),
@@ -71,56 +71,56 @@ enum Found<'a> {
 struct Any<const KEEP: bool>;
 
 impl<'de, const KEEP: bool> Visitor<'de> for Any<KEEP> {
-    type Value = (Found<'de>, usize);
+    type Value = (LooseValue<'de>, usize);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok((Found::Text(Cow::Borrowed(text)), text.len()))
+        Ok((LooseValue::Text(Cow::Borrowed(text)), text.len()))
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
         let kept = if KEEP { Cow::Owned(text.to_owned()) } else { Cow::Borrowed("") };
-        Ok((Found::Text(kept), text.len()))
+        Ok((LooseValue::Text(kept), text.len()))
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok((Found::Int(number.into()), 0))
+        Ok((LooseValue::Int(number.into()), 0))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok((Found::Int(number.into()), 0))
+        Ok((LooseValue::Int(number.into()), 0))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok((Found::Else, 0))
+        Ok((LooseValue::Else, 0))
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok((Found::Flag(flag), 0))
+        Ok((LooseValue::Flag(flag), 0))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok((Found::Else, 0))
+        Ok((LooseValue::Else, 0))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok((Found::Else, 0))
+        Ok((LooseValue::Else, 0))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok((Found::Else, 0))
+        Ok((LooseValue::Else, 0))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for LooseText<'a> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         Ok(match input.deserialize_any(Any::<true>)? {
-            (Found::Text(text), _) => Self(Some(text)),
+            (LooseValue::Text(text), _) => Self(Some(text)),
             _ => Self(None),
         })
     }
@@ -129,7 +129,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 impl<'de> Deserialize<'de> for Length {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         Ok(match input.deserialize_any(Any::<false>)? {
-            (Found::Text(_), length) => Self(Some(length)),
+            (LooseValue::Text(_), length) => Self(Some(length)),
             _ => Self(None),
         })
     }
@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for Length {
 impl<'de> Deserialize<'de> for Int {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         Ok(match input.deserialize_any(Any::<false>)? {
-            (Found::Int(number), _) => Self(Some(number)),
+            (LooseValue::Int(number), _) => Self(Some(number)),
             _ => Self(None),
         })
     }
@@ -146,6 +146,6 @@ impl<'de> Deserialize<'de> for Int {
 
 impl<'de> Deserialize<'de> for Truthful {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        Ok(Self(matches!(input.deserialize_any(Any::<false>)?, (Found::Flag(true), _))))
+        Ok(Self(matches!(input.deserialize_any(Any::<false>)?, (LooseValue::Flag(true), _))))
     }
 }

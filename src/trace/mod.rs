@@ -2,7 +2,6 @@
 //!
 //! A [`Log`] is filled by whoever drives and watches; [`jsonl`] writes and reads its lines; rules judge them.
 mod contradiction;
-pub(crate) mod glance;
 pub mod history;
 pub mod jsonl;
 pub(crate) mod line;
@@ -15,13 +14,14 @@ pub(crate) mod select;
 pub mod settings;
 pub mod source;
 pub(crate) mod timeline;
+pub(crate) mod view;
 
 pub use contradiction::Contradiction;
-pub use glance::{Answered, Asked, Glance, Listed, News, Turned, What};
 pub use line::GlanceError;
 pub use log::Log;
-pub use loose::{Int, Length, Text, Truthful};
+pub use loose::{Int, Length, LooseText, Truthful};
 pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
+pub use view::{AnnouncementView, AnswerView, ArgsView, ListView, RecordView, Turned, What};
 
 pub use select::select;
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io;
 
-use super::source::Lines;
-use super::{Entry, Glance, Record, What};
+use super::source::SourceLines;
+use super::{Entry, Record, RecordView, What};
 
 /// A call whose answer tells whether it matters.
-struct Open {
+struct OpenCall {
     index: usize,
     record: Record,
 }
@@ -18,20 +18,20 @@ struct Open {
 ///
 /// # Errors
 /// Where the input cannot be read.
-pub fn select(lines: &mut Lines, sessions: &BTreeSet<String>) -> io::Result<Vec<(usize, Record)>> {
+pub fn select(lines: &mut SourceLines, sessions: &BTreeSet<String>) -> io::Result<Vec<(usize, Record)>> {
     let mut chosen: Vec<(usize, Record)> = Vec::new();
     // By the request's id: one of ours waits for its answer, or a start or a list for which the answer will tell.
     let mut ours: BTreeSet<u64> = BTreeSet::new();
-    let mut undecided: HashMap<u64, Open> = HashMap::new();
+    let mut undecided: HashMap<u64, OpenCall> = HashMap::new();
     let mut alive: BTreeSet<String> = BTreeSet::new();
     let mut runs: BTreeSet<String> = BTreeSet::new();
     let mut truth: Vec<(usize, Record, String)> = Vec::new();
     let is_wanted = |session: Option<&str>| session.is_some_and(|session| sessions.contains(session));
     while let Some(line) = lines.next_line()? {
         let Some(bytes) = line.bytes else { continue };
-        let (Ok(glance), index) = (Glance::of_line(bytes), line.number) else { continue };
+        let (Ok(view), index) = (RecordView::of_line(bytes), line.number) else { continue };
         let record = || serde_json::from_slice::<Record>(bytes).ok();
-        let wanted = match &glance.what {
+        let wanted = match &view.what {
             What::Asked { id, op, args } if is_wanted(args.session.get()) => {
                 ours.insert(*id);
                 if op == "end_session" {
@@ -40,7 +40,7 @@ pub fn select(lines: &mut Lines, sessions: &BTreeSet<String>) -> io::Result<Vec<
                 true
             }
             What::Asked { id, op, .. } if op == "start_session" => {
-                undecided.extend(record().map(|record| (*id, Open { index, record })));
+                undecided.extend(record().map(|record| (*id, OpenCall { index, record })));
                 false
             }
             What::Asked { id, op, .. } if op == "list_sessions" && chosen.last().is_some() => {
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn only_what_concerns_a_session_is_chosen() {
         let text = include_str!("../../fixtures/traces/orchestrator/or-5.pass.jsonl");
-        let mut lines = Lines::read(io::Cursor::new(text)).unwrap();
+        let mut lines = SourceLines::read(io::Cursor::new(text)).unwrap();
         let chosen = select(&mut lines, &BTreeSet::from(["s2".to_owned()])).unwrap();
         let all: Vec<&str> = text.lines().collect();
         let about_the_other = |line: &&str| line.contains(r#""session_id":"s1""#) || line.contains(r#""cwd":"/w/0","message""#);

@@ -12,7 +12,7 @@ pub const LONGEST_LINE: usize = 16 * 1024 * 1024;
 const BUFFER: usize = 256 * 1024;
 
 /// Lines, one at a time, in a buffer that they share.
-pub struct Lines {
+pub struct SourceLines {
     input: Box<dyn BufRead>,
     line: Vec<u8>,
     number: usize,
@@ -20,7 +20,7 @@ pub struct Lines {
 
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct SourceLine<'a> {
     /// Its number, from 1.
     pub number: usize,
     /// Its bytes, without its end; none where it is longer than [`LONGEST_LINE`].
@@ -29,7 +29,7 @@ pub struct Line<'a> {
     pub torn: bool,
 }
 
-impl Lines {
+impl SourceLines {
     /// The lines of a file.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Lines {
     ///
     /// # Errors
     /// Where the input cannot be read, or its packing is broken.
-    pub fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub fn next_line(&mut self) -> io::Result<Option<SourceLine<'_>>> {
         loop {
             self.line.clear();
             let mut input = self.input.as_mut().take(LONGEST_LINE as u64 + 1);
@@ -65,14 +65,14 @@ impl Lines {
             let has_end = self.line.ends_with(b"\n");
             if !has_end && self.line.len() > LONGEST_LINE {
                 let has_end = self.pass_over()?;
-                return Ok(Some(Line { number: self.number, bytes: None, torn: !has_end }));
+                return Ok(Some(SourceLine { number: self.number, bytes: None, torn: !has_end }));
             }
             // The mark that some editors put before a text.
             if self.number == 1 && self.line.starts_with(b"\xef\xbb\xbf") {
                 self.line.drain(..3);
             }
             if !self.line.trim_ascii().is_empty() {
-                return Ok(Some(Line { number: self.number, bytes: Some(self.line.trim_ascii()), torn: !has_end }));
+                return Ok(Some(SourceLine { number: self.number, bytes: Some(self.line.trim_ascii()), torn: !has_end }));
             }
         }
     }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     fn all(input: Vec<u8>) -> Vec<(usize, Option<usize>, bool)> {
-        let mut lines = Lines::read(io::Cursor::new(input)).unwrap();
+        let mut lines = SourceLines::read(io::Cursor::new(input)).unwrap();
         let mut all = Vec::new();
         while let Some(line) = lines.next_line().unwrap() {
             all.push((line.number, line.bytes.map(<[u8]>::len), line.torn));

@@ -3,8 +3,8 @@ use serde_json::{Map, Value};
 use crate::spec::RequirementId;
 use crate::trace::{Entry, Fact, Record};
 
-use crate::trace::history::session::{Account, Call, Listing};
-use crate::trace::history::{History, Moment, Session};
+use crate::trace::history::session::{Account, CallHistory, Listing};
+use crate::trace::history::{History, Moment, SessionHistory};
 
 /// The most lines of a timeline; the middle of a longer one is left out.
 const LINES: usize = 48;
@@ -32,7 +32,7 @@ pub fn contradicted(records: &[Record], session: &str, last: usize, requirement:
     let mut lines = told(&history, session);
     let place = lines.partition_point(|line| line.at.index <= last);
     let mark = format!("✗ contradicts {requirement}");
-    lines.insert(place, Told { at: *at, until: last, text: mark.clone() });
+    lines.insert(place, TimelineRow { at: *at, until: last, text: mark.clone() });
     let lines = repeated(lines);
     let place = lines.iter().position(|line| line.ends_with(&mark));
     shortened(lines, place)
@@ -40,7 +40,7 @@ pub fn contradicted(records: &[Record], session: &str, last: usize, requirement:
 
 /// One line of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct TimelineRow {
     /// Its first record: a question, say.
     pub at: Moment,
     /// The index of its last record: the answer.
@@ -51,7 +51,7 @@ pub struct Told {
 }
 
 /// A session's timeline, line by line, nothing left out.
-pub fn told(history: &History, session: &Session) -> Vec<Told> {
+pub fn told(history: &History, session: &SessionHistory) -> Vec<TimelineRow> {
     let mut lines = calls(history, session);
     let happened = |(record, at): (&Record, &Moment)| Some((*at, happened(history, session, &record.entry)?));
     lines.extend(history.records.iter().zip(&history.moments).filter_map(happened));
@@ -60,39 +60,39 @@ pub fn told(history: &History, session: &Session) -> Vec<Told> {
 }
 
 /// What one line says.
-enum Line {
+enum RowText {
     Asked(String),
     Answered(String),
     Other(String),
 }
 
-fn calls(history: &History, session: &Session) -> Vec<(Moment, Line)> {
-    let starts = history.calls.iter().filter(|call: &&Call| call.ok().is_some_and(|(at, _)| at == session.known));
+fn calls(history: &History, session: &SessionHistory) -> Vec<(Moment, RowText)> {
+    let starts = history.calls.iter().filter(|call: &&CallHistory| call.ok().is_some_and(|(at, _)| at == session.known));
     let mut lines = Vec::new();
     for call in starts.chain(&session.calls) {
-        lines.push((call.asked, Line::Asked(format!("{}{}", call.op, pairs(call.args, &["session_id"])))));
+        lines.push((call.asked, RowText::Asked(format!("{}{}", call.op, pairs(call.args, &["session_id"])))));
         if let Some(answer) = call.answer {
             let said = match answer.said {
                 Ok(result) => format!("ok{}", pairs(result, &[])),
                 Err(error) => format!("{} {}", error.code, value(&Value::from(error.message.as_str()))),
             };
-            lines.push((answer.at, Line::Answered(said)));
+            lines.push((answer.at, RowText::Answered(said)));
         }
     }
     for listing in history.listings.iter().filter(|listing| session.begun < listing.asked) {
-        lines.push((listing.asked, Line::Asked("list_sessions".into())));
-        lines.push((listing.answered, Line::Answered(listed(listing, session))));
+        lines.push((listing.asked, RowText::Asked("list_sessions".into())));
+        lines.push((listing.answered, RowText::Answered(listed(listing, session))));
     }
     lines
 }
 
-fn listed(listing: &Listing, session: &Session) -> String {
+fn listed(listing: &Listing, session: &SessionHistory) -> String {
     let words = Account::of_listing(listing, session.id).words();
     words.trim_start_matches("list_sessions: ").to_owned()
 }
 
 /// What else happened to the session.
-fn happened(history: &History, session: &Session, entry: &Entry) -> Option<Line> {
+fn happened(history: &History, session: &SessionHistory, entry: &Entry) -> Option<RowText> {
     let text = match entry {
         Entry::Truth(fact) if is_of(history, session, fact) => {
             let Ok(Value::Object(fields)) = serde_json::to_value(fact) else { return None };
@@ -105,33 +105,33 @@ fn happened(history: &History, session: &Session, entry: &Entry) -> Option<Line>
         Entry::Note { text } => format!("# {}", cut(text.split_whitespace().collect::<Vec<_>>().join(" "))),
         _ => return None,
     };
-    Some(Line::Other(text))
+    Some(RowText::Other(text))
 }
 
-fn is_of(history: &History, session: &Session, fact: &Fact) -> bool {
+fn is_of(history: &History, session: &SessionHistory, fact: &Fact) -> bool {
     history.runs_of(session).any(|run| run.id == fact.agent_run())
 }
 
 /// Puts an answer on the line of its question where nothing lies between.
-fn fused(lines: Vec<(Moment, Line)>) -> Vec<Told> {
-    let mut drawn: Vec<Told> = Vec::new();
+fn fused(lines: Vec<(Moment, RowText)>) -> Vec<TimelineRow> {
+    let mut drawn: Vec<TimelineRow> = Vec::new();
     let mut open = false;
-    let told = |at: Moment, text: String| Told { at, until: at.index, text };
+    let told = |at: Moment, text: String| TimelineRow { at, until: at.index, text };
     for (at, line) in lines {
         match line {
-            Line::Answered(said) if open => {
+            RowText::Answered(said) if open => {
                 let asked = drawn.last_mut().expect("an open question has a line");
                 asked.text.push_str(" < ");
                 asked.text.push_str(&said);
                 asked.until = at.index;
                 open = false;
             }
-            Line::Answered(said) => drawn.push(told(at, format!("< {said}"))),
-            Line::Asked(asked) => {
+            RowText::Answered(said) => drawn.push(told(at, format!("< {said}"))),
+            RowText::Asked(asked) => {
                 drawn.push(told(at, format!("> {asked}")));
                 open = true;
             }
-            Line::Other(text) => {
+            RowText::Other(text) => {
                 drawn.push(told(at, text));
                 open = false;
             }
@@ -141,9 +141,9 @@ fn fused(lines: Vec<(Moment, Line)>) -> Vec<Told> {
 }
 
 /// Counts lines that repeat one another.
-fn repeated(lines: Vec<Told>) -> Vec<String> {
+fn repeated(lines: Vec<TimelineRow>) -> Vec<String> {
     let mut kept: Vec<(u64, String, usize, u64)> = Vec::new();
-    for Told { at, text, .. } in lines {
+    for TimelineRow { at, text, .. } in lines {
         match kept.last_mut().filter(|(_, before, ..)| *before == text) {
             Some((_, _, more, until)) => (*more, *until) = (*more + 1, at.ms),
             None => kept.push((at.ms, text, 0, at.ms)),

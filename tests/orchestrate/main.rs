@@ -116,9 +116,9 @@ async fn run(ground: &mut Ground, way: &Way, agents: &[&str], turns: Turns) -> C
     let orchestrator = running.id().unwrap();
     let release = async {
         for worker in 1..=agents.len() {
-            let run = ground.cast.until(|runs| runs.get(worker - 1).filter(|run| !run.prompts.is_empty()).cloned()).await;
+            let run = ground.registry.until(|runs| runs.get(worker - 1).filter(|run| !run.prompts.is_empty()).cloned()).await;
             if let Turns::End(status) = turns {
-                ground.cast.release(&run.id, 1, "done", status);
+                ground.registry.release(&run.id, 1, "done", status);
             }
         }
         if let Turns::CalledOff = turns {
@@ -150,7 +150,7 @@ async fn work_is_done_over_every_front_and_nothing_is_left(
     let way = way(&mut ground, name).await;
     let came = run(&mut ground, &way, &["codex", "claude", "gemini"], Turns::End(TurnStatus::Completed)).await;
     assert_eq!((came.exit, came.outcomes), (Some(0), all("done", 3)), "{}", came.said);
-    assert!(ground.cast.runs().iter().all(|run| run.prompts.len() == 1) && ground.cast.runs().len() == 3);
+    assert!(ground.registry.runs().iter().all(|run| run.prompts.len() == 1) && ground.registry.runs().len() == 3);
     ground.only(&["passmuster"]).await;
 }
 

@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use passmuster::core::clock::Clock;
-use passmuster::fakes::cast::{Cast, Run};
+use passmuster::fakes::control_server::ControlServer;
 use passmuster::fakes::processes::{ProcFs, kill};
-use passmuster::fakes::stage::Stage;
+use passmuster::fakes::registry::{AgentRegistry, FakeRun};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::sut::sandbox::{Sandbox, SandboxOptions};
 use passmuster::trace::Log;
@@ -24,12 +24,12 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A sandbox with stand-ins, and a manager in it. Everything in it ends with it.
 pub struct Ground {
     pub sandbox: Sandbox,
-    pub cast: Cast,
+    pub registry: AgentRegistry,
     runtime: &'static str,
     pub server: Option<Child>,
     folders: usize,
     pub mark: String,
-    _stage: Stage,
+    _stage: ControlServer,
 }
 
 impl Ground {
@@ -37,9 +37,9 @@ impl Ground {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let profiles = Profiles::load(&Choice::Spec).unwrap();
         let sandbox = Sandbox::create(&SandboxOptions { id: id.clone(), profiles, passmuster: PASSMUSTER.into(), keep: false }).unwrap();
-        let cast = Cast::new(Log::new(Clock::start()));
-        let stage = Stage::open(&sandbox.stage_socket(), cast.clone()).unwrap();
-        Self { sandbox, cast, runtime, server: None, folders: 0, mark: format!("PASSMUSTER_SANDBOX={id}"), _stage: stage }
+        let registry = AgentRegistry::new(Log::new(Clock::start()));
+        let control_server = ControlServer::open(&sandbox.control_socket(), registry.clone()).unwrap();
+        Self { sandbox, registry, runtime, server: None, folders: 0, mark: format!("PASSMUSTER_SANDBOX={id}"), _stage: control_server }
     }
 
     pub fn state(&self) -> PathBuf {
@@ -95,7 +95,7 @@ impl Ground {
         tokio::time::timeout(PATIENCE, answer).await.expect("an answer in time")
     }
 
-    pub async fn start(&mut self, agent: &str, message: &str) -> (String, Run) {
+    pub async fn start(&mut self, agent: &str, message: &str) -> (String, FakeRun) {
         self.folders += 1;
         let cwd = self.sandbox.work_folder(self.folders).unwrap();
         let started = self.ask("start_session", json!({ "agent": agent, "cwd": cwd, "message": message })).await.unwrap();
@@ -103,8 +103,8 @@ impl Ground {
         (started["session_id"].as_str().unwrap().to_owned(), run)
     }
 
-    pub async fn until<T>(&self, look: impl FnMut(&[Run]) -> Option<T>) -> T {
-        tokio::time::timeout(PATIENCE, self.cast.until(look)).await.expect("the stand-ins got there in time")
+    pub async fn until<T>(&self, look: impl FnMut(&[FakeRun]) -> Option<T>) -> T {
+        tokio::time::timeout(PATIENCE, self.registry.until(look)).await.expect("the stand-ins got there in time")
     }
 
     pub async fn listed(&self) -> Vec<(String, String)> {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use passmuster::contract::{AgentKind, TurnStatus};
 use passmuster::fakes::control::{Child as Under, Script};
-use passmuster::fakes::processes::{ProcFs, Processes as _, kill};
+use passmuster::fakes::processes::{LiveProcesses as _, ProcFs, kill};
 use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ async fn agents_outlive_a_killed_manager_and_what_they_tell_meanwhile_is_not_los
     let (second, other) = ground.start("claude", "to die").await;
     ground.kill_server();
     assert!(ProcFs.alive(run.pid, run.started_ticks));
-    ground.cast.release(&run.id, 1, "done meanwhile", TurnStatus::Completed);
+    ground.registry.release(&run.id, 1, "done meanwhile", TurnStatus::Completed);
     ground.until(|runs| runs.iter().find(|now| now.id == run.id && now.completed == 1).map(drop)).await;
     kill(other.pid, Signal::KILL);
     ground.until(|runs| runs.iter().find(|now| now.id == other.id && now.over).map(drop)).await;
@@ -91,12 +91,12 @@ async fn long_messages_of_many_lines_arrive_unaltered(#[values("process", "tmux"
     assert!(one.is_ok() && two.is_ok());
     for turn in 1..=3 {
         ground.until(|runs| runs[0].prompts.iter().find(|(number, _)| *number == turn).map(drop)).await;
-        ground.cast.release(&run.id, turn, "on", TurnStatus::Completed);
+        ground.registry.release(&run.id, turn, "on", TurnStatus::Completed);
     }
     // What would press keys of its own is refused, not altered.
     let refused = ground.ask("send_message", json!({ "session_id": session, "message": "a\u{1b}[201~\rb" })).await.unwrap_err();
     assert_eq!(refused["data"]["code"], "invalid_argument");
-    let prompts: Vec<String> = ground.cast.runs()[0].prompts.iter().skip(1).map(|(_, text)| text.clone()).collect();
+    let prompts: Vec<String> = ground.registry.runs()[0].prompts.iter().skip(1).map(|(_, text)| text.clone()).collect();
     assert!(prompts.contains(&message) && prompts.contains(&other) && prompts.len() == 2);
 }
 
@@ -108,7 +108,7 @@ async fn whatever_an_agent_starts_ends_with_its_session(#[values("process", "tmu
     let cwd = ground.sandbox.work_folder(1).unwrap();
     let children = vec![Under::Background, Under::Stubborn, Under::Setsid, Under::Reparented];
     let script = Script { ignore: vec!["HUP".into(), "TERM".into()], children, ..Script::default() };
-    ground.cast.script_for(cwd.to_str().unwrap(), script);
+    ground.registry.script_for(cwd.to_str().unwrap(), script);
     let (session, run) = ground.start("codex", "x").await;
     let run = ground.until(|runs| runs.iter().find(|now| now.id == run.id && now.children.len() == 4).cloned()).await;
     let began = Instant::now();
@@ -126,10 +126,10 @@ async fn a_session_can_be_ended_whose_agent_lost_its_keeper(#[values("process")]
     let cwd = ground.sandbox.work_folder(1).unwrap();
     let script =
         Script { ignore: vec!["HUP".into(), "TERM".into()], children: vec![Under::Setsid, Under::Reparented], ..Script::default() };
-    ground.cast.script_for(cwd.to_str().unwrap(), script);
+    ground.registry.script_for(cwd.to_str().unwrap(), script);
     let (session, run) = ground.start("codex", "x").await;
-    let keeper = ProcFs::entry(run.pid).unwrap().parent;
-    kill(keeper, Signal::KILL);
+    let shim = ProcFs::entry(run.pid).unwrap().parent;
+    kill(shim, Signal::KILL);
     let sent = ground.ask("send_message", json!({ "session_id": session, "message": "y" })).await;
     assert!(sent.is_err());
     ground.ask("end_session", json!({ "session_id": session })).await.unwrap();
@@ -226,7 +226,7 @@ async fn commands_at_once_start_one_daemon_and_shutdown_leaves_nothing() {
     let shutdown = ground.passmuster(&["session", "shutdown"]).output().unwrap();
     assert!(shutdown.status.success(), "{}", String::from_utf8_lossy(&shutdown.stderr));
     ground.only(&[]).await;
-    assert!(ground.cast.runs().iter().all(|run| !ProcFs.alive(run.pid, run.started_ticks)));
+    assert!(ground.registry.runs().iter().all(|run| !ProcFs.alive(run.pid, run.started_ticks)));
     let left: Vec<_> = std::fs::read_dir(ground.state().join("k")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
@@ -243,7 +243,7 @@ async fn announcements_can_be_followed() {
     assert!(ground.passmuster(&words).output().unwrap().status.success());
     let run = ground.until(|runs| runs.first().filter(|run| !run.prompts.is_empty()).cloned()).await;
     assert_eq!(run.agent, AgentKind::Gemini);
-    ground.cast.release(&run.id, 1, "y", TurnStatus::Completed);
+    ground.registry.release(&run.id, 1, "y", TurnStatus::Completed);
     let said = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap()).await.unwrap();
     assert_eq!(said, r#"{"event":"turn_completed","session_id":"s1","turn":1,"status":"completed"}"#);
     assert!(ground.passmuster(&["session", "shutdown"]).output().unwrap().status.success());

@@ -6,23 +6,23 @@ pub struct Diagnosis {
     /// The system and how it is reached: `my-manager (cli)`.
     pub system: String,
     /// The checks, in the order they were made.
-    pub checks: Vec<Check>,
+    pub checks: Vec<DoctorCheck>,
     /// Whether anything was started at all.
     pub started: bool,
 }
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct DoctorCheck {
     /// What was looked at, as a statement that holds when all is well.
     pub what: &'static str,
     /// What was found.
-    pub found: Found,
+    pub found: Symptom,
 }
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum Symptom {
     /// It holds. A detail for people, which may be empty.
     Fine(String),
     /// The adapter does its work and the system behaves oddly: for `verify` to judge.
@@ -57,10 +57,10 @@ pub enum Health {
 impl Diagnosis {
     /// The verdict.
     pub fn health(&self) -> Health {
-        let any = |wanted: fn(&Found) -> bool| self.checks.iter().any(|check| wanted(&check.found));
-        if any(|found| matches!(found, Found::Broken { .. })) {
+        let any = |wanted: fn(&Symptom) -> bool| self.checks.iter().any(|check| wanted(&check.found));
+        if any(|found| matches!(found, Symptom::Broken { .. })) {
             Health::Broken
-        } else if any(|found| matches!(found, Found::Odd { .. })) {
+        } else if any(|found| matches!(found, Symptom::Odd { .. })) {
             Health::Odd
         } else {
             Health::Sound
@@ -71,16 +71,16 @@ impl Diagnosis {
     pub fn draw(&self, stderr: &str) -> String {
         let width = self.checks.iter().map(|check| check.what.chars().count()).max().unwrap_or(0);
         let mut out = format!("{}\n\n", self.system);
-        for Check { what, found } in &self.checks {
+        for DoctorCheck { what, found } in &self.checks {
             let (mark, detail) = match found {
-                Found::Fine(detail) => ('✓', detail.as_str()),
-                Found::Odd { .. } => ('!', ""),
-                Found::Broken { .. } => ('✗', ""),
-                Found::Skipped(why) => ('·', *why),
+                Symptom::Fine(detail) => ('✓', detail.as_str()),
+                Symptom::Odd { .. } => ('!', ""),
+                Symptom::Broken { .. } => ('✗', ""),
+                Symptom::Skipped(why) => ('·', *why),
             };
             let line = format!(" {mark} {what:width$}  {detail}");
             let _ = writeln!(out, "{}", line.trim_end());
-            if let Found::Odd { why, advice } | Found::Broken { why, advice } = found {
+            if let Symptom::Odd { why, advice } | Symptom::Broken { why, advice } = found {
                 let _ = writeln!(out, "{}", indent(why, "     "));
                 let _ = writeln!(out, "   → {advice}");
             }
@@ -112,33 +112,33 @@ fn last_lines(text: &str, count: usize) -> String {
 mod tests {
     use super::*;
 
-    fn diagnosis(found: Found) -> Diagnosis {
+    fn diagnosis(found: Symptom) -> Diagnosis {
         let checks = vec![
-            Check { what: "the manifest is valid", found: Found::Fine(String::new()) },
-            Check { what: "its programs are found", found: Found::Fine("my-manager → /usr/bin/my-manager".to_owned()) },
-            Check { what: "the server becomes ready", found },
-            Check { what: "list_sessions answers", found: Found::Skipped("not reached") },
+            DoctorCheck { what: "the manifest is valid", found: Symptom::Fine(String::new()) },
+            DoctorCheck { what: "its programs are found", found: Symptom::Fine("my-manager → /usr/bin/my-manager".to_owned()) },
+            DoctorCheck { what: "the server becomes ready", found },
+            DoctorCheck { what: "list_sessions answers", found: Symptom::Skipped("not reached") },
         ];
         Diagnosis { system: "my-manager (rpc)".to_owned(), checks, started: true }
     }
 
     #[test]
     fn a_broken_adapter_is_drawn_with_advice_and_the_last_complaints() {
-        let broken = diagnosis(Found::Broken { why: "it exited with status 1 before".to_owned(), advice: "run it by hand" });
+        let broken = diagnosis(Symptom::Broken { why: "it exited with status 1 before".to_owned(), advice: "run it by hand" });
         assert_eq!(broken.health(), Health::Broken);
         insta::assert_snapshot!(broken.draw("bind: address in use\n"));
     }
 
     #[test]
     fn an_odd_system_is_told_apart_from_a_broken_adapter() {
-        let odd = diagnosis(Found::Odd { why: "it took 4 s".to_owned(), advice: "raise [limits] start" });
+        let odd = diagnosis(Symptom::Odd { why: "it took 4 s".to_owned(), advice: "raise [limits] start" });
         assert_eq!(odd.health(), Health::Odd);
         insta::assert_snapshot!(odd.draw(""));
     }
 
     #[test]
     fn a_sound_adapter_needs_no_complaints() {
-        let sound = diagnosis(Found::Fine("127.0.0.1:4100".to_owned()));
+        let sound = diagnosis(Symptom::Fine("127.0.0.1:4100".to_owned()));
         assert_eq!(sound.health(), Health::Sound);
         insta::assert_snapshot!(sound.draw("chatter"));
     }

@@ -4,17 +4,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::core::clock::Clock;
-use crate::fakes::cast::Cast;
+use crate::fakes::control_server::ControlServer;
 use crate::fakes::processes::ProcFs;
-use crate::fakes::stage::Stage;
+use crate::fakes::registry::AgentRegistry;
 use crate::profile::Profiles;
 use crate::sut::Driver;
-use crate::sut::adapter::{Adapter, Opening};
+use crate::sut::adapter::{Adapter, AdapterOpening};
 use crate::sut::manifest::{Manifest, TransportKind};
 use crate::sut::sandbox::{Sandbox, SandboxOptions};
 use crate::trace::Log;
 
-use super::diagnosis::{Check, Diagnosis, Found};
+use super::diagnosis::{Diagnosis, DoctorCheck, Symptom};
 
 /// How often the process table is looked at: nothing tells when somebody else's child is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -22,11 +22,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The checks, in their order, as statements that hold when all is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[rustfmt::skip]
-pub(crate) enum Look { Manifest, Programs, Sandbox, SetUp, Serve, Connection, List, Subscription, Start, Agent, Message, Announcement, Data, End, Gone, Unlisted, Close }
+pub(crate) enum DoctorLook { Manifest, Programs, Sandbox, SetUp, Serve, Connection, List, Subscription, Start, Agent, Message, Announcement, Data, End, Gone, Unlisted, Close }
 
-pub(crate) use Look as L;
+pub(crate) use DoctorLook as L;
 
-const LOOKS: &[(Look, &str)] = &[
+const LOOKS: &[(DoctorLook, &str)] = &[
     (L::Manifest, "the manifest is valid"),
     (L::Programs, "its programs are found"),
     (L::Sandbox, "a sandbox is made"),
@@ -50,15 +50,15 @@ const LOOKS: &[(Look, &str)] = &[
 pub(crate) struct Examination {
     pub(crate) manifest: Manifest,
     profiles: Profiles,
-    checks: Vec<(Look, Found)>,
+    checks: Vec<(DoctorLook, Symptom)>,
     unreached: &'static str,
     stderr: String,
 }
 
 /// The examination cannot go on.
-pub(crate) struct Stop;
+pub(crate) struct DoctorStop;
 
-pub(crate) type Step<T = ()> = Result<T, Stop>;
+pub(crate) type DoctorStep<T = ()> = Result<T, DoctorStop>;
 
 impl Examination {
     pub(crate) fn new(manifest: Manifest, profiles: Profiles) -> Self {
@@ -79,15 +79,15 @@ impl Examination {
             self.unreached = "the built-in reference needs no adapter";
             return;
         }
-        let Ok((sandbox, cast, _open)) = self.stage() else { return };
+        let Ok((sandbox, registry, _open)) = self.control_server() else { return };
         let Ok(adapter) = self.open(&sandbox).await else { return };
-        let _ = self.live(&adapter, &sandbox, &cast).await;
+        let _ = self.live(&adapter, &sandbox, &registry).await;
         self.stderr = adapter.stderr_tail();
         let remarks = adapter.close().await;
         if !remarks.is_empty() {
             self.odd(L::Close, remarks.join("\n"), "these are remarks, no verdicts; see whether they surprise you");
         }
-        // What was told to end may take a moment. The stage is still open: stand-ins that lost it would end by themselves.
+        // What was told to end may take a moment. The control server is still open: stand-ins that lost it would end by themselves.
         let deadline = Instant::now() + self.manifest.limits.end;
         while self.holds(L::End) && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() && Instant::now() < deadline {
             sleep(LOOK_EVERY).await;
@@ -108,18 +108,18 @@ impl Examination {
         }
     }
 
-    fn holds(&self, look: Look) -> bool {
-        self.checks.iter().any(|(known, found)| *known == look && matches!(found, Found::Fine(_)))
+    fn holds(&self, look: DoctorLook) -> bool {
+        self.checks.iter().any(|(known, found)| *known == look && matches!(found, Symptom::Fine(_)))
     }
 
     /// The diagnosis, and the last lines of the system's standard error.
     pub(crate) fn finish(self) -> (Diagnosis, String) {
         let mut checks = Vec::new();
         for (look, what) in LOOKS {
-            let found: Vec<&Found> = self.checks.iter().filter(|(known, _)| known == look).map(|(_, found)| found).collect();
+            let found: Vec<&Symptom> = self.checks.iter().filter(|(known, _)| known == look).map(|(_, found)| found).collect();
             match found.as_slice() {
-                [] => checks.push(Check { what, found: Found::Skipped(self.unreached) }),
-                all => checks.extend(all.iter().map(|found| Check { what, found: (*found).clone() })),
+                [] => checks.push(DoctorCheck { what, found: Symptom::Skipped(self.unreached) }),
+                all => checks.extend(all.iter().map(|found| DoctorCheck { what, found: (*found).clone() })),
             }
         }
         let system = format!("{} ({})", self.manifest.name, self.manifest.transport.kind.name());
@@ -127,26 +127,26 @@ impl Examination {
         (Diagnosis { system, checks, started }, self.stderr)
     }
 
-    pub(crate) fn fine(&mut self, look: Look, detail: impl Into<String>) {
-        self.checks.push((look, Found::Fine(detail.into())));
+    pub(crate) fn fine(&mut self, look: DoctorLook, detail: impl Into<String>) {
+        self.checks.push((look, Symptom::Fine(detail.into())));
     }
 
-    pub(crate) fn skipped(&mut self, look: Look, why: &'static str) {
-        self.checks.push((look, Found::Skipped(why)));
+    pub(crate) fn skipped(&mut self, look: DoctorLook, why: &'static str) {
+        self.checks.push((look, Symptom::Skipped(why)));
     }
 
-    pub(crate) fn odd(&mut self, look: Look, why: impl Into<String>, advice: &'static str) {
-        self.checks.push((look, Found::Odd { why: why.into(), advice }));
+    pub(crate) fn odd(&mut self, look: DoctorLook, why: impl Into<String>, advice: &'static str) {
+        self.checks.push((look, Symptom::Odd { why: why.into(), advice }));
     }
 
-    pub(crate) fn broken<T>(&mut self, look: Look, why: impl ToString, advice: &'static str) -> Step<T> {
-        self.checks.push((look, Found::Broken { why: why.to_string(), advice }));
-        Err(Stop)
+    pub(crate) fn broken<T>(&mut self, look: DoctorLook, why: impl ToString, advice: &'static str) -> DoctorStep<T> {
+        self.checks.push((look, Symptom::Broken { why: why.to_string(), advice }));
+        Err(DoctorStop)
     }
 
     // ---- before anything is started --------------------------------------------------------------------------------
 
-    fn look(&mut self) -> Step {
+    fn look(&mut self) -> DoctorStep {
         self.fine(L::Manifest, self.manifest.path.display().to_string());
         let missing = self.manifest.missing_programs();
         if !missing.is_empty() {
@@ -160,14 +160,14 @@ impl Examination {
         Ok(())
     }
 
-    fn stage(&mut self) -> Step<(Rc<Sandbox>, Cast, Stage)> {
+    fn control_server(&mut self) -> DoctorStep<(Rc<Sandbox>, AgentRegistry, ControlServer)> {
         let made = std::env::current_exe().map_err(|error| error.to_string()).and_then(|passmuster| {
             let id = uuid::Uuid::new_v4().simple().to_string();
             let options = SandboxOptions { id, profiles: self.profiles.clone(), passmuster, keep: false };
             let sandbox = Rc::new(Sandbox::create(&options).map_err(|error| error.to_string())?);
-            let cast = Cast::new(Log::new(Clock::start()));
-            let stage = Stage::open(&sandbox.stage_socket(), cast.clone()).map_err(|error| error.to_string())?;
-            Ok((sandbox, cast, stage))
+            let registry = AgentRegistry::new(Log::new(Clock::start()));
+            let control_server = ControlServer::open(&sandbox.control_socket(), registry.clone()).map_err(|error| error.to_string())?;
+            Ok((sandbox, registry, control_server))
         });
         match made {
             Ok(made) => {
@@ -178,8 +178,8 @@ impl Examination {
         }
     }
 
-    async fn open(&mut self, sandbox: &Rc<Sandbox>) -> Step<Adapter> {
-        let mut opening = match Opening::new(self.manifest.clone(), sandbox.clone()) {
+    async fn open(&mut self, sandbox: &Rc<Sandbox>) -> DoctorStep<Adapter> {
+        let mut opening = match AdapterOpening::new(self.manifest.clone(), sandbox.clone()) {
             Ok(opening) => opening,
             Err(error) => return self.broken(L::SetUp, error, "see the variable that it names"),
         };

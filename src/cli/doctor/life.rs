@@ -6,28 +6,28 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::contract::{AgentKind, Announcement, Args, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status, TurnStatus};
-use crate::fakes::cast::{Cast, Run};
-use crate::fakes::processes::{ProcFs, Processes as _};
+use crate::fakes::processes::{LiveProcesses as _, ProcFs};
+use crate::fakes::registry::{AgentRegistry, FakeRun};
 use crate::sut::adapter::Adapter;
 use crate::sut::recorder::shortened;
 use crate::sut::sandbox::Sandbox;
 use crate::sut::transports::wire::Oddities;
 use crate::sut::{CallError, Driver};
 
-use super::examination::{Examination, L, Look, Step};
+use super::examination::{DoctorLook, DoctorStep, Examination, L};
 
 /// How often the system is asked again for what takes time.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// What announcements come by.
-enum Follow {
+enum AnnouncementSource {
     Nothing,
     Stream(mpsc::UnboundedReceiver<Announcement>),
     Waiting(Value),
 }
 
 /// A session under examination.
-struct Session {
+struct ExaminedSession {
     id: String,
     cwd: PathBuf,
     nonce: String,
@@ -35,19 +35,19 @@ struct Session {
 
 /// One session's life, from the empty list to the empty list.
 impl Examination {
-    pub(crate) async fn live(&mut self, driver: &Adapter, sandbox: &Sandbox, cast: &Cast) -> Step {
+    pub(crate) async fn live(&mut self, driver: &Adapter, sandbox: &Sandbox, registry: &AgentRegistry) -> DoctorStep {
         self.list_is_empty(driver).await?;
         let mut follow = self.follow(driver).await?;
         let session = self.start(driver, sandbox).await?;
-        let run = self.agent(cast, &session).await?;
+        let run = self.agent(registry, &session).await?;
         let reply = format!("REPLY-{}", &session.nonce[6..]);
-        cast.release(&run.id, 1, &reply, TurnStatus::Completed);
+        registry.release(&run.id, 1, &reply, TurnStatus::Completed);
         self.announced(driver, &mut follow, &session).await;
         self.data(driver, &session, &reply).await?;
         self.end(driver, &session, &run).await
     }
 
-    async fn list_is_empty(&mut self, driver: &Adapter) -> Step {
+    async fn list_is_empty(&mut self, driver: &Adapter) -> DoctorStep {
         match ask(driver, "list_sessions", json!({})).await {
             Ok(answer) => {
                 let count = sessions(&answer).count();
@@ -64,14 +64,14 @@ impl Examination {
         }
     }
 
-    async fn follow(&mut self, driver: &Adapter) -> Step<Follow> {
+    async fn follow(&mut self, driver: &Adapter) -> DoctorStep<AnnouncementSource> {
         let announces = driver.announcements();
         let mut refused = String::new();
         if announces.by_waiting {
             match ask(driver, "wait_events", json!({ "timeout_s": 0 })).await {
                 Ok(answer) => {
                     self.fine(L::Subscription, "by wait_events");
-                    return Ok(Follow::Waiting(answer["cursor"].clone()));
+                    return Ok(AnnouncementSource::Waiting(answer["cursor"].clone()));
                 }
                 Err(error) => refused = format!("wait_events: {error}"),
             }
@@ -81,7 +81,7 @@ impl Examination {
             match driver.subscribe(into).await {
                 Ok(()) => {
                     self.fine(L::Subscription, "by a stream");
-                    return Ok(Follow::Stream(announced));
+                    return Ok(AnnouncementSource::Stream(announced));
                 }
                 // What the manifest itself says of events must hold; what only the canonical form says may be missing.
                 Err(error) if self.manifest.events.iter().any(|map| !map.result.is_empty()) => {
@@ -96,10 +96,10 @@ impl Examination {
             let advice = "a system need not announce, but the suite codex-observability needs it";
             self.odd(L::Subscription, refused.trim(), advice);
         }
-        Ok(Follow::Nothing)
+        Ok(AnnouncementSource::Nothing)
     }
 
-    async fn start(&mut self, driver: &Adapter, sandbox: &Sandbox) -> Step<Session> {
+    async fn start(&mut self, driver: &Adapter, sandbox: &Sandbox) -> DoctorStep<ExaminedSession> {
         let agent = self.manifest.agents.first().copied().unwrap_or(AgentKind::Codex);
         let cwd = match sandbox.work_folder(1) {
             Ok(cwd) => cwd,
@@ -111,18 +111,18 @@ impl Examination {
             Ok(answer) => {
                 let id = answer["session_id"].as_str().unwrap_or_default().to_owned();
                 self.fine(L::Start, format!("{agent} in session {id}"));
-                Ok(Session { id, cwd, nonce })
+                Ok(ExaminedSession { id, cwd, nonce })
             }
             Err(error) => self.unanswered(L::Start, &error),
         }
     }
 
-    async fn agent(&mut self, cast: &Cast, session: &Session) -> Step<Run> {
+    async fn agent(&mut self, registry: &AgentRegistry, session: &ExaminedSession) -> DoctorStep<FakeRun> {
         let cwd = std::fs::canonicalize(&session.cwd).unwrap_or_else(|_| session.cwd.clone());
         let limit = self.manifest.limits.start;
-        let in_cwd = |run: &Run| std::fs::canonicalize(&run.cwd).is_ok_and(|found| found == cwd);
-        let Ok(run) = timeout(limit, cast.until(|runs| runs.iter().find(|run| in_cwd(run)).cloned())).await else {
-            let elsewhere: Vec<String> = cast.runs().iter().map(|run| format!("{} in {}", run.agent, run.cwd)).collect();
+        let in_cwd = |run: &FakeRun| std::fs::canonicalize(&run.cwd).is_ok_and(|found| found == cwd);
+        let Ok(run) = timeout(limit, registry.until(|runs| runs.iter().find(|run| in_cwd(run)).cloned())).await else {
+            let elsewhere: Vec<String> = registry.runs().iter().map(|run| format!("{} in {}", run.agent, run.cwd)).collect();
             let within = format!("within {} s", limit.as_secs_f64());
             return if elsewhere.is_empty() {
                 let advice = "the system must find its agents by name on the PATH it is given, or take `{{ agent_command }}`";
@@ -136,8 +136,8 @@ impl Examination {
             };
         };
         self.fine(L::Agent, format!("{} as process {}", run.agent, run.pid));
-        let prompted = |runs: &[Run]| runs.iter().find(|known| known.id == run.id && !known.prompts.is_empty()).cloned();
-        match timeout(limit, cast.until(prompted)).await {
+        let prompted = |runs: &[FakeRun]| runs.iter().find(|known| known.id == run.id && !known.prompts.is_empty()).cloned();
+        match timeout(limit, registry.until(prompted)).await {
             Ok(run) if run.prompts[0].1.contains(&session.nonce) => {
                 self.fine(L::Message, "");
                 Ok(run)
@@ -153,12 +153,12 @@ impl Examination {
         }
     }
 
-    async fn announced(&mut self, driver: &Adapter, follow: &mut Follow, session: &Session) {
+    async fn announced(&mut self, driver: &Adapter, follow: &mut AnnouncementSource, session: &ExaminedSession) {
         let limit = self.manifest.limits.announce;
         let unread = Oddities::default();
         let told = match follow {
-            Follow::Nothing => return self.skipped(L::Announcement, "announcements cannot be followed"),
-            Follow::Stream(announced) => timeout(limit, async {
+            AnnouncementSource::Nothing => return self.skipped(L::Announcement, "announcements cannot be followed"),
+            AnnouncementSource::Stream(announced) => timeout(limit, async {
                 while let Some(announcement) = announced.recv().await {
                     if is_turn_of(&announcement, session) {
                         return;
@@ -168,7 +168,7 @@ impl Examination {
             })
             .await
             .is_ok(),
-            Follow::Waiting(cursor) => timeout(limit, wait_for_turn(driver, cursor, session, &unread)).await.is_ok(),
+            AnnouncementSource::Waiting(cursor) => timeout(limit, wait_for_turn(driver, cursor, session, &unread)).await.is_ok(),
         };
         if told {
             return self.fine(L::Announcement, "");
@@ -187,7 +187,7 @@ impl Examination {
         }
     }
 
-    async fn data(&mut self, driver: &Adapter, session: &Session, reply: &str) -> Step {
+    async fn data(&mut self, driver: &Adapter, session: &ExaminedSession, reply: &str) -> DoctorStep {
         let limit = self.manifest.limits.observe;
         let deadline = Instant::now() + limit;
         loop {
@@ -217,7 +217,7 @@ impl Examination {
         }
     }
 
-    async fn end(&mut self, driver: &Adapter, session: &Session, run: &Run) -> Step {
+    async fn end(&mut self, driver: &Adapter, session: &ExaminedSession, run: &FakeRun) -> DoctorStep {
         if let Err(error) = ask(driver, "end_session", json!({ "session_id": session.id })).await {
             return self.unanswered(L::End, &error);
         }
@@ -248,7 +248,7 @@ impl Examination {
     }
 
     /// An operation that must be answered was not.
-    fn unanswered<T>(&mut self, look: Look, error: &CallError) -> Step<T> {
+    fn unanswered<T>(&mut self, look: DoctorLook, error: &CallError) -> DoctorStep<T> {
         let advice = match error {
             CallError::Contract(error) if error.code == ErrorCode::Internal => {
                 "a failure that the manifest does not name: map it in `errors` or `empty`, or see why it fails"
@@ -273,11 +273,11 @@ fn sessions(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["sessions"].as_array().into_iter().flatten()
 }
 
-fn is_turn_of(announcement: &Announcement, session: &Session) -> bool {
+fn is_turn_of(announcement: &Announcement, session: &ExaminedSession) -> bool {
     matches!(announcement, Announcement::TurnCompleted { session_id, .. } if session_id.as_str() == session.id)
 }
 
-async fn wait_for_turn(driver: &Adapter, cursor: &mut Value, session: &Session, unread: &Oddities) {
+async fn wait_for_turn(driver: &Adapter, cursor: &mut Value, session: &ExaminedSession, unread: &Oddities) {
     loop {
         match ask(driver, "wait_events", json!({ "after": cursor, "timeout_s": 1 })).await {
             Ok(answer) => {

@@ -41,7 +41,7 @@ impl fmt::Display for Detector {
 
 /// What the suites found in one reference.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct MatrixFindings {
     /// The requirements that failed or were warned of, each with what found it.
     pub failed: BTreeMap<RequirementId, Vec<Detector>>,
     /// The scenarios that could not be reached, with the reason.
@@ -50,7 +50,7 @@ pub struct Found {
     pub untested: Vec<(String, String)>,
 }
 
-impl Found {
+impl MatrixFindings {
     fn in_scenarios(scenarios: &[ScenarioResult]) -> Self {
         let mut failed: BTreeMap<RequirementId, Vec<Detector>> = BTreeMap::new();
         for scenario in scenarios {
@@ -87,7 +87,7 @@ pub struct Killed {
     /// The fault.
     pub fault: Defect,
     /// What was found.
-    pub found: Found,
+    pub found: MatrixFindings,
     /// How the reference was reached; `None`: in memory.
     pub over: Option<Over>,
     /// What no scenario could show over that transport, with the reason.
@@ -144,7 +144,7 @@ pub fn kill(suites: Suites, faults: &[Defect], profiles: &Profiles, options: &(d
 }
 
 /// Runs the suites on each variation, in memory; the answers come in the order of the variations.
-pub fn vary(suites: Suites, variations: &[Permitted], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Found> {
+pub fn vary(suites: Suites, variations: &[Permitted], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<MatrixFindings> {
     let varied = |variation: &Permitted| Reference::changed(suites, variation.suite, Change::Variation(variation.info.name));
     each(suites, variations, varied, profiles, options)
 }
@@ -156,7 +156,7 @@ fn each<T: Sync>(
     reference: impl Fn(&T) -> Reference + Sync,
     profiles: &Profiles,
     options: &(dyn Fn() -> Options + Sync),
-) -> Vec<Found> {
+) -> Vec<MatrixFindings> {
     let written = features::read(suites, &[]).expect("the embedded features are tested");
     let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || loop {
@@ -164,7 +164,7 @@ fn each<T: Sync>(
         let Some(item) = items.get(at) else { return };
         let (target, options) = (Target::Reference(reference(item)), options());
         let planned = planned(&target, &written, &options);
-        let found = Found::in_scenarios(&run(&target, planned, profiles, &options, &mut |_| {}).report.scenarios);
+        let found = MatrixFindings::in_scenarios(&run(&target, planned, profiles, &options, &mut |_| {}).report.scenarios);
         all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, found);
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());

@@ -10,10 +10,10 @@ use std::str::FromStr;
 use crate::results::model::{Event, ScenarioResult};
 use crate::sut::sandbox;
 
-use super::{Found, Killed};
+use super::{Killed, MatrixFindings};
 use crate::engine::catalogue::{Defect, Permitted};
 use crate::engine::fault::Change;
-use crate::engine::plan::{Fate, Planned};
+use crate::engine::plan::{Disposition, PlannedScenario};
 use crate::engine::suite::Suites;
 use crate::engine::target::Target;
 use crate::engine::worker::{self, Task};
@@ -79,8 +79,8 @@ pub fn kill_over(suites: Suites, over: Over, killed: Vec<Killed>, options: &Opti
         let job = system.job();
         let planned = prepare(&Target::Real(system), options).expect("the embedded features are tested");
         let wanted = wanted(&mut killed, &planned);
-        let is_played = |planned: &Planned| match suite.is_exact_over_transports() {
-            true => planned.fate == Fate::Run,
+        let is_played = |planned: &PlannedScenario| match suite.is_exact_over_transports() {
+            true => planned.disposition == Disposition::Run,
             false => wanted.contains(&planned.key),
         };
         for planned in planned.into_iter().filter(is_played) {
@@ -95,7 +95,7 @@ pub fn kill_over(suites: Suites, over: Over, killed: Vec<Killed>, options: &Opti
         results[of[task]].push(played.result);
     }
     for (killed, results) in all.iter_mut().zip(results) {
-        killed.found = Found::in_scenarios(&results);
+        killed.found = MatrixFindings::in_scenarios(&results);
         killed.over = Some(over);
     }
     all
@@ -103,18 +103,19 @@ pub fn kill_over(suites: Suites, over: Over, killed: Vec<Killed>, options: &Opti
 
 /// The scenarios to play: for each requirement that the fault breaks some of those that show it and can run here. One that
 /// none can show is noted with the reason.
-fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
+fn wanted(killed: &mut Killed, planned: &[PlannedScenario]) -> Vec<String> {
     let mut wanted = Vec::new();
     for id in killed.fault.info.breaks {
         let showing =
             killed.found.failed.iter().find(|(failed, _)| failed.as_str() == *id).map(|(_, by)| by.as_slice()).unwrap_or_default();
         let of = |by: &super::Detector| planned.iter().find(|planned| planned.key == by.scenario);
-        let mut able: Vec<&super::Detector> = showing.iter().filter(|by| of(by).is_some_and(|planned| planned.fate == Fate::Run)).collect();
+        let mut able: Vec<&super::Detector> =
+            showing.iter().filter(|by| of(by).is_some_and(|planned| planned.disposition == Disposition::Run)).collect();
         // What a scenario asks for itself is sure; what an invariant sees on the way depends on what else happens.
         able.sort_by_key(|by| by.rule.is_some());
         if able.is_empty() {
-            let why = showing.iter().find_map(|by| match &of(by)?.fate {
-                Fate::Skip(why) => Some(why.clone()),
+            let why = showing.iter().find_map(|by| match &of(by)?.disposition {
+                Disposition::Skip(why) => Some(why.clone()),
                 _ => None,
             });
             killed
@@ -132,14 +133,20 @@ fn wanted(killed: &mut Killed, planned: &[Planned]) -> Vec<String> {
 ///
 /// # Panics
 /// As [`kill_over`].
-pub fn vary_over(suites: Suites, over: Over, variations: &[Permitted], options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Found> {
+pub fn vary_over(
+    suites: Suites,
+    over: Over,
+    variations: &[Permitted],
+    options: &Options,
+    emit: &mut dyn FnMut(Event),
+) -> Vec<MatrixFindings> {
     let folder = sandbox::folder("faults").expect("a temporary folder");
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     for (at, Permitted { suite, info }) in variations.iter().enumerate() {
         let system = suite.served(suites, over, Change::Variation(info.name), "", folder.path());
         let job = system.job();
         let planned = prepare(&Target::Real(system), options).expect("the embedded features are tested");
-        for planned in planned.into_iter().filter(|planned| planned.fate == Fate::Run) {
+        for planned in planned.into_iter().filter(|planned| planned.disposition == Disposition::Run) {
             for _ in 0..options.repeat {
                 tasks.push(Task { planned: planned.clone(), system: job.clone() });
                 of.push(at);
@@ -151,7 +158,7 @@ pub fn vary_over(suites: Suites, over: Over, variations: &[Permitted], options: 
     for (task, played) in worker::run(tasks, options, emit) {
         results[of[task]].push(played.result);
     }
-    results.iter().map(|results| Found::in_scenarios(results)).collect()
+    results.iter().map(|results| MatrixFindings::in_scenarios(results)).collect()
 }
 
 /// A few of the faults, the same ones for the same seed.

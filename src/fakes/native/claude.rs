@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
 
-use super::{Format, Identity};
+use super::{Identity, NativeFormat};
 
 pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
     home.join(".claude/projects").join(session.cwd.replace(['/', '.'], "-")).join(format!("{}.jsonl", session.uuid))
@@ -36,7 +36,7 @@ impl Claude {
     }
 }
 
-impl Format for Claude {
+impl NativeFormat for Claude {
     fn header(&self, _: &Identity, _: Timestamp) -> Vec<Value> {
         Vec::new()
     }

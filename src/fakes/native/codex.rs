@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
 
-use super::{Format, Identity};
+use super::{Identity, NativeFormat};
 
 /// Codex's path carries the time at which the thread was made, not the file's.
 pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
@@ -27,7 +27,7 @@ fn message(role: &str, kind: &str, text: &str) -> Value {
     json!({ "type": "message", "role": role, "content": [{ "type": kind, "text": text }] })
 }
 
-impl Format for Codex {
+impl NativeFormat for Codex {
     fn header(&self, session: &Identity, _: Timestamp) -> Vec<Value> {
         let id = session.uuid.to_string();
         vec![json!({

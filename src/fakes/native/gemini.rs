@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
 
-use super::{Format, Identity};
+use super::{Identity, NativeFormat};
 
 pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
     let project = Path::new(&session.cwd).file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
@@ -27,7 +27,7 @@ fn record(session: &Identity, number: u64, kind: &str, text: &str, now: Timestam
     json!({ "id": session.derived(number), "timestamp": format!("{now:.3}"), "type": kind, "content": text })
 }
 
-impl Format for Gemini {
+impl NativeFormat for Gemini {
     fn header(&self, session: &Identity, now: Timestamp) -> Vec<Value> {
         vec![json!({
             "sessionId": session.uuid.to_string(),

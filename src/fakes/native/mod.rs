@@ -16,7 +16,7 @@ use crate::profile::{Mode, Phase, Profile, Profiles};
 
 /// What happens to a session, as its file sees it.
 #[derive(Debug, Clone, Copy)]
-pub enum Moment<'a> {
+pub enum NativeMoment<'a> {
     /// The process is up.
     Started,
     /// A prompt was taken.
@@ -62,7 +62,7 @@ pub enum FileChange {
 }
 
 /// How an agent writes its file.
-trait Format: std::fmt::Debug + Send {
+trait NativeFormat: std::fmt::Debug + Send {
     /// The lines with which a file begins.
     fn header(&self, session: &Identity, now: Timestamp) -> Vec<Value>;
     /// The lines of a prompt.
@@ -100,7 +100,7 @@ pub struct NativeSession {
     profile: Profile,
     identity: Identity,
     path: PathBuf,
-    format: Box<dyn Format>,
+    format: Box<dyn NativeFormat>,
     exists: bool,
     /// Lines that wait for the phase in which the file gets its content.
     held: Vec<Value>,
@@ -112,7 +112,7 @@ impl NativeSession {
     pub fn new(kind: AgentKind, profile: &Profile, home: &Path, cwd: &Path, now: Timestamp, session: Uuid) -> Self {
         let identity =
             Identity { uuid: session, cwd: cwd.to_string_lossy().into_owned(), began: now, headless: profile.mode == Mode::Headless };
-        let (path, format): (_, Box<dyn Format>) = match kind {
+        let (path, format): (_, Box<dyn NativeFormat>) = match kind {
             AgentKind::Claude => (claude::path(home, &identity), Box::new(claude::Claude::default())),
             AgentKind::Codex => (codex::path(home, &identity), Box::new(codex::Codex)),
             AgentKind::Gemini => (gemini::path(home, &identity), Box::new(gemini::Gemini::default())),
@@ -139,15 +139,15 @@ impl NativeSession {
     }
 
     /// What a moment does to the file.
-    pub fn at(&mut self, moment: Moment<'_>, now: Timestamp) -> Vec<FileChange> {
+    pub fn at(&mut self, moment: NativeMoment<'_>, now: Timestamp) -> Vec<FileChange> {
         let (phase, lines) = match moment {
-            Moment::Started => (Phase::Started, Vec::new()),
-            Moment::PromptAccepted { turn, text } => (Phase::PromptAccepted, self.format.prompt(&self.identity, turn, text, now)),
-            Moment::TurnCompleted { turn, reply, status, .. } => {
+            NativeMoment::Started => (Phase::Started, Vec::new()),
+            NativeMoment::PromptAccepted { turn, text } => (Phase::PromptAccepted, self.format.prompt(&self.identity, turn, text, now)),
+            NativeMoment::TurnCompleted { turn, reply, status, .. } => {
                 self.good_turns += u64::from(status == TurnStatus::Completed);
                 (Phase::FirstTurnCompleted, self.format.turn_end(&self.identity, turn, reply, status, now))
             }
-            Moment::Exited { clean } => {
+            NativeMoment::Exited { clean } => {
                 if clean && self.exists && self.format.vanishes(self.good_turns) {
                     self.exists = false;
                     return vec![FileChange::Remove { path: self.path.clone() }];
@@ -235,10 +235,10 @@ mod tests {
         let mut lines = 0;
         let mut counts = Vec::new();
         for moment in [
-            Moment::Started,
-            Moment::PromptAccepted { turn: 1, text: "ask" },
-            Moment::TurnCompleted { turn: 1, prompt: "ask", reply: "answer", status },
-            Moment::Exited { clean: true },
+            NativeMoment::Started,
+            NativeMoment::PromptAccepted { turn: 1, text: "ask" },
+            NativeMoment::TurnCompleted { turn: 1, prompt: "ask", reply: "answer", status },
+            NativeMoment::Exited { clean: true },
         ] {
             for change in file.at(moment, now) {
                 match change {

@@ -2,20 +2,20 @@
 //! imitated. Every other flag is accepted and ignored.
 
 use crate::contract::AgentKind;
-use crate::profile::{Agent, Mode};
+use crate::profile::{AgentProfile, Mode};
 
 /// What a call asks for.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum Invocation {
     /// Print this and exit, unregistered; `{version}` stands for the version.
     Answer(String),
     /// Run.
-    Run(Arguments),
+    Run(StandInArguments),
 }
 
 /// The arguments of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Arguments {
+pub(crate) struct StandInArguments {
     /// All of them, as they came.
     pub all: Vec<String>,
     /// How it runs.
@@ -32,9 +32,9 @@ pub(crate) struct Arguments {
     pub unsupported: Option<String>,
 }
 
-impl Arguments {
+impl StandInArguments {
     /// Reads a call.
-    pub fn read(agent: &Agent, args: &[String]) -> Call {
+    pub fn read(agent: &AgentProfile, args: &[String]) -> Invocation {
         let mut read = Self {
             all: args.to_vec(),
             mode: Mode::Interactive,
@@ -57,8 +57,8 @@ impl Arguments {
                 _ => (word.as_str(), None),
             };
             match flag {
-                "--version" | "-V" => return Call::Answer(format!("{} {{version}} (passmuster stand-in)", agent.agent)),
-                "--help" | "-h" => return Call::Answer(format!("Usage: {} [OPTIONS] [PROMPT]   (passmuster stand-in)", agent.agent)),
+                "--version" | "-V" => return Invocation::Answer(format!("{} {{version}} (passmuster stand-in)", agent.agent)),
+                "--help" | "-h" => return Invocation::Answer(format!("Usage: {} [OPTIONS] [PROMPT]   (passmuster stand-in)", agent.agent)),
                 "-c" | "--config" if codex => read.settings.extend(value.or_else(|| words.next().cloned())),
                 "--settings" => read.settings.extend(value.or_else(|| words.next().cloned())),
                 "--json" => read.json = true,
@@ -91,7 +91,7 @@ impl Arguments {
             }
         }
         read.prompt = positional.into_iter().next().filter(|prompt| !prompt.is_empty());
-        Call::Run(read)
+        Invocation::Run(read)
     }
 }
 
@@ -106,12 +106,12 @@ mod tests {
     use crate::profile::{Choice, Profiles};
     use rstest::rstest;
 
-    fn read(agent: AgentKind, line: &[&str]) -> Arguments {
+    fn read(agent: AgentKind, line: &[&str]) -> StandInArguments {
         let profiles = Profiles::load(&Choice::Spec).unwrap();
         let args: Vec<String> = line.iter().map(|word| (*word).to_owned()).collect();
-        match Arguments::read(profiles.agent(agent), &args) {
-            Call::Run(arguments) => arguments,
-            Call::Answer(answer) => panic!("answered {answer}"),
+        match StandInArguments::read(profiles.agent(agent), &args) {
+            Invocation::Run(arguments) => arguments,
+            Invocation::Answer(answer) => panic!("answered {answer}"),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::mpsc::Sender;
 
-use super::Event;
+use super::StandInEvent;
 
 /// Decodes a terminal's bytes: CR submits, LF is a newline, in a bracketed paste CR equals LF; other escape sequences are
 /// passed over.
@@ -69,7 +69,7 @@ impl Typed {
 }
 
 /// Reads a terminal for ever.
-pub(crate) fn read_terminal(events: &Sender<Event>) {
+pub(crate) fn read_terminal(events: &Sender<StandInEvent>) {
     let mut typed = Typed::default();
     let mut bytes = [0; 4096];
     let mut stdin = std::io::stdin().lock();
@@ -77,13 +77,13 @@ pub(crate) fn read_terminal(events: &Sender<Event>) {
         // A terminal that was hung up gives end of file, or an error.
         let count = stdin.read(&mut bytes).unwrap_or(0);
         if count == 0 {
-            let _ = events.send(Event::InputOver);
+            let _ = events.send(StandInEvent::InputOver);
             return;
         }
         for submitted in bytes[..count].iter().filter_map(|byte| typed.take(*byte)) {
             let event = match submitted {
-                Submitted::Prompt(text) => Event::Prompt(text),
-                Submitted::Quit => Event::Quit,
+                Submitted::Prompt(text) => StandInEvent::Prompt(text),
+                Submitted::Quit => StandInEvent::Quit,
             };
             if events.send(event).is_err() {
                 return;
@@ -93,17 +93,17 @@ pub(crate) fn read_terminal(events: &Sender<Event>) {
 }
 
 /// Reads a pipe to its end: a line is a prompt.
-pub(crate) fn read_pipe(events: &Sender<Event>) {
+pub(crate) fn read_pipe(events: &Sender<StandInEvent>) {
     let mut lines = BufReader::new(std::io::stdin());
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).is_ok_and(|count| count > 0) {
         let prompt = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
-        if !prompt.is_empty() && events.send(Event::Prompt(prompt)).is_err() {
+        if !prompt.is_empty() && events.send(StandInEvent::Prompt(prompt)).is_err() {
             return;
         }
         line.clear();
     }
-    let _ = events.send(Event::InputOver);
+    let _ = events.send(StandInEvent::InputOver);
 }
 
 #[cfg(test)]

@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 use crate::contract::AgentKind;
 use crate::profile::Profiles;
 
-use super::control::{Command, Report, Script};
+use super::control::{AgentReport, ControlCommand, Script};
 use super::native::version;
 
-use arguments::{Arguments, Call};
+use arguments::{Invocation, StandInArguments};
 use player::Player;
 
 /// The environment variable that names a stand-in's configuration.
@@ -39,7 +39,7 @@ const UNSUPPORTED: i32 = 64;
 
 /// What a stand-in of a sandbox is told: `run/standin.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Config {
+pub struct StandInConfig {
     /// The harness's socket.
     pub socket: PathBuf,
     /// The sandbox's home, for where the environment was lost.
@@ -59,7 +59,7 @@ pub struct ByHand {
 
 /// What reaches a stand-in's main thread.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum StandInEvent {
     /// A prompt was submitted.
     Prompt(String),
     /// The terminal was hung up, or the pipe ended.
@@ -69,7 +69,7 @@ pub(crate) enum Event {
     /// A signal came.
     Signal(i32),
     /// The harness says something.
-    Command(Command),
+    Command(ControlCommand),
     /// The harness is gone.
     HarnessGone,
 }
@@ -81,7 +81,7 @@ pub(crate) struct Harness {
 }
 
 impl Harness {
-    fn tell(&mut self, report: &Report) {
+    fn tell(&mut self, report: &AgentReport) {
         if let Some(stream) = &mut self.stream {
             let mut line = serde_json::to_vec(report).expect("reports are plain data");
             line.push(b'\n');
@@ -96,16 +96,16 @@ pub fn run(agent: AgentKind, args: Vec<OsString>) -> ExitCode {
     let config = std::env::var_os(CONFIG)
         .ok_or_else(|| format!("{CONFIG} is not set"))
         .and_then(|path| std::fs::read(&path).map_err(|error| format!("{}: {error}", Path::new(&path).display())))
-        .and_then(|bytes| serde_json::from_slice::<Config>(&bytes).map_err(|error| error.to_string()));
+        .and_then(|bytes| serde_json::from_slice::<StandInConfig>(&bytes).map_err(|error| error.to_string()));
     let config = match config {
         Ok(config) => config,
         Err(why) => return no_harness(agent, &why),
     };
     let home = std::env::var_os("HOME").map_or_else(|| config.home.clone(), PathBuf::from);
-    let call = Arguments::read(config.profiles.agent(agent), &text(args));
+    let call = StandInArguments::read(config.profiles.agent(agent), &text(args));
     let arguments = match call {
-        Call::Answer(answer) => return answered(&answer, &version(&config.profiles, agent, crate::profile::Mode::Interactive)),
-        Call::Run(arguments) => arguments,
+        Invocation::Answer(answer) => return answered(&answer, &version(&config.profiles, agent, crate::profile::Mode::Interactive)),
+        Invocation::Run(arguments) => arguments,
     };
     let stream = match UnixStream::connect(&config.socket) {
         Ok(stream) => stream,
@@ -122,9 +122,9 @@ pub fn run(agent: AgentKind, args: Vec<OsString>) -> ExitCode {
 /// Runs a stand-in by hand: it keeps its profile's times, and ends its turns by itself.
 pub fn run_by_hand(agent: AgentKind, args: Vec<OsString>, by_hand: &ByHand) -> ExitCode {
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    let arguments = match Arguments::read(by_hand.profiles.agent(agent), &text(args)) {
-        Call::Answer(answer) => return answered(&answer, &version(&by_hand.profiles, agent, crate::profile::Mode::Interactive)),
-        Call::Run(arguments) => arguments,
+    let arguments = match StandInArguments::read(by_hand.profiles.agent(agent), &text(args)) {
+        Invocation::Answer(answer) => return answered(&answer, &version(&by_hand.profiles, agent, crate::profile::Mode::Interactive)),
+        Invocation::Run(arguments) => arguments,
     };
     let (events, inbox) = mpsc::channel();
     let script = Script { auto_release_ms: Some(by_hand.turn.as_millis() as u64), ..Script::default() };
@@ -133,24 +133,29 @@ pub fn run_by_hand(agent: AgentKind, args: Vec<OsString>, by_hand: &ByHand) -> E
 }
 
 /// Says hello, waits for the script, and listens from then on.
-fn introduced(agent: AgentKind, stream: UnixStream, arguments: &Arguments, events: &Sender<Event>) -> Option<(Harness, Script)> {
+fn introduced(
+    agent: AgentKind,
+    stream: UnixStream,
+    arguments: &StandInArguments,
+    events: &Sender<StandInEvent>,
+) -> Option<(Harness, Script)> {
     let mut lines = BufReader::new(stream.try_clone().ok()?);
     let mut harness = Harness { stream: Some(stream) };
     let cwd = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
-    harness.tell(&Report::Hello { agent, pid: std::process::id(), cwd, args: arguments.all.clone() });
+    harness.tell(&AgentReport::Hello { agent, pid: std::process::id(), cwd, args: arguments.all.clone() });
     let mut line = String::new();
     lines.read_line(&mut line).ok()?;
-    let Ok(Command::Script(script)) = serde_json::from_str(&line) else { return None };
+    let Ok(ControlCommand::Script(script)) = serde_json::from_str(&line) else { return None };
     let events = events.clone();
     std::thread::spawn(move || {
         let mut line = String::new();
         loop {
             line.clear();
             let event = match lines.read_line(&mut line) {
-                Ok(count) if count > 0 => serde_json::from_str(&line).map_or(Event::HarnessGone, Event::Command),
-                _ => Event::HarnessGone,
+                Ok(count) if count > 0 => serde_json::from_str(&line).map_or(StandInEvent::HarnessGone, StandInEvent::Command),
+                _ => StandInEvent::HarnessGone,
             };
-            let over = matches!(event, Event::HarnessGone);
+            let over = matches!(event, StandInEvent::HarnessGone);
             if events.send(event).is_err() || over {
                 return;
             }

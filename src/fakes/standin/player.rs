@@ -10,21 +10,21 @@ use jiff::Timestamp;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::contract::{AgentKind, TurnStatus};
-use crate::fakes::control::{Child, Command, Report, Script};
-use crate::fakes::native::{FileChange, Moment, NativeSession, version};
+use crate::fakes::control::{AgentReport, Child, ControlCommand, Script};
+use crate::fakes::native::{FileChange, NativeMoment, NativeSession, version};
 use crate::fakes::processes::kill;
 use crate::fakes::turns::Turns;
 use crate::profile::{Mode, Phase, Profile, Profiles};
 
-use super::arguments::Arguments;
+use super::arguments::StandInArguments;
 use super::hooks::Hooks;
 use super::screen::Screen;
-use super::{Event, Harness, NO_HARNESS, UNSUPPORTED, children, input};
+use super::{Harness, NO_HARNESS, StandInEvent, UNSUPPORTED, children, input};
 
 /// A stand-in at work.
 pub(crate) struct Player {
     profile: Profile,
-    arguments: Arguments,
+    arguments: StandInArguments,
     banner: String,
     prompt_mark: String,
     harness: Harness,
@@ -43,14 +43,14 @@ pub(crate) struct Player {
 }
 
 /// How a stand-in ends.
-struct Exit(i32);
+struct StandInExit(i32);
 
 impl Player {
     pub fn new(
         agent: AgentKind,
         profiles: &Profiles,
         home: &Path,
-        arguments: Arguments,
+        arguments: StandInArguments,
         harness: Harness,
         script: Script,
         keeps_delays: bool,
@@ -84,14 +84,14 @@ impl Player {
     }
 
     /// Lives, from the first line on the screen to the exit status.
-    pub fn live(mut self, events: Sender<Event>, inbox: &Receiver<Event>) -> ExitCode {
+    pub fn live(mut self, events: Sender<StandInEvent>, inbox: &Receiver<StandInEvent>) -> ExitCode {
         if let Some(code) = self.script.exit_at_once {
-            self.harness.tell(&Report::Exiting { code });
+            self.harness.tell(&AgentReport::Exiting { code });
             return ExitCode::from(code as u8);
         }
         if let Some(what) = self.arguments.unsupported.clone() {
-            self.harness.tell(&Report::Unsupported { what: what.clone() });
-            self.harness.tell(&Report::Exiting { code: UNSUPPORTED });
+            self.harness.tell(&AgentReport::Unsupported { what: what.clone() });
+            self.harness.tell(&AgentReport::Exiting { code: UNSUPPORTED });
             eprintln!("{what}: this stand-in does not imitate that");
             return ExitCode::from(UNSUPPORTED as u8);
         }
@@ -99,15 +99,15 @@ impl Player {
         let mut screen = Screen::open();
         self.begin(&screen);
         listen_to_input(&screen, events, self.arguments.mode == Mode::Headless && self.arguments.prompt.is_some());
-        let Exit(code) = self.play(&screen, inbox);
-        self.write(Moment::Exited { clean: code == 0 });
+        let StandInExit(code) = self.play(&screen, inbox);
+        self.write(NativeMoment::Exited { clean: code == 0 });
         screen.close();
-        self.harness.tell(&Report::Exiting { code });
+        self.harness.tell(&AgentReport::Exiting { code });
         ExitCode::from(code as u8)
     }
 
     fn begin(&mut self, screen: &Screen) {
-        self.write(Moment::Started);
+        self.write(NativeMoment::Started);
         for how in self.script.children.clone() {
             self.start_child(how);
         }
@@ -129,7 +129,7 @@ impl Player {
         }
     }
 
-    fn play(&mut self, screen: &Screen, inbox: &Receiver<Event>) -> Exit {
+    fn play(&mut self, screen: &Screen, inbox: &Receiver<StandInEvent>) -> StandInExit {
         loop {
             let event = match self.release_at {
                 None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -138,7 +138,7 @@ impl Player {
             let over = match event {
                 Ok(event) => self.happens(screen, event),
                 Err(RecvTimeoutError::Timeout) => self.release_by_itself(screen),
-                Err(RecvTimeoutError::Disconnected) => Some(Exit(0)),
+                Err(RecvTimeoutError::Disconnected) => Some(StandInExit(0)),
             };
             if let Some(exit) = over {
                 return exit;
@@ -146,67 +146,67 @@ impl Player {
         }
     }
 
-    fn happens(&mut self, screen: &Screen, event: Event) -> Option<Exit> {
+    fn happens(&mut self, screen: &Screen, event: StandInEvent) -> Option<StandInExit> {
         match event {
-            Event::Prompt(text) => self.take(screen, text),
-            Event::Quit => return Some(Exit(0)),
-            Event::HarnessGone => return Some(Exit(i32::from(NO_HARNESS))),
-            Event::InputOver if screen.is_terminal => return self.signalled(SIGHUP, false),
-            Event::InputOver => {
+            StandInEvent::Prompt(text) => self.take(screen, text),
+            StandInEvent::Quit => return Some(StandInExit(0)),
+            StandInEvent::HarnessGone => return Some(StandInExit(i32::from(NO_HARNESS))),
+            StandInEvent::InputOver if screen.is_terminal => return self.signalled(SIGHUP, false),
+            StandInEvent::InputOver => {
                 self.input_over = true;
                 return self.idle_at_the_end();
             }
-            Event::Signal(signal) => return self.signalled(signal, true),
-            Event::Command(command) => return self.obey(screen, command),
+            StandInEvent::Signal(signal) => return self.signalled(signal, true),
+            StandInEvent::Command(command) => return self.obey(screen, command),
         }
         None
     }
 
     /// A pipe that ended and no turn to finish: there is nothing left to do.
-    fn idle_at_the_end(&self) -> Option<Exit> {
-        (self.input_over && self.turns.is_idle()).then_some(Exit(0))
+    fn idle_at_the_end(&self) -> Option<StandInExit> {
+        (self.input_over && self.turns.is_idle()).then_some(StandInExit(0))
     }
 
-    fn signalled(&mut self, signal: i32, tell: bool) -> Option<Exit> {
+    fn signalled(&mut self, signal: i32, tell: bool) -> Option<StandInExit> {
         let name = match signal {
             SIGHUP => "HUP",
             SIGINT => "INT",
             _ => "TERM",
         };
         if tell {
-            self.harness.tell(&Report::Signalled { signal: name.into() });
+            self.harness.tell(&AgentReport::Signalled { signal: name.into() });
         }
         if self.script.ignore.iter().any(|ignored| ignored == name) {
             return None;
         }
-        Some(Exit(128 + signal))
+        Some(StandInExit(128 + signal))
     }
 
-    fn obey(&mut self, screen: &Screen, command: Command) -> Option<Exit> {
+    fn obey(&mut self, screen: &Screen, command: ControlCommand) -> Option<StandInExit> {
         self.commands += 1;
         match command {
-            Command::Script(script) => self.script = script,
-            Command::Release { turn, reply, status } => {
+            ControlCommand::Script(script) => self.script = script,
+            ControlCommand::Release { turn, reply, status } => {
                 self.early = Some((turn, reply, status));
                 return self.release_if_open(screen);
             }
-            Command::Exit { code } => return Some(Exit(code)),
-            Command::Die => {
+            ControlCommand::Exit { code } => return Some(StandInExit(code)),
+            ControlCommand::Die => {
                 kill(std::process::id(), rustix::process::Signal::KILL);
                 // The signal is on its way; nothing more may be said.
                 loop {
                     std::thread::park();
                 }
             }
-            Command::Settle => self.harness.tell(&Report::Done { done: self.commands }),
+            ControlCommand::Settle => self.harness.tell(&AgentReport::Done { done: self.commands }),
         }
         None
     }
 
     fn start_child(&mut self, how: Child) {
         match children::start(how) {
-            Ok(pid) => self.harness.tell(&Report::Child { pid, how }),
-            Err(error) => self.harness.tell(&Report::Unsupported { what: format!("a child process: {error}") }),
+            Ok(pid) => self.harness.tell(&AgentReport::Child { pid, how }),
+            Err(error) => self.harness.tell(&AgentReport::Unsupported { what: format!("a child process: {error}") }),
         }
     }
 
@@ -217,37 +217,37 @@ impl Player {
     }
 
     fn open(&mut self, screen: &Screen, turn: u64, prompt: &str) {
-        self.harness.tell(&Report::PromptAccepted { turn, text: prompt.to_owned() });
+        self.harness.tell(&AgentReport::PromptAccepted { turn, text: prompt.to_owned() });
         if self.arguments.mode == Mode::Interactive {
             self.show(screen, &format!("{prompt}\n"));
         }
         self.keep_delay(Phase::PromptAccepted, turn);
-        self.write(Moment::PromptAccepted { turn, text: prompt });
-        self.harness.tell(&Report::TurnStarted { turn });
+        self.write(NativeMoment::PromptAccepted { turn, text: prompt });
+        self.harness.tell(&AgentReport::TurnStarted { turn });
         self.release_at = self.script.auto_release_ms.map(|ms| Instant::now() + Duration::from_millis(ms));
         // Whatever was released early is released now; it cannot end the run, which is not headless without a turn.
         let _ = self.release_if_open(screen);
     }
 
-    fn release_by_itself(&mut self, screen: &Screen) -> Option<Exit> {
+    fn release_by_itself(&mut self, screen: &Screen) -> Option<StandInExit> {
         self.release_at = None;
         let turn = self.turns.open_number()?;
         self.early = Some((turn, "Done. (a stand-in's answer)".into(), TurnStatus::Completed));
         self.release_if_open(screen)
     }
 
-    fn release_if_open(&mut self, screen: &Screen) -> Option<Exit> {
+    fn release_if_open(&mut self, screen: &Screen) -> Option<StandInExit> {
         let (number, reply, status) = self.early.take_if(|(turn, ..)| self.turns.open_number() == Some(*turn))?;
         self.release_at = None;
         let turn = self.turns.close(number)?;
-        self.harness.tell(&Report::TurnCompleted { turn: number, status });
+        self.harness.tell(&AgentReport::TurnCompleted { turn: number, status });
         self.keep_delay(Phase::FirstTurnCompleted, number);
-        self.write(Moment::TurnCompleted { turn: number, prompt: &turn.prompt, reply: &reply, status });
+        self.write(NativeMoment::TurnCompleted { turn: number, prompt: &turn.prompt, reply: &reply, status });
         let good = status == TurnStatus::Completed;
         self.hooks.at_turn_end(&self.native.turn_payload(number, &turn.prompt, good.then_some(&reply)));
         self.answer(screen, &reply, good);
         if self.arguments.mode == Mode::Headless {
-            return Some(Exit(i32::from(!good)));
+            return Some(StandInExit(i32::from(!good)));
         }
         if let Some(next) = self.turns.next() {
             self.open(screen, next.number, &next.prompt);
@@ -284,16 +284,16 @@ impl Player {
         }
     }
 
-    fn write(&mut self, moment: Moment<'_>) {
+    fn write(&mut self, moment: NativeMoment<'_>) {
         for change in self.native.at(moment, Timestamp::now()) {
             match change {
                 FileChange::Append { path, text } => match append(&path, &text) {
-                    Ok(bytes) => self.harness.tell(&Report::FileWritten { path: path.to_string_lossy().into_owned(), bytes }),
-                    Err(error) => self.harness.tell(&Report::Unsupported { what: format!("{}: {error}", path.display()) }),
+                    Ok(bytes) => self.harness.tell(&AgentReport::FileWritten { path: path.to_string_lossy().into_owned(), bytes }),
+                    Err(error) => self.harness.tell(&AgentReport::Unsupported { what: format!("{}: {error}", path.display()) }),
                 },
                 FileChange::Remove { path } => {
                     let _ = std::fs::remove_file(&path);
-                    self.harness.tell(&Report::FileRemoved { path: path.to_string_lossy().into_owned() });
+                    self.harness.tell(&AgentReport::FileRemoved { path: path.to_string_lossy().into_owned() });
                 }
             }
         }
@@ -344,12 +344,12 @@ fn below(folder: &Path, into: &mut Vec<(std::time::SystemTime, PathBuf)>) {
     }
 }
 
-fn listen_to_signals(events: &Sender<Event>) {
+fn listen_to_signals(events: &Sender<StandInEvent>) {
     let events = events.clone();
     if let Ok(mut signals) = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]) {
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                if events.send(Event::Signal(signal)).is_err() {
+                if events.send(StandInEvent::Signal(signal)).is_err() {
                     return;
                 }
             }
@@ -357,7 +357,7 @@ fn listen_to_signals(events: &Sender<Event>) {
     }
 }
 
-fn listen_to_input(screen: &Screen, events: Sender<Event>, has_its_prompt: bool) {
+fn listen_to_input(screen: &Screen, events: Sender<StandInEvent>, has_its_prompt: bool) {
     let is_terminal = screen.is_terminal;
     std::thread::spawn(move || match (is_terminal, has_its_prompt) {
         (true, _) => input::read_terminal(&events),

@@ -12,11 +12,11 @@ use super::{Client, broken, refused};
 
 /// A manager behind a program.
 #[derive(Debug)]
-pub struct Cli {
+pub struct CliClient {
     program: String,
 }
 
-impl Cli {
+impl CliClient {
     /// The manager behind that program.
     pub fn new(program: String) -> Self {
         Self { program }
@@ -24,7 +24,7 @@ impl Cli {
 }
 
 #[async_trait]
-impl Client for Cli {
+impl Client for CliClient {
     async fn call(&self, operation: &str, args: Args) -> Result<Args, ContractError> {
         let output = Command::new(&self.program)
             .args(words(operation, &args))

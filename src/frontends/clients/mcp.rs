@@ -28,14 +28,14 @@ pub enum Server {
 
 /// A manager behind MCP.
 #[derive(Debug)]
-pub struct Mcp {
+pub struct McpClient {
     server: Server,
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Option<Arc<McpSession>>>,
 }
 
 /// One connection; the server's process, where it has one, ends with it.
 #[derive(Debug)]
-struct Session {
+struct McpSession {
     service: RunningService<RoleClient, ()>,
     process: Mutex<Option<Child>>,
 }
@@ -43,13 +43,13 @@ struct Session {
 /// How long a server may take to end by itself; it ends what it started on the way.
 const GOODBYE: Duration = Duration::from_secs(10);
 
-impl Mcp {
+impl McpClient {
     /// The manager behind that server.
     pub fn new(server: Server) -> Self {
         Self { server, session: Mutex::new(None) }
     }
 
-    async fn session(&self) -> Result<Arc<Session>, ContractError> {
+    async fn session(&self) -> Result<Arc<McpSession>, ContractError> {
         let mut session = self.session.lock().await;
         if let Some(session) = session.as_ref().filter(|session| !session.service.is_transport_closed()) {
             return Ok(session.clone());
@@ -60,7 +60,7 @@ impl Mcp {
     }
 
     /// Makes the next call connect anew, unless another call saw to that already.
-    async fn drop_session(&self, broken: &Arc<Session>) {
+    async fn drop_session(&self, broken: &Arc<McpSession>) {
         let mut session = self.session.lock().await;
         if session.as_ref().is_some_and(|session| Arc::ptr_eq(session, broken)) {
             *session = None;
@@ -69,14 +69,14 @@ impl Mcp {
 }
 
 impl Server {
-    async fn connect(&self) -> Result<Session, ContractError> {
+    async fn connect(&self) -> Result<McpSession, ContractError> {
         match self {
             Server::Http(url) => {
                 // A manager on this machine is behind no proxy; idle connections stall on delayed ACKs.
                 let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().map_err(broken)?;
                 let config = StreamableHttpClientTransportConfig::with_uri(url.as_str());
                 let service = ().serve(StreamableHttpClientTransport::with_client(client, config)).await.map_err(broken)?;
-                Ok(Session { service, process: Mutex::new(None) })
+                Ok(McpSession { service, process: Mutex::new(None) })
             }
             Server::Stdio(command) => {
                 let [program, args @ ..] = command.as_slice() else { return Err(broken("the command of the MCP server is empty")) };
@@ -89,14 +89,14 @@ impl Server {
                     .map_err(|error| broken(format!("{program}: {error}")))?;
                 let pipes = process.stdout.take().zip(process.stdin.take()).expect("both were asked for");
                 let service = ().serve(pipes).await.map_err(broken)?;
-                Ok(Session { service, process: Mutex::new(Some(process)) })
+                Ok(McpSession { service, process: Mutex::new(Some(process)) })
             }
         }
     }
 }
 
 #[async_trait]
-impl Client for Mcp {
+impl Client for McpClient {
     async fn call(&self, operation: &str, args: Args) -> Result<Args, ContractError> {
         let session = self.session().await?;
         let params = CallToolRequestParams::new(operation.to_owned()).with_arguments(args);

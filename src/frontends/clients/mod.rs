@@ -14,8 +14,8 @@ use tokio::sync::mpsc;
 use crate::contract::{Announcement, Args, ContractError, ErrorCode};
 use crate::frontends::service::Service;
 
-pub use cli::Cli;
-pub use mcp::{Mcp, Server};
+pub use cli::CliClient;
+pub use mcp::{McpClient, Server};
 pub use rpc::Rpc;
 
 /// A connection to a manager. Giving up a call early is safe: its future may be dropped at any time.
@@ -69,9 +69,9 @@ pub fn connect(
     let (push, pushed) = mpsc::unbounded_channel();
     let needed = |name: &str| variable(name).ok_or_else(|| format!("the environment has no {name}"));
     let client: Arc<dyn Client> = match via {
-        Via::Cli => Arc::new(Cli::new(needed("PASSMUSTER_CLI")?)),
+        Via::Cli => Arc::new(CliClient::new(needed("PASSMUSTER_CLI")?)),
         Via::Rpc => Arc::new(Rpc::new(PathBuf::from(needed("PASSMUSTER_RPC_SOCKET")?), push)),
-        Via::Mcp => Arc::new(Mcp::new(match variable("PASSMUSTER_MCP_URL") {
+        Via::Mcp => Arc::new(McpClient::new(match variable("PASSMUSTER_MCP_URL") {
             Some(url) => Server::Http(url),
             None => {
                 let command = variable("PASSMUSTER_MCP_COMMAND")

@@ -21,12 +21,12 @@ use super::{Client, broken, refused};
 pub struct Rpc {
     socket: PathBuf,
     push: mpsc::UnboundedSender<Announcement>,
-    line: AsyncMutex<Option<Arc<Line>>>,
+    line: AsyncMutex<Option<Arc<RpcConnection>>>,
 }
 
 /// One connection.
 #[derive(Debug)]
-struct Line {
+struct RpcConnection {
     next: AtomicU64,
     out: mpsc::UnboundedSender<String>,
     /// Open questions; `None` once the connection is closed.
@@ -39,7 +39,7 @@ impl Rpc {
         Self { socket, push, line: AsyncMutex::new(None) }
     }
 
-    async fn line(&self) -> Result<Arc<Line>, ContractError> {
+    async fn line(&self) -> Result<Arc<RpcConnection>, ContractError> {
         let mut line = self.line.lock().await;
         if let Some(line) = line.as_ref().filter(|line| line.open().is_some()) {
             return Ok(line.clone());
@@ -47,7 +47,7 @@ impl Rpc {
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| broken(format!("{}: {error}", self.socket.display())))?;
         let (read, write) = stream.into_split();
         let (out, queue) = mpsc::unbounded_channel();
-        let made = Arc::new(Line { next: AtomicU64::new(1), out, open: Mutex::new(Some(HashMap::new())) });
+        let made = Arc::new(RpcConnection { next: AtomicU64::new(1), out, open: Mutex::new(Some(HashMap::new())) });
         tokio::spawn(write_lines(queue, write));
         tokio::spawn(read_lines(read, made.clone(), self.push.clone()));
         *line = Some(made.clone());
@@ -75,7 +75,7 @@ impl Client for Rpc {
     }
 }
 
-impl Line {
+impl RpcConnection {
     fn open(&self) -> MutexGuard<'_, Option<HashMap<u64, oneshot::Sender<Value>>>> {
         self.open.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -89,7 +89,7 @@ async fn write_lines(mut queue: mpsc::UnboundedReceiver<String>, mut write: Owne
     }
 }
 
-async fn read_lines(read: OwnedReadHalf, line: Arc<Line>, push: mpsc::UnboundedSender<Announcement>) {
+async fn read_lines(read: OwnedReadHalf, line: Arc<RpcConnection>, push: mpsc::UnboundedSender<Announcement>) {
     let mut lines = BufReader::new(read).lines();
     while let Ok(Some(text)) = lines.next_line().await {
         let Ok(message) = serde_json::from_str::<Value>(&text) else { continue };

@@ -26,7 +26,7 @@ const PICTURES: usize = 300;
 
 /// What the template is given.
 #[derive(Serialize)]
-struct Page<'a> {
+struct HtmlPage<'a> {
     style: &'static str,
     script: &'static str,
     report: &'a Report,
@@ -36,8 +36,8 @@ struct Page<'a> {
     took: String,
     counts: [Counts; 2],
     axes: [Axis; 4],
-    sections: Vec<Section<'a>>,
-    columns: Vec<Column>,
+    sections: Vec<HtmlSection<'a>>,
+    columns: Vec<HtmlColumn>,
     support: Vec<SupportRow<'a>>,
     lists: Vec<List<'a>>,
     scenarios: Vec<ScenarioRow<'a>>,
@@ -86,16 +86,16 @@ struct Axis {
 
 /// Requirements that failed, or warned, with what was found.
 #[derive(Serialize)]
-struct Section<'a> {
+struct HtmlSection<'a> {
     title: &'static str,
     verdict: Shown,
     /// Those that failed without a scenario that shows it.
     whole: Vec<&'a RequirementResult>,
-    found: Vec<Found<'a>>,
+    found: Vec<HtmlFinding<'a>>,
 }
 
 #[derive(Serialize)]
-struct Found<'a> {
+struct HtmlFinding<'a> {
     id: &'a str,
     level: &'static str,
     title: &'a str,
@@ -115,7 +115,7 @@ struct Case<'a> {
 
 /// A column of the support table: an agent, or the scenarios without one.
 #[derive(Serialize)]
-struct Column {
+struct HtmlColumn {
     agent: &'static str,
     name: &'static str,
 }
@@ -165,7 +165,7 @@ fn templates() -> &'static Environment<'static> {
     })
 }
 
-fn page<'a>(report: &'a Report, look: &Look) -> Page<'a> {
+fn page<'a>(report: &'a Report, look: &Look) -> HtmlPage<'a> {
     let (outcome, why) = outcome(report, look.strict);
     let mut left = PICTURES;
     let whole = view::whole_failures(report).collect();
@@ -176,7 +176,7 @@ fn page<'a>(report: &'a Report, look: &Look) -> Page<'a> {
     let agents: Vec<Option<AgentKind>> = view::agents(report).into_iter().map(Some).collect();
     let rest = report.scenarios.iter().any(|scenario| scenario.agent.is_none()).then_some(None);
     let columns: Vec<Option<AgentKind>> = agents.iter().copied().chain(rest).collect();
-    Page {
+    HtmlPage {
         style: STYLE,
         script: SCRIPT,
         report,
@@ -191,7 +191,10 @@ fn page<'a>(report: &'a Report, look: &Look) -> Page<'a> {
         axes: axes(report, &agents),
         sections: sections.into_iter().filter(|section| !section.whole.is_empty() || !section.found.is_empty()).collect(),
         support: report.requirements.iter().map(|requirement| support(report, requirement, &columns)).collect(),
-        columns: columns.into_iter().map(|agent| Column { agent: word(agent), name: agent.map_or("any agent", AgentKind::name) }).collect(),
+        columns: columns
+            .into_iter()
+            .map(|agent| HtmlColumn { agent: word(agent), name: agent.map_or("any agent", AgentKind::name) })
+            .collect(),
         lists: view::baseline(report)
             .into_iter()
             .filter(|(_, scenarios)| !scenarios.is_empty())
@@ -244,17 +247,17 @@ fn section<'a>(
     title: &'static str,
     verdict: Verdict,
     whole: Vec<&'a RequirementResult>,
-    found: Vec<view::Found<'a>>,
+    found: Vec<view::RequirementFindings<'a>>,
     left: &mut usize,
-) -> Section<'a> {
-    let found = found.into_iter().map(|found| Found {
+) -> HtmlSection<'a> {
+    let found = found.into_iter().map(|found| HtmlFinding {
         id: found.id.as_str(),
         level: found.requirement.map_or("", |requirement| requirement.level.word()),
         title: found.requirement.map_or("", |requirement| &requirement.title),
         sentence: found.requirement.map_or("", |requirement| &requirement.sentence),
         cases: found.cases.into_iter().map(|(scenario, finding)| case(scenario, finding, left)).collect(),
     });
-    Section { title, verdict: verdict.into(), whole, found: found.collect() }
+    HtmlSection { title, verdict: verdict.into(), whole, found: found.collect() }
 }
 
 fn case<'a>(scenario: &'a ScenarioResult, finding: &'a Finding, left: &mut usize) -> Case<'a> {

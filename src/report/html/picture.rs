@@ -25,7 +25,7 @@ pub(crate) struct Picture {
     /// What a person hears who cannot see it.
     words: String,
     phases: Vec<Band>,
-    rows: Vec<Row>,
+    rows: Vec<PictureRow>,
 }
 
 /// The rows of a phase of the session, shaded.
@@ -40,7 +40,7 @@ struct Band {
 
 /// One line of the timeline.
 #[derive(Debug, PartialEq, Serialize)]
-struct Row {
+struct PictureRow {
     y: usize,
     /// The offset in milliseconds; empty where it is not known.
     at: String,
@@ -57,7 +57,7 @@ impl Picture {
         if lines.is_empty() {
             return None;
         }
-        let rows: Vec<Row> = lines.iter().enumerate().map(|(at, line)| row(TOP + at * ROW, line)).collect();
+        let rows: Vec<PictureRow> = lines.iter().enumerate().map(|(at, line)| row(TOP + at * ROW, line)).collect();
         let floor = TOP + (rows.len() - 1) * ROW + ROW / 2;
         let phases = bands(&rows, floor);
         let calls = rows.iter().filter(|row| row.symbols.contains(&"ask")).count();
@@ -69,7 +69,7 @@ impl Picture {
     }
 }
 
-fn row(y: usize, line: &str) -> Row {
+fn row(y: usize, line: &str) -> PictureRow {
     let (at, told) = match line.split_once(" ms  ") {
         Some((at, told)) => (at.trim().to_owned(), told),
         None => (String::new(), line.trim()),
@@ -86,7 +86,7 @@ fn row(y: usize, line: &str) -> Row {
         _ => (vec!["gap"], ""),
     };
     let words = if set == "step" { words.trim_start_matches("step: ") } else { words };
-    Row { y, at, symbols, set, words: words.to_owned() }
+    PictureRow { y, at, symbols, set, words: words.to_owned() }
 }
 
 /// How many columns a text takes, at the most: what is not ASCII may be wide.
@@ -110,7 +110,7 @@ fn fact(words: &str) -> &'static str {
 }
 
 /// The phases that the agent went through, each from the row where it began.
-fn bands(rows: &[Row], floor: usize) -> Vec<Band> {
+fn bands(rows: &[PictureRow], floor: usize) -> Vec<Band> {
     const PHASES: [(&str, &[&str]); 4] = [
         ("started", &["agent_started"]),
         ("first turn", &["prompt_accepted", "turn_started"]),

@@ -1,6 +1,6 @@
-//! The engine's seams: each choice that a manager can get wrong, or may well make otherwise, as a value.
+//! The engine's behavior: each choice that a manager can get wrong, or may well make otherwise, as a value.
 //!
-//! The engine asks a seam and does not know why it answers as it does. `Seams::default` conforms; a fault (`fault/`)
+//! The engine asks a seam and does not know why it answers as it does. `ManagerBehavior::default` conforms; a fault (`fault/`)
 //! and a permitted variation (`variation.rs`) are rows that change one seam, seldom two. A seam is a plain function
 //! where an answer is chosen, an enum where the engine has to act otherwise.
 
@@ -14,18 +14,18 @@ use crate::sut::Announces;
 
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::session::{SessionRecord, View};
-use crate::suites::manager::reference::starting::Asked;
+use crate::suites::manager::reference::starting::StartRequest;
 use crate::suites::manager::reference::transcript;
-use crate::suites::manager::reference::transcript::Said;
+use crate::suites::manager::reference::transcript::TranscriptEntry;
 
 /// What decides how the engine behaves.
 #[derive(Debug, Clone)]
-pub struct Seams {
+pub struct ManagerBehavior {
     // ---- starting
     /// Where a session's number comes from.
     pub(crate) numbers: Numbers,
     /// How its number becomes its id.
-    pub(crate) id: fn(u64, &Asked) -> String,
+    pub(crate) id: fn(u64, &StartRequest) -> String,
     /// What becomes of an agent's name that nobody knows.
     pub(crate) unknown_agent: fn(ContractError) -> Result<AgentKind, ContractError>,
     /// What becomes of a `cwd` that is no directory.
@@ -33,9 +33,9 @@ pub struct Seams {
     /// What becomes of a message beyond the limit, in characters.
     pub(crate) too_long: fn(ContractError, &str, usize) -> Result<String, ContractError>,
     /// What is changed in a start that was found right.
-    pub(crate) asked: fn(&mut Asked),
+    pub(crate) asked: fn(&mut StartRequest),
     /// Whether a start is another one over again.
-    pub(crate) repeats: fn(&Asked, &SessionRecord) -> bool,
+    pub(crate) repeats: fn(&StartRequest, &SessionRecord) -> bool,
     /// When the agent is launched.
     pub(crate) launching: Launching,
     /// What is typed for a message, and for which (from 1).
@@ -71,7 +71,7 @@ pub struct Seams {
     /// What is answered while there is nothing to read.
     pub(crate) pending: Pending,
     /// A transcript as text, at which read (from 1).
-    pub(crate) text: fn(&[Said], u64) -> String,
+    pub(crate) text: fn(&[TranscriptEntry], u64) -> String,
     /// Whether a text that was shown once is shown ever after.
     pub(crate) text_stays: bool,
     /// What is answered of what a terminal shows.
@@ -105,7 +105,7 @@ pub struct Seams {
     /// How sessions' ends are announced.
     pub(crate) ends_told: fn(&str) -> bool,
     /// By which ways announcements go out.
-    pub(crate) told: Told,
+    pub(crate) told: AnnouncedBy,
     /// What becomes of a session whose agent exits.
     pub(crate) exits: Exits,
 
@@ -139,17 +139,17 @@ pub struct Seams {
     /// How long every answer takes, besides.
     pub(crate) pace: Duration,
     /// What is done besides, and when.
-    pub(crate) besides: Vec<(At, Act)>,
+    pub(crate) besides: Vec<(Occasion, ExtraAct)>,
 }
 
-impl Seams {
+impl ManagerBehavior {
     /// How the manager announces.
     pub(crate) fn announces(&self) -> Announces {
-        Announces { by_waiting: self.told != Told::ByStream, by_stream: self.told != Told::ByWaiting }
+        Announces { by_waiting: self.told != AnnouncedBy::ByStream, by_stream: self.told != AnnouncedBy::ByWaiting }
     }
 }
 
-impl Default for Seams {
+impl Default for ManagerBehavior {
     /// The manager that conforms.
     fn default() -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Default for Seams {
             times: |_, _| 1,
             numbered: true,
             ends_told: |_| true,
-            told: Told::BothWays,
+            told: AnnouncedBy::BothWays,
             exits: Exits::Noted,
             ending: |_| Ending::Now,
             how: |_| Some(End::Tree),
@@ -361,7 +361,7 @@ pub(crate) enum Announcing {
 
 /// By which ways announcements go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum AnnouncedBy {
     /// By `wait_events` and as notifications.
     BothWays,
     /// By `wait_events` alone.
@@ -501,7 +501,7 @@ pub(crate) enum Adopting {
 
 /// When something is done besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum At {
+pub(crate) enum Occasion {
     /// A session was started.
     Started,
     /// A session is to be read.
@@ -520,7 +520,7 @@ pub(crate) enum At {
 
 /// What is done besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Act {
+pub(crate) enum ExtraAct {
     /// Something is typed into the agent's terminal.
     Type(&'static str),
     /// The agent is ended in some way; the session is not.

@@ -1,27 +1,27 @@
 //! What must be seen before somebody's manager is judged.
 
-use crate::engine::control::Check;
+use crate::engine::control::ControlCheck;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ControlCheck] = &[
+    ControlCheck {
         what: "an orphan",
         fault: "forgets-instead",
         requirement: "LC-CLEAN-1",
         scenario: "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]",
     },
-    Check {
+    ControlCheck {
         what: "a setsid child",
         fault: "leaks-setsid",
         requirement: "LC-CLEAN-1",
         scenario: "lifecycle/cleanup/ending-a-session-ends-an-agent-that-will-start-a-setsid-child[claude]",
     },
-    Check {
+    ControlCheck {
         what: "a false \"ended\"",
         fault: "calls-pending-ended",
         requirement: "CX-2",
         scenario: "codex-observability/first-turn/every-account-calls-it-alive",
     },
-    Check {
+    ControlCheck {
         what: "a missing announcement",
         fault: "busy-for-ever",
         requirement: "CX-3",

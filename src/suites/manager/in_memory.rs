@@ -14,7 +14,7 @@ use crate::fakes::sim::SimWorld;
 use crate::frontends::service::{Killable, Reopen, Service as _};
 use crate::suites::manager::reference::store::SimStore;
 use crate::suites::manager::reference::virtual_host::VirtualHost;
-use crate::suites::manager::reference::{Complaints, Config, Manager};
+use crate::suites::manager::reference::{Complaints, Manager, ManagerConfig};
 
 use crate::sut::{Announces, CallError, Driver, Offer, Tail};
 
@@ -28,7 +28,7 @@ const STDERR: usize = 16 * 1024;
 pub struct InMemory {
     host: Arc<VirtualHost>,
     store: Arc<SimStore>,
-    config: Config,
+    config: ManagerConfig,
     manager: RefCell<Arc<Manager>>,
     said: Tail,
     listeners: RefCell<Vec<mpsc::UnboundedSender<Announcement>>>,
@@ -36,7 +36,7 @@ pub struct InMemory {
 
 impl InMemory {
     /// Opens a manager in a world.
-    pub async fn open(world: SimWorld, mut config: Config) -> Self {
+    pub async fn open(world: SimWorld, mut config: ManagerConfig) -> Self {
         let said = Tail::new(STDERR);
         let into = said.clone();
         config.complaints = Complaints::to(move |complaint| into.push(format!("{complaint}\n").as_bytes()));
@@ -68,20 +68,20 @@ impl InMemory {
 }
 
 /// What managers in memory are opened on, one after the other.
-struct Ground {
+struct ManagerGround {
     host: Arc<VirtualHost>,
     store: Arc<SimStore>,
-    config: Config,
+    config: ManagerConfig,
 }
 
 /// A manager that conforms and complains to nobody, in a world: for those who need one to work with.
 pub(crate) fn conforming(world: SimWorld, clock: Clock) -> Arc<dyn Reopen> {
-    let config = Config { complaints: Complaints::to(|_| ()), ..Config::conforming(clock) };
-    Arc::new(Ground { host: Arc::new(VirtualHost::new(world.clone())), store: Arc::new(SimStore::new(world)), config })
+    let config = ManagerConfig { complaints: Complaints::to(|_| ()), ..ManagerConfig::conforming(clock) };
+    Arc::new(ManagerGround { host: Arc::new(VirtualHost::new(world.clone())), store: Arc::new(SimStore::new(world)), config })
 }
 
 #[async_trait]
-impl Reopen for Ground {
+impl Reopen for ManagerGround {
     async fn open(&self) -> Arc<dyn Killable> {
         Manager::open(Arc::new(self.host.clone()), self.store.clone(), self.config.clone()).await
     }

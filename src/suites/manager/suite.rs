@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::contract::{OperationTable, SESSION_OPERATIONS};
-use crate::engine::control::Check;
+use crate::engine::control::ControlCheck;
 use crate::engine::fault::{Change, FaultInfo, VariationInfo};
 use crate::engine::matrix::Over;
-use crate::engine::plan::Planned;
-use crate::engine::scenario::Played;
+use crate::engine::plan::PlannedScenario;
+use crate::engine::scenario::ScenarioRun;
 use crate::engine::suite::{Glossary, Suite, Suites};
 use crate::engine::target::RealSystem;
 use crate::engine::vocabulary::Vocabulary;
@@ -23,11 +23,11 @@ use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::{Announces, Driver};
 
-use super::behavior::Seams;
+use super::behavior::ManagerBehavior;
 use super::in_memory::InMemory;
-use super::reference::Config;
+use super::reference::ManagerConfig;
 use super::steps::messages::MESSAGES;
-use super::steps::{BEHAVIOURS, Sessions};
+use super::steps::{BEHAVIOURS, ManagerState};
 use super::{control, faults, served, variations};
 
 /// The suites of session managers.
@@ -35,8 +35,8 @@ use super::{control, faults, served, variations};
 pub struct ManagerSuite;
 
 /// The behavior of the reference with some changes; what is none of a manager's is passed over.
-pub(super) fn behavior(changes: &[Change]) -> Seams {
-    let mut behavior = Seams::default();
+pub(super) fn behavior(changes: &[Change]) -> ManagerBehavior {
+    let mut behavior = ManagerBehavior::default();
     for change in changes {
         match change {
             Change::Fault(name) => faults::named(name).iter().for_each(|fault| fault.apply(&mut behavior)),
@@ -61,7 +61,7 @@ impl Suite for ManagerSuite {
     }
 
     fn vocabulary(&self) -> &'static dyn Vocabulary {
-        Sessions::steps()
+        ManagerState::steps()
     }
 
     fn glossary(&self) -> Vec<Glossary> {
@@ -81,7 +81,7 @@ impl Suite for ManagerSuite {
         variations::VARIATIONS.iter().map(|variation| &variation.info).collect()
     }
 
-    fn control(&self) -> &'static [Check] {
+    fn control(&self) -> &'static [ControlCheck] {
         control::CHECKS
     }
 
@@ -93,16 +93,16 @@ impl Suite for ManagerSuite {
         behavior(changes).announces()
     }
 
-    fn rehearse(&self, planned: &Planned, changes: &[Change], profiles: &Profiles) -> Played {
-        simulated::rehearse::<Sessions>(self, planned, profiles, async |world, clock| {
-            let config = Config { behavior: behavior(changes), ..Config::conforming(clock) };
+    fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun {
+        simulated::rehearse::<ManagerState>(self, planned, profiles, async |world, clock| {
+            let config = ManagerConfig { behavior: behavior(changes), ..ManagerConfig::conforming(clock) };
             let record: RecordPlace = Rc::new(InMemory::record);
             (Box::new(InMemory::open(world, config).await) as Box<dyn Driver>, record)
         })
     }
 
-    async fn play(&self, planned: &Planned, system: &Value, backstage: &Backstage) -> Result<Played, String> {
-        system::play::<Sessions>(self, planned, system, backstage).await
+    async fn play(&self, planned: &PlannedScenario, system: &Value, backstage: &Backstage) -> Result<ScenarioRun, String> {
+        system::play::<ManagerState>(self, planned, system, backstage).await
     }
 
     fn served(&self, suites: Suites, over: Over, change: Change, limits: &str, folder: &Path) -> Arc<dyn RealSystem> {

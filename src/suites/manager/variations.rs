@@ -6,19 +6,19 @@ use crate::contract::{AgentKind, ErrorCode};
 use crate::engine::fault;
 
 use crate::suites::manager::behavior::{
-    Adopting, Afterwards, Announcing, Empty, Ending, Late, Launching, Pending, Remains, Seams, Told, started,
+    Adopting, Afterwards, AnnouncedBy, Announcing, Empty, Ending, Late, Launching, ManagerBehavior, Pending, Remains, started,
 };
-use crate::suites::manager::reference::transcript::{Said, tail};
+use crate::suites::manager::reference::transcript::{TranscriptEntry, tail};
 
 /// A way to conform that is not the reference manager's.
-pub type Variation = fault::Variation<Seams>;
+pub type ManagerVariation = fault::Variation<ManagerBehavior>;
 
-const fn variation(name: &'static str, title: &'static str, change: fn(&mut Seams)) -> Variation {
-    Variation::new(name, title, change)
+const fn variation(name: &'static str, title: &'static str, change: fn(&mut ManagerBehavior)) -> ManagerVariation {
+    ManagerVariation::new(name, title, change)
 }
 
 /// Every variation.
-pub const VARIATIONS: &[Variation] = &[
+pub const VARIATIONS: &[ManagerVariation] = &[
     // ---- before a session is observable
     variation("pending-as-code", "answers `session_pending` while there is nothing to read", |s| {
         s.pending = Pending::Code(ErrorCode::SessionPending);
@@ -96,7 +96,7 @@ pub const VARIATIONS: &[Variation] = &[
     // ---- transcripts
     variation("raw-lines", "renders transcripts as JSON lines", |s| {
         s.text = |said, _| {
-            let line = |said: &Said| serde_json::json!({ "role": said.role, "content": said.text }).to_string();
+            let line = |said: &TranscriptEntry| serde_json::json!({ "role": said.role, "content": said.text }).to_string();
             said.iter().map(line).collect::<Vec<_>>().join("\n")
         };
     }),
@@ -117,8 +117,8 @@ pub const VARIATIONS: &[Variation] = &[
         s.failed = Remains::Session { alive: false };
     }),
     // ---- announcements
-    variation("waiting-alone", "announces by `wait_events` alone", |s| s.told = Told::ByWaiting),
-    variation("stream-alone", "announces by notifications alone", |s| s.told = Told::ByStream),
+    variation("waiting-alone", "announces by `wait_events` alone", |s| s.told = AnnouncedBy::ByWaiting),
+    variation("stream-alone", "announces by notifications alone", |s| s.told = AnnouncedBy::ByStream),
     variation("unnumbered-turns", "does not number the turns that it announces", |s| s.numbered = false),
     variation("silent-ends", "does not announce the ends of sessions", |s| s.ends_told = |_| false),
     // ---- restarts
@@ -129,7 +129,7 @@ pub const VARIATIONS: &[Variation] = &[
 ///
 /// # Errors
 /// Names those that there are.
-pub fn named(name: &str) -> Result<&'static Variation, String> {
+pub fn named(name: &str) -> Result<&'static ManagerVariation, String> {
     let names = || VARIATIONS.iter().map(|variation| variation.info.name).collect::<Vec<_>>().join(", ");
     VARIATIONS.iter().find(|variation| variation.info.name == name).ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
 }

@@ -42,7 +42,7 @@ pub struct Choices {
     /// What the others do when one worker fails.
     pub when_one_fails: WhenOneFails,
     /// What the exit status says.
-    pub exit: Exit,
+    pub exit: ReportedExit,
 }
 
 impl Default for Choices {
@@ -66,7 +66,7 @@ impl Default for Choices {
             tail_chars: None,
             tells_truncation: true,
             when_one_fails: WhenOneFails::GoOn,
-            exit: Exit::Honest,
+            exit: ReportedExit::Honest,
         }
     }
 }
@@ -196,7 +196,7 @@ pub enum WhenOneFails {
 
 /// What the exit status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
+pub enum ReportedExit {
     /// Whether everything was done.
     Honest,
     /// Always that it was.

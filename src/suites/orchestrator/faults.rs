@@ -4,30 +4,31 @@ use std::time::Duration;
 
 use crate::engine::fault;
 use crate::suites::orchestrator::behavior::{
-    AtDeadline, Choices, EarlyAbsence, Ends, Exit, Hears, LostStart, Pace, Polls, Verification, WhenEndFails, WhenGone, WhenOneFails,
+    AtDeadline, Choices, EarlyAbsence, Ends, Hears, LostStart, Pace, Polls, ReportedExit, Verification, WhenEndFails, WhenGone,
+    WhenOneFails,
 };
 
 /// A named defect of the reference orchestrator.
-pub type Fault = fault::Fault<Choices>;
+pub type OrchestratorFault = fault::Fault<Choices>;
 
 /// The fault of that name.
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static Fault, String> {
+pub fn named(name: &str) -> Result<&'static OrchestratorFault, String> {
     fault::named(FAULTS.iter(), "an orchestrator", name)
 }
 
 /// The choices of an orchestrator that has the fault of that name; of one that conforms, where none is named.
-pub fn choices(fault: Option<&Fault>) -> Choices {
+pub fn choices(fault: Option<&OrchestratorFault>) -> Choices {
     let mut choices = Choices::default();
     fault.iter().for_each(|fault| fault.apply(&mut choices));
     choices
 }
 
 /// A row of the table: name, title, what it breaks, what it chooses.
-const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Choices)) -> Fault {
-    Fault::new(name, title, breaks, change)
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Choices)) -> OrchestratorFault {
+    OrchestratorFault::new(name, title, breaks, change)
 }
 
 /// Slower in the end: the polls of a virtual day must not fill the memory.
@@ -36,7 +37,7 @@ const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Du
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
 /// Every fault, in the order of the requirements that they break.
-pub const FAULTS: &[Fault] = &[
+pub const FAULTS: &[OrchestratorFault] = &[
     fault("polls-codex-early", "polls Codex sessions from their start, as it does the others", &["OR-1"], |choices| {
         choices.polls = Polls::All
     })
@@ -150,9 +151,9 @@ pub const FAULTS: &[Fault] = &[
         .seen("while not done"),
     fault("waits-for-ever", "hangs when an announcement is lost", &["OR-4", "OR-12"], |choices| choices.at_deadline = AtDeadline::WaitOn)
         .seen("wait_for_notification() without a timeout"),
-    fault("swallows-the-exit-code", "exits 0 whatever became of the work", &["OR-12"], |choices| choices.exit = Exit::Zero)
+    fault("swallows-the-exit-code", "exits 0 whatever became of the work", &["OR-12"], |choices| choices.exit = ReportedExit::Zero)
         .seen("pipelines without pipefail"),
-    fault("always-fails", "exits 1 although everything is done", &["OR-12"], |choices| choices.exit = Exit::NonZero)
+    fault("always-fails", "exits 1 although everything is done", &["OR-12"], |choices| choices.exit = ReportedExit::NonZero)
         .seen("the exit status of the last cleanup command"),
     fault("misses-failed-turns", "takes a turn that failed for one that was completed", &["OR-12"], |choices| {
         choices.tells_failed_turns = false

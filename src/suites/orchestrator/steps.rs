@@ -7,7 +7,7 @@ use cucumber::gherkin::Step;
 use futures::FutureExt as _;
 
 use crate::contract::AgentKind;
-use crate::engine::vocabulary::{Arguments, Kind, StepDef, StepTable};
+use crate::engine::vocabulary::{Arguments, StepDef, StepKind, StepTable};
 
 /// What one run of an orchestrator is to be like.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,7 +15,7 @@ pub struct Plan {
     /// The work.
     pub workers: Vec<Work>,
     /// The manager.
-    pub manager: Difficulties,
+    pub manager: FaultPlan,
     /// What must come of it.
     pub expected: Vec<Expected>,
 }
@@ -28,14 +28,14 @@ pub struct Work {
     /// Its deadline, in seconds from the request of its first start.
     pub deadline_s: u32,
     /// How its first turn goes.
-    pub turn: Turn,
+    pub turn: PlannedTurn,
     /// How many characters its reply has.
     pub reply_chars: usize,
 }
 
 /// How a first turn goes; in seconds from when its prompt was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum PlannedTurn {
     /// It is completed.
     Completes(u32),
     /// It fails.
@@ -48,7 +48,7 @@ pub enum Turn {
 
 /// In what a manager is difficult. Each is permitted, or happens to managers that conform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Difficulties {
+pub struct FaultPlan {
     /// How late announcements come, in seconds.
     pub late_s: u32,
     /// How often each comes.
@@ -69,7 +69,7 @@ pub struct Difficulties {
     pub gone_after_s: Option<u32>,
 }
 
-impl Default for Difficulties {
+impl Default for FaultPlan {
     /// None.
     fn default() -> Self {
         Self {
@@ -101,7 +101,7 @@ pub enum Expected {
 macro_rules! step {
     ($kind:ident, $pattern:literal, $about:literal, $write:expr) => {
         StepDef {
-            kind: Kind::$kind,
+            kind: StepKind::$kind,
             pattern: $pattern,
             about: $about,
             run: |plan, context| {
@@ -120,7 +120,7 @@ const TURN_S: u32 = 2;
 const STEPS: &[StepDef<Plan>] = &[
     step!(Act, "a {word} worker with {int} s to its deadline", "one worker; its turn is completed after 2 s", |plan, said| {
         let agent = said.text(0).parse().unwrap_or(AgentKind::Codex);
-        plan.workers.push(Work { agent, deadline_s: said.number(1), turn: Turn::Completes(TURN_S), reply_chars: 0 });
+        plan.workers.push(Work { agent, deadline_s: said.number(1), turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
     }),
     step!(
         Act,
@@ -129,14 +129,17 @@ const STEPS: &[StepDef<Plan>] = &[
         |plan, said| {
             for nth in 0..10 {
                 let agent = AgentKind::ALL[(nth as usize + 1) % AgentKind::ALL.len()];
-                plan.workers.push(Work { agent, deadline_s: said.number(0), turn: Turn::Completes(1 + nth % 5), reply_chars: 0 });
+                plan.workers.push(Work { agent, deadline_s: said.number(0), turn: PlannedTurn::Completes(1 + nth % 5), reply_chars: 0 });
             }
         }
     ),
-    step!(Act, "its turn takes {int} s", "of the worker named last", |plan, said| plan.last().turn = Turn::Completes(said.number(0))),
-    step!(Act, "its turn fails after {int} s", "the model gives an error", |plan, said| plan.last().turn = Turn::Fails(said.number(0))),
-    step!(Act, "its turn never ends", "the agent lives and is silent", |plan, _| plan.last().turn = Turn::Never),
-    step!(Act, "its agent dies after {int} s", "by SIGKILL, in its first turn", |plan, said| plan.last().turn = Turn::Dies(said.number(0))),
+    step!(Act, "its turn takes {int} s", "of the worker named last", |plan, said| plan.last().turn =
+        PlannedTurn::Completes(said.number(0))),
+    step!(Act, "its turn fails after {int} s", "the model gives an error", |plan, said| plan.last().turn =
+        PlannedTurn::Fails(said.number(0))),
+    step!(Act, "its turn never ends", "the agent lives and is silent", |plan, _| plan.last().turn = PlannedTurn::Never),
+    step!(Act, "its agent dies after {int} s", "by SIGKILL, in its first turn", |plan, said| plan.last().turn =
+        PlannedTurn::Dies(said.number(0))),
     step!(Act, "its reply has {int} characters", "an answer holds 48,000", |plan, said| plan.last().reply_chars = said.number(0)),
     step!(Act, "announcements come {int} s late", "all of them", |plan, said| plan.manager.late_s = said.number(0)),
     step!(Act, "announcements come twice", "all of them", |plan, _| plan.manager.times = 2),
@@ -199,7 +202,7 @@ impl Plan {
     /// The worker named last.
     fn last(&mut self) -> &mut Work {
         if self.workers.is_empty() {
-            self.workers.push(Work { agent: AgentKind::Codex, deadline_s: 10, turn: Turn::Completes(TURN_S), reply_chars: 0 });
+            self.workers.push(Work { agent: AgentKind::Codex, deadline_s: 10, turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
         }
         self.workers.last_mut().expect("there is one now")
     }
@@ -226,8 +229,8 @@ mod tests {
             "every rule is kept",
         ]))
         .unwrap();
-        let work = Work { agent: AgentKind::Claude, deadline_s: 9, turn: Turn::Dies(3), reply_chars: 0 };
-        let manager = Difficulties { away: Some((2, 1)), ..Difficulties::default() };
+        let work = Work { agent: AgentKind::Claude, deadline_s: 9, turn: PlannedTurn::Dies(3), reply_chars: 0 };
+        let manager = FaultPlan { away: Some((2, 1)), ..FaultPlan::default() };
         assert_eq!(plan, Plan { workers: vec![work], manager, expected: vec![Expected::Rules] });
     }
 

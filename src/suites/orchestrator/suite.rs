@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::contract::{OperationTable, SESSION_OPERATIONS};
 use crate::engine::fault::{Change, FaultInfo};
 use crate::engine::matrix::Over;
-use crate::engine::plan::Planned;
-use crate::engine::scenario::Played;
+use crate::engine::plan::PlannedScenario;
+use crate::engine::scenario::ScenarioRun;
 use crate::engine::suite::{Suite, Suites};
 use crate::engine::target::RealSystem;
 use crate::engine::vocabulary::Vocabulary;
@@ -21,7 +21,7 @@ use crate::spec::Party;
 use crate::sut::Announces;
 
 use super::faults;
-use super::gate::{self, Gated, Orchestrator};
+use super::gate::{self, Gated, OrchestratorCommand};
 use super::steps::Plan;
 
 /// The suite of orchestrators.
@@ -71,20 +71,21 @@ impl Suite for OrchestratorSuite {
         true
     }
 
-    fn rehearse(&self, planned: &Planned, changes: &[Change], profiles: &Profiles) -> Played {
+    fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun {
         let fault = changes.iter().find_map(|change| faults::named(change.name()).ok());
         gate::rehearse(planned, &faults::choices(fault), profiles, self.manager)
     }
 
-    async fn play(&self, planned: &Planned, system: &Value, backstage: &Backstage) -> Result<Played, String> {
-        let orchestrator: Orchestrator = serde_json::from_value(system.clone()).map_err(|error| format!("no orchestrator: {error}"))?;
+    async fn play(&self, planned: &PlannedScenario, system: &Value, backstage: &Backstage) -> Result<ScenarioRun, String> {
+        let orchestrator: OrchestratorCommand =
+            serde_json::from_value(system.clone()).map_err(|error| format!("no orchestrator: {error}"))?;
         gate::play(planned, &orchestrator, backstage, self.manager).await
     }
 
     fn served(&self, suites: Suites, over: Over, change: Change, _: &str, _: &Path) -> Arc<dyn RealSystem> {
         let program = std::env::current_exe().unwrap_or_else(|_| "passmuster".into()).display().to_string();
         let command = [&program, "orchestrate", "--via", over.name(), "--fault", change.name()].map(str::to_owned).to_vec();
-        let orchestrator = Orchestrator { command, ..Orchestrator::named(change.name()) };
+        let orchestrator = OrchestratorCommand { command, ..OrchestratorCommand::named(change.name()) };
         Arc::new(Gated { orchestrator, suites })
     }
 }

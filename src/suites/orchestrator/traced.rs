@@ -6,8 +6,8 @@ use std::io;
 use crate::spec::{Registry, RequirementId};
 use crate::suites::orchestrator::rules::{Judge, Judgement};
 use crate::trace::Contradiction;
-use crate::trace::source::Lines;
-use crate::trace::{Glance, What};
+use crate::trace::source::SourceLines;
+use crate::trace::{RecordView, What};
 
 use crate::results::model::{Finding, Report, RequirementResult, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
 use crate::results::{requirement_results, verdict_of};
@@ -44,19 +44,19 @@ pub struct Checked {
 ///
 /// # Errors
 /// Where the input cannot be read.
-pub fn check(name: &str, mut lines: Lines, mut judge: Judge) -> io::Result<Checked> {
+pub fn check(name: &str, mut lines: SourceLines, mut judge: Judge) -> io::Result<Checked> {
     let (mut records, mut unknown, mut bad, mut torn) = (0, 0, 0, false);
     let mut first_bad = Vec::new();
     while let Some(line) = lines.next_line()? {
-        let glance = match line.bytes {
-            Some(bytes) => Glance::of_line(bytes).map_err(|error| error.to_string().replace(" at line 1 column ", " at column ")),
+        let view = match line.bytes {
+            Some(bytes) => RecordView::of_line(bytes).map_err(|error| error.to_string().replace(" at line 1 column ", " at column ")),
             None => Err("not a trace record: the line is longer than 16 MiB".to_owned()),
         };
-        match glance {
-            Ok(glance) => {
+        match view {
+            Ok(view) => {
                 records += 1;
-                unknown += u64::from(glance.what == What::Unknown);
-                judge.see(line.number, &glance);
+                unknown += u64::from(view.what == What::Unknown);
+                judge.see(line.number, &view);
             }
             Err(_) if line.torn => torn = true,
             Err(why) => {

@@ -1,4 +1,4 @@
-//! The store's seams: each choice that a store can get wrong, as a value. [`Seams::default`] conforms; a fault is another value.
+//! The store's behavior: each choice that a store can get wrong, as a value. [`StoreBehavior::default`] conforms; a fault is another value.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) use crate::suites::store::reference::decision::{CONDITIONS, Condition
 pub(crate) use crate::suites::store::reference::finishing::finish;
 pub(crate) use crate::suites::store::reference::hooks::{is_meant, told};
 pub(crate) use crate::suites::store::reference::id::check as check_id;
-pub(crate) use crate::suites::store::reference::record::{Record, enter, note_error, remember};
+pub(crate) use crate::suites::store::reference::record::{StoreRecord, enter, note_error, remember};
 pub(crate) use crate::suites::store::reference::redaction::redact;
 
 /// How long a careless writer dawdles between two steps that belong together: long enough for others to come between.
@@ -46,7 +46,7 @@ pub enum Odd {
 
 /// What decides how a store behaves.
 #[derive(Debug, Clone)]
-pub struct Seams {
+pub struct StoreBehavior {
     /// Which ids are taken from others.
     pub(crate) check_id: fn(&str) -> Result<(), String>,
     /// How a new id is made.
@@ -54,21 +54,21 @@ pub struct Seams {
     /// What becomes of a session that is there already.
     pub(crate) existing: Existing,
     /// What a fresh record is made into.
-    pub(crate) fresh: fn(&mut Record),
+    pub(crate) fresh: fn(&mut StoreRecord),
     /// What a phase's word means.
     pub(crate) phase: fn(&str) -> Option<SessionPhase>,
     /// Whether an update with a phase that means nothing is refused before anything of it is done.
     pub(crate) refuses_first: bool,
     /// Whether a record is over, so that nothing can be done to it.
-    pub(crate) is_over: fn(&Record) -> bool,
+    pub(crate) is_over: fn(&StoreRecord) -> bool,
     /// Whether it is over as far as its finalization goes.
-    pub(crate) is_finalized: fn(&Record) -> bool,
+    pub(crate) is_finalized: fn(&StoreRecord) -> bool,
     /// Whether an update to a final phase is a finalization.
     pub(crate) finishes: fn(SessionPhase) -> bool,
     /// How a change of phase is remembered.
-    pub(crate) remember: fn(&mut Record, SessionPhase, Timestamp),
+    pub(crate) remember: fn(&mut StoreRecord, SessionPhase, Timestamp),
     /// How a phase is entered.
-    pub(crate) enter: fn(&mut Record, SessionPhase),
+    pub(crate) enter: fn(&mut StoreRecord, SessionPhase),
     /// How metadata is merged.
     pub(crate) merge: fn(&mut Args, Args),
     /// What of metadata is stored.
@@ -76,9 +76,9 @@ pub struct Seams {
     /// What becomes of an update of a session that nobody knows.
     pub(crate) unknown_update: fn(StoreError) -> Result<(), StoreError>,
     /// What is done to a record before it is written.
-    pub(crate) kept: fn(&mut Record),
+    pub(crate) kept: fn(&mut StoreRecord),
     /// How an error is noted.
-    pub(crate) note_error: fn(&mut Record, &str),
+    pub(crate) note_error: fn(&mut StoreRecord, &str),
     /// What is against resuming, in order.
     pub(crate) conditions: &'static [Condition],
     /// Whether a corrupt record is answered to a decision with its reason; else with an error.
@@ -86,17 +86,17 @@ pub struct Seams {
     /// Whether an unknown session is.
     pub(crate) decides_on_unknown: bool,
     /// What a decision does to the record.
-    pub(crate) decided: Option<fn(&mut Record, Timestamp)>,
+    pub(crate) decided: Option<fn(&mut StoreRecord, Timestamp)>,
     /// What an outcome's word means.
     pub(crate) outcome: fn(&str) -> Option<SessionPhase>,
     /// How a record is ended.
-    pub(crate) finish: fn(&mut Record, SessionPhase, Option<&str>, Timestamp),
+    pub(crate) finish: fn(&mut StoreRecord, SessionPhase, Option<&str>, Timestamp),
     /// Whether a list of the active ones shows a record.
-    pub(crate) is_active: fn(&Record) -> bool,
+    pub(crate) is_active: fn(&StoreRecord) -> bool,
     /// Whether a record is of the agent that was asked for.
-    pub(crate) is_of_agent: fn(&Record, &str) -> bool,
+    pub(crate) is_of_agent: fn(&StoreRecord, &str) -> bool,
     /// How a list is ordered.
-    pub(crate) order: fn(&Record) -> (Timestamp, String),
+    pub(crate) order: fn(&StoreRecord) -> (Timestamp, String),
     /// What a list does about what it cannot read.
     pub(crate) odd: Odd,
     /// What a clean-up does.
@@ -106,10 +106,10 @@ pub struct Seams {
     /// Whether a change holds the session's lock.
     pub(crate) locks: bool,
     /// What the hooks do.
-    pub(crate) hooks: hooks::Hooks,
+    pub(crate) hooks: hooks::HookInput,
 }
 
-impl Default for Seams {
+impl Default for StoreBehavior {
     fn default() -> Self {
         Self {
             check_id: id::check,
@@ -141,7 +141,7 @@ impl Default for Seams {
             cleaning: cleaning::Cleaning::default(),
             writing: Writing { whole: true, mode: 0o600 },
             locks: true,
-            hooks: hooks::Hooks::default(),
+            hooks: hooks::HookInput::default(),
         }
     }
 }

@@ -1,27 +1,27 @@
 //! What must be seen before somebody's store is judged: time that was made to pass, and what the file system tells.
 
-use crate::engine::control::Check;
+use crate::engine::control::ControlCheck;
 
-pub(super) const CHECKS: &[Check] = &[
-    Check {
+pub(super) const CHECKS: &[ControlCheck] = &[
+    ControlCheck {
         what: "a stale session",
         fault: "resumes-for-ever",
         requirement: "RS-RESUME-4",
         scenario: "resumption/decision/thirty-minutes-and-a-second-are",
     },
-    Check {
+    ControlCheck {
         what: "an overwritten record",
         fault: "overwrites",
         requirement: "RS-DUR-3",
         scenario: "resumption/durability/a-record-is-replaced-not-overwritten-where-it-lies",
     },
-    Check {
+    ControlCheck {
         what: "a record open to others",
         fault: "everybody-may-read",
         requirement: "RS-DUR-4",
         scenario: "resumption/durability/a-record-is-its-owner-s-alone",
     },
-    Check {
+    ControlCheck {
         what: "a link that was followed",
         fault: "follows-links",
         requirement: "RS-CLEAN-3",

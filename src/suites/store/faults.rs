@@ -8,24 +8,24 @@ use serde_json::{Value, json};
 use crate::contract::SessionPhase;
 use crate::engine::fault;
 use crate::suites::store::behavior::{
-    CONDITIONS, Condition, Existing, Odd, Reason, Record, Rubbish, Seams, check_id, enter, finish, idle, is_meant, note_error, redact,
-    remember, told,
+    CONDITIONS, Condition, Existing, Odd, Reason, Rubbish, StoreBehavior, StoreRecord, check_id, enter, finish, idle, is_meant, note_error,
+    redact, remember, told,
 };
 
 /// A named defect of the reference store.
-pub type Fault = fault::Fault<Seams>;
+pub type StoreFault = fault::Fault<StoreBehavior>;
 
 /// The fault of that name.
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static Fault, String> {
+pub fn named(name: &str) -> Result<&'static StoreFault, String> {
     fault::named(FAULTS.iter(), "a store", name)
 }
 
 /// A row of the table: name, title, what it breaks, what it changes.
-const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Seams)) -> Fault {
-    Fault::new(name, title, breaks, change)
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut StoreBehavior)) -> StoreFault {
+    StoreFault::new(name, title, breaks, change)
 }
 
 /// What shows only where a session that waits for approval is resumed.
@@ -71,7 +71,7 @@ macro_rules! with {
 }
 
 /// Every fault, in the order of the requirements that they break.
-pub const FAULTS: &[Fault] = &[
+pub const FAULTS: &[StoreFault] = &[
     // ---- creation
     fault("recreate-wipes", "begins a session anew that is there already", &["RS-CREATE-3"], |s| s.existing = Existing::Wipe)
         .seen("seed 003: `create_session` writes whatever is there"),
@@ -427,7 +427,7 @@ pub const FAULTS: &[Fault] = &[
         s.hooks.resumable_alone = false;
     }),
     fault("tells-nothing", "resumes without the session's history", &["RS-HOOK-1"], |s| {
-        s.hooks.told = |record: &Record| {
+        s.hooks.told = |record: &StoreRecord| {
             let mut known = told(record);
             known["history"] = json!([]);
             known

@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 use crate::contract::{Announcement, Args, OperationSpec};
 use crate::core::clock::Clock;
 use crate::frontends::service::Service;
-use crate::suites::store::reference::{Seams, Served, Store};
+use crate::suites::store::reference::{ServedStore, Store, StoreBehavior};
 use crate::sut::{Announces, CallError, Driver, Offer, sandbox};
 
 /// The reference store in a folder of its own, on the scenario's clock.
 pub struct InMemoryStore {
-    store: Arc<Served>,
+    store: Arc<ServedStore>,
     root: PathBuf,
     _folder: TempDir,
 }
@@ -25,12 +25,12 @@ impl InMemoryStore {
     ///
     /// # Errors
     /// `Broken`, where no folder can be made.
-    pub fn open(clock: Clock, seams: Seams) -> Result<Self, CallError> {
+    pub fn open(clock: Clock, behavior: StoreBehavior) -> Result<Self, CallError> {
         let no_folder = |error| CallError::Broken { what: format!("no folder for a store: {error}") };
         let folder = sandbox::folder_in_memory("store").map_err(no_folder)?;
         let root = folder.path().join("session");
-        let store = Store::new(&root).with_clock(clock).with_seams(seams);
-        Ok(Self { store: Arc::new(Served::new(store)), root, _folder: folder })
+        let store = Store::new(&root).with_clock(clock).with_behavior(behavior);
+        Ok(Self { store: Arc::new(ServedStore::new(store)), root, _folder: folder })
     }
 
     /// The folder of all records.

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::contract::{OperationTable, STORE_OPERATIONS, SessionId};
-use crate::engine::control::Check;
+use crate::engine::control::ControlCheck;
 use crate::engine::fault::{Change, FaultInfo};
 use crate::engine::matrix::Over;
-use crate::engine::plan::Planned;
-use crate::engine::scenario::Played;
+use crate::engine::plan::PlannedScenario;
+use crate::engine::scenario::ScenarioRun;
 use crate::engine::suite::{Glossary, Suite, Suites};
 use crate::engine::target::RealSystem;
 use crate::engine::vocabulary::Vocabulary;
@@ -23,9 +23,9 @@ use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::{Announces, Driver};
 
-use super::behavior::Seams;
+use super::behavior::StoreBehavior;
 use super::in_memory::InMemoryStore;
-use super::steps::{IDS, Store};
+use super::steps::{IDS, StoreState};
 use super::{control, faults, served};
 
 /// The suite of stores of resumable sessions.
@@ -33,8 +33,8 @@ use super::{control, faults, served};
 pub struct StoreSuite;
 
 /// The behavior of the reference with some changes; what is none of a store's is passed over.
-fn behavior(changes: &[Change]) -> Seams {
-    let mut behavior = Seams::default();
+fn behavior(changes: &[Change]) -> StoreBehavior {
+    let mut behavior = StoreBehavior::default();
     for fault in changes.iter().filter_map(|change| faults::named(change.name()).ok()) {
         fault.apply(&mut behavior);
     }
@@ -56,7 +56,7 @@ impl Suite for StoreSuite {
     }
 
     fn vocabulary(&self) -> &'static dyn Vocabulary {
-        Store::steps()
+        StoreState::steps()
     }
 
     fn glossary(&self) -> Vec<Glossary> {
@@ -68,7 +68,7 @@ impl Suite for StoreSuite {
         faults::FAULTS.iter().map(|fault| &fault.info).collect()
     }
 
-    fn control(&self) -> &'static [Check] {
+    fn control(&self) -> &'static [ControlCheck] {
         control::CHECKS
     }
 
@@ -80,8 +80,8 @@ impl Suite for StoreSuite {
         Announces { by_waiting: false, by_stream: false }
     }
 
-    fn rehearse(&self, planned: &Planned, changes: &[Change], profiles: &Profiles) -> Played {
-        simulated::rehearse::<Store>(self, planned, profiles, async |_, clock| {
+    fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun {
+        simulated::rehearse::<StoreState>(self, planned, profiles, async |_, clock| {
             let store = InMemoryStore::open(clock, behavior(changes)).expect("a folder for the reference store");
             let root = store.root().to_owned();
             let record: RecordPlace = Rc::new(move |id: &SessionId| root.join(id.as_str()).join("state.json"));
@@ -89,8 +89,8 @@ impl Suite for StoreSuite {
         })
     }
 
-    async fn play(&self, planned: &Planned, system: &Value, backstage: &Backstage) -> Result<Played, String> {
-        system::play::<Store>(self, planned, system, backstage).await
+    async fn play(&self, planned: &PlannedScenario, system: &Value, backstage: &Backstage) -> Result<ScenarioRun, String> {
+        system::play::<StoreState>(self, planned, system, backstage).await
     }
 
     fn served(&self, suites: Suites, over: Over, change: Change, _: &str, folder: &Path) -> Arc<dyn RealSystem> {

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::contract::{AgentKind, Args, ContractError, ErrorCode, TurnStatus};
 use crate::core::clock::{Clock, virtual_runtime};
-use crate::fakes::cast::Cast;
-use crate::fakes::control::Command;
+use crate::fakes::control::ControlCommand;
+use crate::fakes::registry::AgentRegistry;
 use crate::fakes::sim::SimWorld;
 use crate::frontends::service::Service;
 use crate::profile::{Choice, Profiles};
 use crate::suites::manager::reference::store::SimStore;
 use crate::suites::manager::reference::virtual_host::VirtualHost;
-use crate::suites::manager::reference::{Complaints, Config, Manager};
+use crate::suites::manager::reference::{Complaints, Manager, ManagerConfig};
 use crate::trace::{Entry, Log, Outcome, Record, Worker, WorkerState};
 
 use crate::frontends::clients::Client;
@@ -59,7 +59,7 @@ struct Difficult {
     manager: Mutex<Arc<Manager>>,
     difficulty: Difficulty,
     log: Log,
-    cast: Cast,
+    registry: AgentRegistry,
     next: AtomicU64,
     happened: AtomicBool,
     agents: Mutex<BTreeMap<String, (AgentKind, String)>>,
@@ -73,7 +73,7 @@ impl Difficult {
     /// Whether a session's first turn is open.
     fn is_unobservable(&self, session: &str) -> bool {
         let known = self.agents.lock().unwrap().get(session).cloned();
-        let completed = |cwd: &str| self.cast.runs().iter().any(|run| run.cwd == cwd && run.completed > 0);
+        let completed = |cwd: &str| self.registry.runs().iter().any(|run| run.cwd == cwd && run.completed > 0);
         known.is_some_and(|(agent, cwd)| agent == AgentKind::Codex && !completed(&cwd))
     }
 
@@ -179,9 +179,9 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
     virtual_runtime().block_on(async {
         let clock = Clock::start_virtual();
         let log = Log::new(clock);
-        let cast = Cast::new(log.clone());
+        let registry = AgentRegistry::new(log.clone());
         let profiles = PROFILES.clone();
-        let world = SimWorld::new(cast.clone(), profiles.clone(), clock);
+        let world = SimWorld::new(registry.clone(), profiles.clone(), clock);
         let tasks: Vec<Assignment> = agents
             .iter()
             .enumerate()
@@ -196,13 +196,13 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
             .collect();
         let host = Arc::new(VirtualHost::new(world.clone()));
         let store = Arc::new(SimStore::new(world.clone()));
-        let config = Config { complaints: Complaints::to(|_| ()), ..Config::conforming(clock) };
+        let config = ManagerConfig { complaints: Complaints::to(|_| ()), ..ManagerConfig::conforming(clock) };
         let manager = Manager::open(Arc::new(host.clone()), store.clone(), config.clone()).await;
         let client = Arc::new(Difficult {
             manager: Mutex::new(manager),
             difficulty,
             log: log.clone(),
-            cast: cast.clone(),
+            registry: registry.clone(),
             next: AtomicU64::new(1),
             happened: AtomicBool::new(false),
             agents: Mutex::default(),
@@ -216,7 +216,7 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
                 *client.manager.lock().unwrap() = manager;
             });
         }
-        tokio::spawn(play(cast.clone(), difficulty));
+        tokio::spawn(play(registry.clone(), difficulty));
         let mut outcomes = Vec::new();
         let limit = Duration::from_secs_f64(deadline_s * 3.0 + 60.0);
         let run = orchestrate(client, mpsc::unbounded_channel().1, profiles, choices, tasks, CancellationToken::new(), |report| {
@@ -231,19 +231,19 @@ fn rehearse(choices: Choices, difficulty: Difficulty, agents: &[AgentKind], dead
         let all_done = ended == Ok(true);
         let overdue = ended.is_err();
         log.push(Entry::OrchestratorExited { code: (!overdue).then_some(i32::from(!all_done)), overdue });
-        let orphans = cast.runs().iter().filter(|run| world.lives(run.pid)).count();
+        let orphans = registry.runs().iter().filter(|run| world.lives(run.pid)).count();
         Rehearsed { records: log.records(), outcomes, all_done, orphans, overdue, took }
     })
 }
 
 /// Ends every agent's first turn in its time.
-async fn play(cast: Cast, difficulty: Difficulty) {
+async fn play(registry: AgentRegistry, difficulty: Difficulty) {
     let mut played = 0;
     loop {
-        let run = cast.until(|runs| runs.get(played).filter(|run| !run.prompts.is_empty()).cloned()).await;
+        let run = registry.until(|runs| runs.get(played).filter(|run| !run.prompts.is_empty()).cloned()).await;
         played += 1;
         let after = Duration::from_millis(700) * played as u32;
-        let cast = cast.clone();
+        let registry = registry.clone();
         tokio::spawn(async move {
             let turn = match difficulty {
                 NeverEnding | Vanishes => return,
@@ -254,9 +254,9 @@ async fn play(cast: Cast, difficulty: Difficulty) {
             tokio::time::sleep(turn + after).await;
             let reply = if difficulty == LongTranscript { "long ".repeat(12_000) } else { "finished".into() };
             match difficulty {
-                AgentDies => drop(cast.send(&run.id, Command::Die)),
-                TurnFails => cast.release(&run.id, 1, "", TurnStatus::Failed),
-                _ => cast.release(&run.id, 1, &reply, TurnStatus::Completed),
+                AgentDies => drop(registry.send(&run.id, ControlCommand::Die)),
+                TurnFails => registry.release(&run.id, 1, "", TurnStatus::Failed),
+                _ => registry.release(&run.id, 1, &reply, TurnStatus::Completed),
             }
         });
     }

@@ -2,7 +2,7 @@
 
 use crate::contract::AgentKind;
 use crate::engine::features::{parse, read};
-use crate::engine::plan::{Capabilities, Fate, Selection, plan};
+use crate::engine::plan::{Capabilities, Disposition, Selection, plan};
 use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
 use crate::sut::{Announces, Offer};
@@ -98,12 +98,12 @@ fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
     let lacking =
         Capabilities { announces: Announces { by_waiting: false, by_stream: false }, can_restart: false, is_virtual: false, ..system() };
     let planned = plan(&written, Registry::embedded(), &lacking, &Selection::default());
-    let fate = |id: &str| {
+    let disposition = |id: &str| {
         let id: RequirementId = id.parse().unwrap();
-        planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.fate.clone())
+        planned.iter().find(|planned| planned.written.requirements().first() == Some(&id)).map(|planned| planned.disposition.clone())
     };
-    assert!(matches!(fate("CX-3"), Some(Fate::Lacks { .. })));
-    assert!(matches!(fate("LC-RESTART-1"), Some(Fate::Skip(_))));
-    assert!(matches!(fate("CX-9"), Some(Fate::Skip(_))));
-    assert_eq!(fate("LC-CREATE-1"), Some(Fate::Run));
+    assert!(matches!(disposition("CX-3"), Some(Disposition::Lacks { .. })));
+    assert!(matches!(disposition("LC-RESTART-1"), Some(Disposition::Skip(_))));
+    assert!(matches!(disposition("CX-9"), Some(Disposition::Skip(_))));
+    assert_eq!(disposition("LC-CREATE-1"), Some(Disposition::Run));
 }

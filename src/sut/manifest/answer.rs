@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::contract::{Args, ContractError, ErrorCode, Field, Kind, OperationSpec};
+use crate::contract::{Args, ContractError, ErrorCode, Field, FieldKind, OperationSpec};
 use crate::sut::CallError;
 use crate::sut::recorder::shortened;
 
-use super::matcher::{Matcher, Seen, Source, plain};
+use super::matcher::{AnswerSeen, Matcher, Source, plain};
 use super::template::Variables;
 use super::{Output, Step};
 
@@ -18,7 +18,7 @@ pub fn judge(
     step: &Step,
     operation: &OperationSpec,
     is_last: bool,
-    seen: &mut Seen,
+    seen: &mut AnswerSeen,
     variables: &Variables,
     words: &super::StatusWords,
 ) -> Result<Args, CallError> {
@@ -53,7 +53,7 @@ pub fn judge(
     Ok(result)
 }
 
-fn said(seen: &Seen) -> String {
+fn said(seen: &AnswerSeen) -> String {
     let first = |text: &str| text.trim().lines().next().unwrap_or_default().to_owned();
     let said =
         seen.message.clone().unwrap_or_else(|| if seen.stderr.trim().is_empty() { first(&seen.stdout) } else { first(&seen.stderr) });
@@ -61,13 +61,14 @@ fn said(seen: &Seen) -> String {
 }
 
 fn emptied(operation: &OperationSpec) -> Args {
-    let empty =
-        |field: &&Field| (field.name.to_owned(), if matches!(field.kind, Kind::Objects(_)) { Value::Array(Vec::new()) } else { "".into() });
+    let empty = |field: &&Field| {
+        (field.name.to_owned(), if matches!(field.kind, FieldKind::Objects(_)) { Value::Array(Vec::new()) } else { "".into() })
+    };
     operation.result.iter().filter(|field| field.required).map(|field| empty(&field)).collect()
 }
 
 /// Whether a boolean of the result names this exit status: then it is a success.
-fn named_as_success(step: &Step, seen: &Seen, variables: &Variables) -> bool {
+fn named_as_success(step: &Step, seen: &AnswerSeen, variables: &Variables) -> bool {
     step.result.iter().any(|(_, source)| match source {
         Source::Holds(matchers) => matchers.iter().any(|matcher: &Matcher| matcher.exit.is_some() && matcher.holds(seen, variables)),
         _ => false,
@@ -75,7 +76,7 @@ fn named_as_success(step: &Step, seen: &Seen, variables: &Variables) -> bool {
 }
 
 /// The error of a failed call: as the contract writes it, where it does; else `internal`.
-fn canonical_error(seen: &Seen) -> ContractError {
+fn canonical_error(seen: &AnswerSeen) -> ContractError {
     let in_lines = seen.stderr.lines().rev().find_map(|line| {
         let error = serde_json::from_str::<Value>(line.trim()).ok()?.get("error")?.clone();
         Some(ContractError::new(ErrorCode::from_name(error["code"].as_str()?)?, error["message"].as_str().unwrap_or_default()))
@@ -89,7 +90,7 @@ fn canonical_error(seen: &Seen) -> ContractError {
 }
 
 /// The value that a process's output is.
-fn parse(output: &Output, seen: &Seen) -> Result<Value, String> {
+fn parse(output: &Output, seen: &AnswerSeen) -> Result<Value, String> {
     if seen.exit.is_none() {
         return Ok(seen.value.clone());
     }
@@ -113,18 +114,18 @@ fn extract(
     step: &Step,
     operation: &OperationSpec,
     value: &Value,
-    seen: &Seen,
+    seen: &AnswerSeen,
     variables: &Variables,
     words: &super::StatusWords,
 ) -> Result<Args, String> {
     let mut result = Args::new();
     for (name, source) in &step.result {
         let field = operation.result.iter().find(|field| field.name == name);
-        let kind = field.map_or(Kind::Any, |field| field.kind);
+        let kind = field.map_or(FieldKind::Any, |field| field.kind);
         let found = match (source, kind) {
             (Source::Holds(matchers), _) => Some(matchers.iter().any(|matcher| matcher.holds(seen, variables)).into()),
             (Source::Text(template), kind) => converted(kind, vec![template.value(variables)?]),
-            (Source::Paths(paths), Kind::Objects(fields)) => {
+            (Source::Paths(paths), FieldKind::Objects(fields)) => {
                 let mut items = Vec::new();
                 for path in paths {
                     for found in path.select(value, variables)? {
@@ -161,7 +162,7 @@ fn each(step: &Step, fields: &[Field], item: Value, variables: &Variables, words
         Some(sources) => {
             let mut named = Map::new();
             for (name, source) in sources {
-                let kind = fields.iter().find(|field| field.name == name).map_or(Kind::Any, |field| field.kind);
+                let kind = fields.iter().find(|field| field.name == name).map_or(FieldKind::Any, |field| field.kind);
                 let found = match source {
                     Source::Paths(paths) => {
                         let mut found = Vec::new();
@@ -172,7 +173,7 @@ fn each(step: &Step, fields: &[Field], item: Value, variables: &Variables, words
                     }
                     Source::Text(template) => converted(kind, vec![template.value(variables)?]),
                     Source::Holds(matchers) => {
-                        let seen = Seen { value: item.clone(), ..Seen::default() };
+                        let seen = AnswerSeen { value: item.clone(), ..AnswerSeen::default() };
                         Some(matchers.iter().any(|matcher| matcher.holds(&seen, variables)).into())
                     }
                 };
@@ -193,12 +194,12 @@ fn each(step: &Step, fields: &[Field], item: Value, variables: &Variables, words
 }
 
 /// What was selected, as a field's type: texts are joined by newlines, digits become numbers. `None` for nothing.
-fn converted(kind: Kind, found: Vec<Value>) -> Option<Value> {
+fn converted(kind: FieldKind, found: Vec<Value>) -> Option<Value> {
     let found: Vec<Value> = found.into_iter().filter(|value| !value.is_null()).collect();
     let first = found.first()?.clone();
     Some(match kind {
-        Kind::Text => found.iter().map(plain).collect::<Vec<_>>().join("\n").into(),
-        Kind::Integer | Kind::Number | Kind::Boolean => {
+        FieldKind::Text => found.iter().map(plain).collect::<Vec<_>>().join("\n").into(),
+        FieldKind::Integer | FieldKind::Number | FieldKind::Boolean => {
             first.as_str().and_then(|digits| serde_json::from_str(digits.trim()).ok()).unwrap_or(first)
         }
         _ => first,
@@ -217,7 +218,7 @@ mod tests {
     use crate::sut::manifest::Manifest;
 
     /// What an answer comes to where a manifest says this of the operation; `store` makes it one of a store.
-    fn judged(operation: &str, says: &str, mut seen: Seen) -> String {
+    fn judged(operation: &str, says: &str, mut seen: AnswerSeen) -> String {
         let (suite, table) = match operation.strip_prefix("store ") {
             Some(_) => ("resumption", STORE_OPERATIONS),
             None => ("lifecycle", SESSION_OPERATIONS),
@@ -229,7 +230,7 @@ mod tests {
              [operations.{operation}]\ncommand = [\"m\"]\n{says}\n"
         );
         let manifest = Manifest::parse(Path::new("m.toml"), &text, &[Claim { name: suite, operations: table }])
-            .unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+            .unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"));
         let spec = OperationSpec::find(table, operation).unwrap();
         match judge(&manifest.operations[operation][0], spec, true, &mut seen, &Variables::new(), &manifest.status) {
             Ok(result) => Value::Object(result).to_string(),
@@ -238,8 +239,8 @@ mod tests {
         }
     }
 
-    fn process(exit: i32, stdout: &str, stderr: &str) -> Seen {
-        Seen { exit: Some(exit), failed: exit != 0, stdout: stdout.into(), stderr: stderr.into(), ..Seen::default() }
+    fn process(exit: i32, stdout: &str, stderr: &str) -> AnswerSeen {
+        AnswerSeen { exit: Some(exit), failed: exit != 0, stdout: stdout.into(), stderr: stderr.into(), ..AnswerSeen::default() }
     }
 
     const TEXT: &str = "output = \"text\"\nresult = { text = \"$\" }";
@@ -299,7 +300,7 @@ mod tests {
         process(0, r#"{"items":[{"id":"a","state":"busy","up":1,"n":5},null,{"id":"b"}]}"#, ""),
         r#"{"sessions":[{"live":true,"load":5,"session_id":"a","status":"running"},{"live":false,"session_id":"b"}]}"#
     )]
-    fn an_answer_comes_to(#[case] operation: &str, #[case] says: &str, #[case] seen: Seen, #[case] expected: &str) {
+    fn an_answer_comes_to(#[case] operation: &str, #[case] says: &str, #[case] seen: AnswerSeen, #[case] expected: &str) {
         assert_eq!(judged(operation, says, seen), expected);
     }
 }

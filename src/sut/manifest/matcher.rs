@@ -9,7 +9,7 @@ use super::template::{Template, Variables};
 
 /// An answer, as matchers look at it.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct AnswerSeen {
     /// The exit status of a process.
     pub exit: Option<i32>,
     /// Its standard output.
@@ -58,7 +58,7 @@ pub enum Wanted {
 
 impl Matcher {
     /// Whether an answer is as the matcher says.
-    pub fn holds(&self, seen: &Seen, variables: &Variables) -> bool {
+    pub fn holds(&self, seen: &AnswerSeen, variables: &Variables) -> bool {
         let text = |regex: &Option<Regex>, text: &str| regex.as_ref().is_none_or(|regex| regex.is_match(text));
         let known = |regex: &Option<Regex>, text: &Option<String>| {
             regex.as_ref().is_none_or(|regex| text.as_ref().is_some_and(|text| regex.is_match(text)))
@@ -162,7 +162,7 @@ mod tests {
     #[case::null_matches_as_nothing(|m: &mut Matcher| m.path = Some((at("$.none"), Wanted::Matches(regex("^$").unwrap()))), true)]
     #[case::a_value_that_is_there(|m: &mut Matcher| m.absent = Some(at("$.one")), false)]
     fn all_of_a_condition_must_hold(#[case] also: fn(&mut Matcher), #[case] holds: bool) {
-        let seen = Seen {
+        let seen = AnswerSeen {
             exit: Some(1),
             stdout: "out".into(),
             stderr: "err".into(),

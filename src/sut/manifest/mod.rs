@@ -14,14 +14,14 @@ use std::time::Duration;
 use regex::Regex;
 
 use crate::contract::{AgentKind, Claim, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
-use crate::core::diagnostic::{Mistake, Mistakes};
+use crate::core::diagnostic::{Diagnostic, Diagnostics};
 use crate::trace::settings::{Limits, Processes};
 
 use super::{Announces, Offer};
 
 pub use answer::judge;
-pub use matcher::{Matcher, Path, Seen, Source, Wanted, plain};
-pub use raw::{Manifest as Written, Orchestrator};
+pub use matcher::{AnswerSeen, Matcher, Path, Source, Wanted, plain};
+pub use raw::{RawManifest, RawOrchestrator};
 pub use template::{Shape, Template, Variables, Word, words};
 pub use words::offer_suites;
 
@@ -222,11 +222,11 @@ impl Manifest {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(path: &FilePath, claims: &[Claim]) -> Result<Self, Box<Mistakes>> {
+    pub fn read(path: &FilePath, claims: &[Claim]) -> Result<Self, Box<Diagnostics>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let file = path.display().to_string();
-            let mistake = Mistake::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
-            Box::new(Mistakes::new(unusable(&file), vec![mistake]))
+            let diagnostic = Diagnostic::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
+            Box::new(Diagnostics::new(unusable(&file), vec![diagnostic]))
         })?;
         Self::parse(path, &text, claims)
     }
@@ -235,7 +235,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Self, Box<Mistakes>> {
+    pub fn parse(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Self, Box<Diagnostics>> {
         read::read(path, text, claims)
     }
 

@@ -18,20 +18,20 @@ type Text = Placed<String>;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "passmuster manifest", transform = words::of_a_manager_or_an_orchestrator)]
-pub struct Manifest {
+pub struct RawManifest {
     /// The system under test.
-    pub system: System,
+    pub system: RawSystem,
     /// How it is spoken to.
-    pub transport: Transport,
+    pub transport: RawTransport,
     /// What is done in each sandbox before anything starts.
-    pub setup: Option<Setup>,
+    pub setup: Option<RawSetup>,
     /// What is done in each sandbox at the end.
-    pub teardown: Option<Teardown>,
+    pub teardown: Option<RawTeardown>,
     /// A long-running process, started before the first call.
-    pub serve: Option<Serve>,
+    pub serve: Option<RawServe>,
     /// Outer bounds, in seconds: what comes earlier is not waited for any longer.
     #[serde(default)]
-    pub limits: Limits,
+    pub limits: RawLimits,
     /// The system's status words, by the contract's.
     #[serde(default)]
     #[schemars(transform = words::by_status)]
@@ -39,21 +39,22 @@ pub struct Manifest {
     /// The operations that are not canonical.
     #[serde(default)]
     #[schemars(transform = words::by_operation)]
-    pub operations: BTreeMap<Text, Operation>,
+    pub operations: BTreeMap<Text, RawOperation>,
     /// The announcements that are not canonical.
     #[serde(default)]
     #[schemars(transform = words::by_announcement)]
-    pub events: BTreeMap<Text, Event>,
+    pub events: BTreeMap<Text, RawEvent>,
     /// How somebody's orchestrator wants to be run: for `passmuster gate`.
-    pub orchestrator: Option<Placed<Orchestrator>>,
+    pub orchestrator: Option<Placed<RawOrchestrator>>,
     /// What there is to know of a store of resumable sessions.
-    pub store: Option<Store>,
+    pub store: Option<RawStore>,
 }
 
 /// What there is to know of a store of resumable sessions.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Store {
+#[schemars(rename = "Store")]
+pub struct RawStore {
     /// Where one session's record lies: `{{ sandbox }}/…/{{ session_id }}/state.json`.
     pub record: Option<Text>,
 }
@@ -61,7 +62,8 @@ pub struct Store {
 /// The system under test.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct System {
+#[schemars(rename = "System")]
+pub struct RawSystem {
     /// Its name, as reports show it.
     pub name: String,
     /// The command whose first line is its version.
@@ -88,7 +90,8 @@ pub struct System {
 /// How the system is spoken to.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Transport {
+#[schemars(rename = "Transport")]
+pub struct RawTransport {
     /// What it speaks: a command for each call, JSON-RPC, or MCP.
     #[schemars(extend("enum" = words::names(words::TRANSPORTS)))]
     pub kind: Text,
@@ -107,7 +110,7 @@ pub struct Transport {
     pub pass_env: Vec<String>,
     /// rpc: what is said first.
     #[serde(default)]
-    pub handshake: Vec<Placed<Greeting>>,
+    pub handshake: Vec<Placed<RawGreeting>>,
     /// rpc: whether messages carry `"jsonrpc": "2.0"`.
     pub jsonrpc_field: Option<bool>,
     /// Whether operations that the manifest does not map are canonical: by default, where it maps none.
@@ -117,7 +120,8 @@ pub struct Transport {
 /// One thing that is said first: a method that is called, or a notification.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Greeting {
+#[schemars(rename = "Greeting")]
+pub struct RawGreeting {
     /// The method that is called.
     pub method: Option<String>,
     /// The notification that is sent.
@@ -129,30 +133,33 @@ pub struct Greeting {
 /// What is done in each sandbox before anything starts.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Setup {
+#[schemars(rename = "Setup")]
+pub struct RawSetup {
     /// Files to write: path and text.
     #[serde(default)]
     pub files: BTreeMap<Text, Text>,
     /// A command to run after that.
-    pub command: Option<Vec<Placed<Word>>>,
+    pub command: Option<Vec<Placed<RawWord>>>,
 }
 
 /// What is done in each sandbox at the end.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Teardown {
+#[schemars(rename = "Teardown")]
+pub struct RawTeardown {
     /// The command to run.
-    pub command: Vec<Placed<Word>>,
+    pub command: Vec<Placed<RawWord>>,
 }
 
 /// A long-running process, started before the first call.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Serve {
+#[schemars(rename = "Serve")]
+pub struct RawServe {
     /// The command to run.
-    pub command: Vec<Placed<Word>>,
+    pub command: Vec<Placed<RawWord>>,
     /// When it is ready.
-    pub ready: Option<Placed<Ready>>,
+    pub ready: Option<Placed<RawReady>>,
     /// How long it lives.
     #[schemars(extend("enum" = ["scenario"]))]
     pub per: Option<Text>,
@@ -163,7 +170,8 @@ pub struct Serve {
 /// When a served process is ready: one of these.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Ready {
+#[schemars(rename = "Ready")]
+pub struct RawReady {
     /// When this address, or the path of a Unix socket, can be connected to.
     pub connect: Option<Text>,
     /// When a line of its output matches this regular expression.
@@ -175,7 +183,8 @@ pub struct Ready {
 /// Outer bounds, in seconds.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
+#[schemars(rename = "Limits")]
+pub struct RawLimits {
     /// Of one call.
     pub call: Option<f64>,
     /// From a start until the agent's process is up.
@@ -193,9 +202,10 @@ pub struct Limits {
 /// How an operation is called, and what its answers mean.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Operation {
+#[schemars(rename = "Operation")]
+pub struct RawOperation {
     /// cli: the command. An inner array is dropped whole where its variable is absent.
-    pub command: Option<Vec<Placed<Word>>>,
+    pub command: Option<Vec<Placed<RawWord>>>,
     /// rpc: the method.
     pub method: Option<Text>,
     /// rpc: its parameters; strings in them are templates.
@@ -207,35 +217,36 @@ pub struct Operation {
     #[schemars(with = "Option<Value>")]
     pub arguments: Option<Placed<Value>>,
     /// cli: what the command prints; one JSON value, where nothing is said.
-    pub output: Option<Placed<Output>>,
+    pub output: Option<Placed<RawOutput>>,
     /// cli: what the command reads.
     pub stdin: Option<Text>,
     /// The variable without which the step is passed over.
     pub when_given: Option<Text>,
     /// Call again and again, until the answer matches.
-    pub wait: Option<Wait>,
+    pub wait: Option<RawWait>,
     /// Where the result's fields come from: JSONPath (`$.id`), or a template.
-    pub result: Option<BTreeMap<Text, Placed<Source>>>,
+    pub result: Option<BTreeMap<Text, Placed<RawSource>>>,
     /// Where the fields of a list's items come from, relative to one item.
-    pub each: Option<BTreeMap<Text, Placed<Source>>>,
+    pub each: Option<BTreeMap<Text, Placed<RawSource>>>,
     /// Which answers are which error; the first that matches decides.
     // A table as it is: its order counts.
-    #[schemars(with = "Option<BTreeMap<String, Matchers>>", transform = words::by_error)]
+    #[schemars(with = "Option<BTreeMap<String, RawMatchers>>", transform = words::by_error)]
     pub errors: Option<Placed<toml::Table>>,
     /// Which failures mean an empty result.
-    pub empty: Option<Placed<Matchers>>,
+    pub empty: Option<Placed<RawMatchers>>,
     /// Several calls that make the operation, in order; the first failure stops it.
-    pub steps: Option<Vec<Operation>>,
+    pub steps: Option<Vec<RawOperation>>,
     /// What is called where a later step failed.
-    pub undo: Option<Vec<Operation>>,
+    pub undo: Option<Vec<RawOperation>>,
 }
 
 /// Call again and again, until the answer matches.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wait {
+#[schemars(rename = "Wait")]
+pub struct RawWait {
     /// What the answer has to match.
-    pub until: Placed<Matchers>,
+    pub until: Placed<RawMatchers>,
     /// How long, in seconds.
     pub timeout: f64,
 }
@@ -244,7 +255,8 @@ pub struct Wait {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs)]
-pub enum Word {
+#[schemars(rename = "Word")]
+pub enum RawWord {
     One(String),
     Group(Vec<String>),
 }
@@ -252,7 +264,8 @@ pub enum Word {
 /// What a command prints.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged, deny_unknown_fields)]
-pub enum Output {
+#[schemars(rename = "Output")]
+pub enum RawOutput {
     /// One JSON value, lines, or text.
     Name(#[schemars(extend("enum" = words::OUTPUTS))] String),
     /// An object of the named groups for each match of a regular expression.
@@ -267,25 +280,28 @@ pub enum Output {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs)]
-pub enum Source {
+#[schemars(rename = "Source")]
+pub enum RawSource {
     One(String),
     Union(Vec<String>),
-    Holds(Matchers),
+    Holds(RawMatchers),
 }
 
 /// A matcher, or several of which any may hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(missing_docs)]
-pub enum Matchers {
-    One(Box<Matcher>),
-    Any(Vec<Matcher>),
+#[schemars(rename = "Matchers")]
+pub enum RawMatchers {
+    One(Box<RawMatcher>),
+    Any(Vec<RawMatcher>),
 }
 
 /// What an answer is matched with: every key must hold.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Matcher {
+#[schemars(rename = "Matcher")]
+pub struct RawMatcher {
     /// The exit status.
     pub exit: Option<i32>,
     /// A regular expression for standard output.
@@ -309,25 +325,27 @@ pub struct Matcher {
 /// Where an announcement comes from: one of `command`, `file`, `method`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Event {
+#[schemars(rename = "Event")]
+pub struct RawEvent {
     /// A command that prints JSON lines.
-    pub command: Option<Vec<Placed<Word>>>,
+    pub command: Option<Vec<Placed<RawWord>>>,
     /// A file of JSON lines.
     pub file: Option<Text>,
     /// rpc, mcp: the notifications of this method.
     pub method: Option<Text>,
     /// When the subscription holds.
-    pub ready: Option<Placed<Matchers>>,
+    pub ready: Option<Placed<RawMatchers>>,
     /// A JSONPath; only values in which it selects something count.
     pub when: Option<Text>,
     /// Where the announcement's fields come from.
-    pub result: BTreeMap<Text, Placed<Source>>,
+    pub result: BTreeMap<Text, Placed<RawSource>>,
 }
 
 /// How somebody's orchestrator wants to be run.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Orchestrator {
+#[schemars(rename = "Orchestrator")]
+pub struct RawOrchestrator {
     /// The command; one after `--` on the command line goes before it.
     pub command: Option<Vec<Text>>,
     /// Further environment.

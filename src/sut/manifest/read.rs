@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::contract::{ANNOUNCEMENTS, AgentKind, Claim, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status};
-use crate::core::diagnostic::{Mistake, Mistakes, Placed, Text, meant, meant_field};
+use crate::core::diagnostic::{Diagnostic, Diagnostics, Placed, SourceText, meant, meant_field};
 use crate::trace::settings::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
@@ -26,10 +26,10 @@ fn variables() -> impl Iterator<Item = &'static str> {
 }
 
 /// Reads a manifest, which may claim these suites.
-pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Manifest, Box<Mistakes>> {
+pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Manifest, Box<Diagnostics>> {
     let file = path.display().to_string();
-    let mut reader = Reader { text: Text::new(&file, text), claims, errors: Vec::new() };
-    let manifest = match toml::from_str::<raw::Manifest>(text) {
+    let mut reader = ManifestReader { text: SourceText::new(&file, text), claims, errors: Vec::new() };
+    let manifest = match toml::from_str::<raw::RawManifest>(text) {
         Ok(raw) => Some(reader.manifest(path, raw)),
         Err(error) => {
             let help = meant_field(error.message());
@@ -39,19 +39,19 @@ pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Mani
     };
     match manifest {
         Some(manifest) if reader.errors.is_empty() => Ok(manifest),
-        _ => Err(Box::new(Mistakes::new(super::unusable(&file), reader.errors))),
+        _ => Err(Box::new(Diagnostics::new(super::unusable(&file), reader.errors))),
     }
 }
 
-struct Reader<'a> {
-    text: Text<'a>,
+struct ManifestReader<'a> {
+    text: SourceText<'a>,
     claims: &'a [Claim],
-    errors: Vec<Mistake>,
+    errors: Vec<Diagnostic>,
 }
 
-impl Reader<'_> {
+impl ManifestReader<'_> {
     fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
-        self.errors.push(self.text.mistake(Some(at), what, help));
+        self.errors.push(self.text.diagnostic(Some(at), what, help));
     }
 
     /// One of some words; the error names the nearest.
@@ -92,10 +92,10 @@ impl Reader<'_> {
         self.template(given.span(), given.as_ref(), also)
     }
 
-    fn words(&mut self, given: &[Placed<raw::Word>], also: &[String]) -> Vec<Word> {
-        let word = |reader: &mut Self, given: &Placed<raw::Word>| match given.as_ref() {
-            raw::Word::One(source) => Word::One(reader.template(given.span(), source, also)),
-            raw::Word::Group(sources) => Word::Group(sources.iter().map(|source| reader.template(given.span(), source, also)).collect()),
+    fn words(&mut self, given: &[Placed<raw::RawWord>], also: &[String]) -> Vec<Word> {
+        let word = |reader: &mut Self, given: &Placed<raw::RawWord>| match given.as_ref() {
+            raw::RawWord::One(source) => Word::One(reader.template(given.span(), source, also)),
+            raw::RawWord::Group(sources) => Word::Group(sources.iter().map(|source| reader.template(given.span(), source, also)).collect()),
         };
         given.iter().map(|given| word(self, given)).collect()
     }
@@ -126,7 +126,7 @@ impl Reader<'_> {
 
     // ---- the whole -----------------------------------------------------------------------------------------------
 
-    fn manifest(&mut self, path: &FilePath, raw: raw::Manifest) -> Manifest {
+    fn manifest(&mut self, path: &FilePath, raw: raw::RawManifest) -> Manifest {
         let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
         let suites: Vec<(&str, &str)> = self.claims.iter().map(|claim| (claim.name, claim.name)).collect();
         let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
@@ -145,7 +145,7 @@ impl Reader<'_> {
             operations.remove(what);
             events.retain(|_| what != words::STREAM);
         }
-        let command = |reader: &mut Self, words: Option<&Vec<Placed<raw::Word>>>| words.map(|words| reader.words(words, &[]));
+        let command = |reader: &mut Self, words: Option<&Vec<Placed<raw::RawWord>>>| words.map(|words| reader.words(words, &[]));
         Manifest {
             path: path.to_owned(),
             name: system.name.clone(),
@@ -187,7 +187,7 @@ impl Reader<'_> {
         given.iter().filter_map(|name| self.word(name, "operation", &known)).collect()
     }
 
-    fn transport(&mut self, kind: TransportKind, raw: &raw::Manifest) -> Transport {
+    fn transport(&mut self, kind: TransportKind, raw: &raw::RawManifest) -> Transport {
         let given = &raw.transport;
         let places = usize::from(given.command.is_some()) + usize::from(given.url.is_some()) + usize::from(given.socket.is_some());
         let mapped = raw.operations.values().any(|operation| operation.command.is_some() || operation.steps.is_some());
@@ -228,14 +228,14 @@ impl Reader<'_> {
         }
     }
 
-    fn serve(&mut self, given: &raw::Serve) -> Serve {
+    fn serve(&mut self, given: &raw::RawServe) -> Serve {
         let per = given.per.as_ref().and_then(|word| self.word(word, "length of service", &[("scenario", false), ("run", true)]));
         if let (Some(true), Some(word)) = (per, &given.per) {
             let help = "write per = \"scenario\", or leave it out: each scenario then has a server of its own".to_owned();
             self.wrong(word.span(), "one server for the whole run is not supported: its agents could not be told apart".into(), Some(help));
         }
         let ready = given.ready.as_ref().and_then(|ready| {
-            let raw::Ready { connect, stdout, url } = ready.as_ref();
+            let raw::RawReady { connect, stdout, url } = ready.as_ref();
             match (connect, stdout, url) {
                 (Some(address), None, None) => Some(Ready::Connect(self.text(address, &[]))),
                 (None, Some(regex), None) => self.regex(regex.span(), regex.as_ref()).map(Ready::Stdout),
@@ -250,7 +250,7 @@ impl Reader<'_> {
     }
 
     /// The operations of the suites that are claimed; those of a manager where none is.
-    fn table(&mut self, raw: &raw::Manifest) -> OperationTable {
+    fn table(&mut self, raw: &raw::RawManifest) -> OperationTable {
         let claim = |word: &Placed<String>| self.claims.iter().find(|claim| claim.name == word.as_ref());
         let claimed: Vec<_> = raw.system.suites.iter().filter_map(|word| Some((word.span(), claim(word)?))).collect();
         let Some((_, first)) = claimed.first() else { return SESSION_OPERATIONS };
@@ -272,11 +272,11 @@ impl Reader<'_> {
     fn operations(
         &mut self,
         kind: TransportKind,
-        raw: &raw::Manifest,
+        raw: &raw::RawManifest,
         transport: &Transport,
         table: OperationTable,
     ) -> BTreeMap<String, Vec<Step>> {
-        let own = |operation: &raw::Operation| {
+        let own = |operation: &raw::RawOperation| {
             operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
         };
         let mapped = raw.operations.values().any(own);
@@ -299,8 +299,8 @@ impl Reader<'_> {
         &mut self,
         kind: TransportKind,
         operation: &'static OperationSpec,
-        whole: &raw::Operation,
-        steps: &[raw::Operation],
+        whole: &raw::RawOperation,
+        steps: &[raw::RawOperation],
     ) -> Vec<Step> {
         let mut known: Vec<String> = Vec::new();
         let mut read = Vec::new();
@@ -334,7 +334,7 @@ impl Reader<'_> {
         &mut self,
         kind: TransportKind,
         operation: &'static OperationSpec,
-        given: &raw::Operation,
+        given: &raw::RawOperation,
         base: Option<&Step>,
         also: &[String],
     ) -> Step {
@@ -363,8 +363,8 @@ impl Reader<'_> {
         let output = match &given.output {
             None => base.map_or(Output::Json, |base| base.output.clone()),
             Some(output) => match output.as_ref() {
-                raw::Output::Match { regex } => self.regex(output.span(), regex).map_or(Output::Json, Output::Match),
-                raw::Output::Name(name) => match name.as_str() {
+                raw::RawOutput::Match { regex } => self.regex(output.span(), regex).map_or(Output::Json, Output::Match),
+                raw::RawOutput::Name(name) => match name.as_str() {
                     "json" => Output::Json,
                     "lines" => Output::Lines,
                     "text" => Output::Text,
@@ -396,7 +396,7 @@ impl Reader<'_> {
         }
     }
 
-    fn errors(&mut self, given: &raw::Operation, also: &[String]) -> Vec<(ErrorCode, Vec<Matcher>)> {
+    fn errors(&mut self, given: &raw::RawOperation, also: &[String]) -> Vec<(ErrorCode, Vec<Matcher>)> {
         let Some(table) = &given.errors else { return Vec::new() };
         let mut errors = Vec::new();
         for (name, matchers) in table.as_ref() {
@@ -406,7 +406,7 @@ impl Reader<'_> {
                 self.wrong(table.span(), format!("`{name}` is no error code: wanted {all}"), meant(name, known));
                 continue;
             };
-            match raw::Matchers::deserialize_from(matchers.clone()) {
+            match raw::RawMatchers::deserialize_from(matchers.clone()) {
                 Ok(matchers) => errors.push((code, self.all_matchers(table.span(), &matchers, also))),
                 Err(why) => self.wrong(table.span(), format!("`{name}`: {why}"), meant_field(&why)),
             }
@@ -414,34 +414,36 @@ impl Reader<'_> {
         errors
     }
 
-    fn sources(&mut self, given: &BTreeMap<Placed<String>, Placed<raw::Source>>, also: &[String]) -> Vec<(String, Source)> {
+    fn sources(&mut self, given: &BTreeMap<Placed<String>, Placed<raw::RawSource>>, also: &[String]) -> Vec<(String, Source)> {
         given
             .iter()
             .filter_map(|(name, source)| Some((name.as_ref().clone(), self.source(source.span(), source.as_ref(), also)?)))
             .collect()
     }
 
-    fn source(&mut self, at: Range<usize>, given: &raw::Source, also: &[String]) -> Option<Source> {
+    fn source(&mut self, at: Range<usize>, given: &raw::RawSource, also: &[String]) -> Option<Source> {
         match given {
-            raw::Source::One(path) if path.starts_with('$') => self.path(at, path, also).map(|path| Source::Paths(vec![path])),
-            raw::Source::One(text) => Some(Source::Text(self.template(at, text, also))),
-            raw::Source::Union(paths) => Some(Source::Paths(paths.iter().filter_map(|path| self.path(at.clone(), path, also)).collect())),
-            raw::Source::Holds(matchers) => Some(Source::Holds(self.all_matchers(at, matchers, also))),
+            raw::RawSource::One(path) if path.starts_with('$') => self.path(at, path, also).map(|path| Source::Paths(vec![path])),
+            raw::RawSource::One(text) => Some(Source::Text(self.template(at, text, also))),
+            raw::RawSource::Union(paths) => {
+                Some(Source::Paths(paths.iter().filter_map(|path| self.path(at.clone(), path, also)).collect()))
+            }
+            raw::RawSource::Holds(matchers) => Some(Source::Holds(self.all_matchers(at, matchers, also))),
         }
     }
 
-    fn matchers(&mut self, given: Option<&Placed<raw::Matchers>>, also: &[String]) -> Vec<Matcher> {
+    fn matchers(&mut self, given: Option<&Placed<raw::RawMatchers>>, also: &[String]) -> Vec<Matcher> {
         given.map(|given| self.all_matchers(given.span(), given.as_ref(), also)).unwrap_or_default()
     }
 
-    fn all_matchers(&mut self, at: Range<usize>, given: &raw::Matchers, also: &[String]) -> Vec<Matcher> {
+    fn all_matchers(&mut self, at: Range<usize>, given: &raw::RawMatchers, also: &[String]) -> Vec<Matcher> {
         match given {
-            raw::Matchers::One(one) => vec![self.matcher(at, one, also)],
-            raw::Matchers::Any(any) => any.iter().map(|one| self.matcher(at.clone(), one, also)).collect(),
+            raw::RawMatchers::One(one) => vec![self.matcher(at, one, also)],
+            raw::RawMatchers::Any(any) => any.iter().map(|one| self.matcher(at.clone(), one, also)).collect(),
         }
     }
 
-    fn matcher(&mut self, at: Range<usize>, given: &raw::Matcher, also: &[String]) -> Matcher {
+    fn matcher(&mut self, at: Range<usize>, given: &raw::RawMatcher, also: &[String]) -> Matcher {
         let mut regex = |source: &Option<String>| source.as_ref().and_then(|source| self.regex(at.clone(), source));
         let (stdout, stderr, message, matches) = (regex(&given.stdout), regex(&given.stderr), regex(&given.message), regex(&given.matches));
         let code = match &given.code {
@@ -490,7 +492,7 @@ impl Reader<'_> {
 
     // ---- events --------------------------------------------------------------------------------------------------
 
-    fn events(&mut self, kind: TransportKind, raw: &raw::Manifest, transport: &Transport, table: OperationTable) -> Vec<EventMap> {
+    fn events(&mut self, kind: TransportKind, raw: &raw::RawManifest, transport: &Transport, table: OperationTable) -> Vec<EventMap> {
         let names: Vec<(&str, &'static str)> = ANNOUNCEMENTS.iter().map(|spec| (spec.name, spec.name)).collect();
         let mapped = raw.operations.values().any(|operation| {
             operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
@@ -527,13 +529,13 @@ impl Reader<'_> {
     }
 }
 
-impl raw::Matchers {
+impl raw::RawMatchers {
     fn deserialize_from(value: toml::Value) -> Result<Self, String> {
         value.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
     }
 }
 
-fn limits(given: &raw::Limits) -> Limits {
+fn limits(given: &raw::RawLimits) -> Limits {
     let default = Limits::default();
     let or = |given: Option<f64>, default: Duration| given.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or(default);
     Limits {
@@ -550,7 +552,7 @@ fn limits(given: &raw::Limits) -> Limits {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Manifest, Box<Mistakes>> {
+    fn read(text: &str) -> Result<Manifest, Box<Diagnostics>> {
         let claims = [Claim { name: "lifecycle", operations: SESSION_OPERATIONS }];
         super::read(FilePath::new("m.toml"), text, &claims)
     }

@@ -19,7 +19,7 @@ pub use stdio::over_stdio;
 pub use tape::Tape;
 pub use words::Words;
 
-use told::Told;
+use told::AnnouncedOnce;
 use translate::Translator;
 
 /// How much is read at once, in bytes.
@@ -36,7 +36,7 @@ pub enum Side {
 
 /// Who hears what passes and writes the trace. Clones write the same one.
 #[derive(Clone)]
-pub struct Ear {
+pub struct ProxyEar {
     tape: Arc<Tape>,
     heard: Arc<Mutex<Heard>>,
 }
@@ -45,13 +45,13 @@ pub struct Ear {
 struct Heard {
     words: Arc<Words>,
     connections: HashMap<u64, Translator>,
-    told: Told,
+    told: AnnouncedOnce,
 }
 
-impl Ear {
+impl ProxyEar {
     /// Writes to a tape what it hears, by those words.
     pub fn new(tape: Tape, words: Words) -> Self {
-        let heard = Heard { words: Arc::new(words), connections: HashMap::new(), told: Told::default() };
+        let heard = Heard { words: Arc::new(words), connections: HashMap::new(), told: AnnouncedOnce::default() };
         Self { tape: Arc::new(tape), heard: Arc::new(Mutex::new(heard)) }
     }
 

@@ -2,10 +2,10 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use super::{Ear, Side};
+use super::{ProxyEar, Side};
 
 /// Stands between whoever connects to a socket and another socket, for as long as connections can be accepted.
-pub fn between_sockets(listener: &UnixListener, to: &Path, ear: &Ear) {
+pub fn between_sockets(listener: &UnixListener, to: &Path, ear: &ProxyEar) {
     for (connection, client) in (0..).zip(listener.incoming()) {
         let Ok(client) = client else { return };
         let (ear, to) = (ear.clone(), to.to_owned());
@@ -17,7 +17,7 @@ pub fn between_sockets(listener: &UnixListener, to: &Path, ear: &Ear) {
     }
 }
 
-fn between(connection: u64, client: &UnixStream, server: &UnixStream, ear: &Ear) {
+fn between(connection: u64, client: &UnixStream, server: &UnixStream, ear: &ProxyEar) {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             ear.pass(connection, Side::Client, client, server);

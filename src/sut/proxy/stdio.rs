@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use super::{Ear, Side};
+use super::{ProxyEar, Side};
 
 /// How long, once the server is over, its output may stay open: what it started may hold it.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -14,7 +14,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where the server cannot be started.
-pub fn over_stdio(command: &[String], ear: &Ear, started: impl FnOnce(u32)) -> io::Result<u8> {
+pub fn over_stdio(command: &[String], ear: &ProxyEar, started: impl FnOnce(u32)) -> io::Result<u8> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut server = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     started(server.id());

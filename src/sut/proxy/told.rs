@@ -10,9 +10,9 @@ use super::translate::Way;
 /// Which announcements a trace has. One that is told to two clients, or both by itself and to who waits for it, was
 /// announced once; one that the same client is told twice was announced twice.
 #[derive(Debug, Default)]
-pub(crate) struct Told(HashMap<u64, (u64, Way)>);
+pub(crate) struct AnnouncedOnce(HashMap<u64, (u64, Way)>);
 
-impl Told {
+impl AnnouncedOnce {
     /// Whether a record has something that the trace has not.
     pub(crate) fn is_new(&mut self, entry: &Entry, connection: u64, way: Way) -> bool {
         let Entry::Event(said) = entry else { return true };
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn an_announcement_counts_once_however_many_are_told_and_twice_where_one_is() {
         let turn = |turn| Entry::Event(Announcement::TurnCompleted { session_id: "s".into(), turn, status: None });
-        let mut told = Told::default();
+        let mut told = AnnouncedOnce::default();
         assert!(told.is_new(&turn(Some(1)), 0, Way::Said));
         assert!(!told.is_new(&turn(Some(1)), 0, Way::WaitedFor));
         assert!(!told.is_new(&turn(Some(1)), 1, Way::Said));

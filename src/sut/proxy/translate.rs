@@ -8,17 +8,17 @@ use serde_json::{Map, Value};
 use crate::contract::{Announcement, Args, OperationSpec};
 use crate::sut::CallError;
 use crate::sut::announced::announcement;
-use crate::sut::manifest::{EventMap, Manifest, Seen, Step, Stream, TransportKind, Variables, judge};
+use crate::sut::manifest::{AnswerSeen, EventMap, Manifest, Step, Stream, TransportKind, Variables, judge};
 use crate::sut::recorder::recorded;
 use crate::sut::transports::mcp::connection::ToolAnswer;
 use crate::sut::transports::process::ANSWER_LIMIT;
-use crate::sut::transports::rpc::peer::{Answer, answer};
+use crate::sut::transports::rpc::peer::{PeerAnswer, answer};
 use crate::sut::transports::transport::Raw;
 use crate::sut::transports::wire::{Oddities, excerpt};
 use crate::trace::Entry;
 
 use super::Side;
-use super::words::{Call, Tongue, Words};
+use super::words::{KnownCall, Tongue, Words};
 
 /// How many lines that are no messages a connection's trace quotes.
 const QUOTED: u32 = 10;
@@ -39,12 +39,12 @@ pub(crate) struct Translator {
     tongue: Option<Arc<Tongue>>,
     begun: [Vec<u8>; 2],
     /// Open requests by their ids, as JSON.
-    asked: HashMap<String, Asked>,
+    asked: HashMap<String, OpenRequest>,
     odd: u32,
 }
 
 /// An open request.
-struct Asked {
+struct OpenRequest {
     number: u64,
     operation: &'static OperationSpec,
     step: Arc<Step>,
@@ -114,7 +114,7 @@ impl Translator {
             TransportKind::Mcp => return,
             _ => (method.to_owned(), params),
         };
-        let Some((Call { operation, step, .. }, mut variables)) =
+        let Some((KnownCall { operation, step, .. }, mut variables)) =
             tongue.calls.iter().find_map(|call| Some((call, call.read(&name, &given)?)))
         else {
             return;
@@ -129,7 +129,7 @@ impl Translator {
                 .collect();
             write(Entry::Request { id: number, op: operation.name.to_owned(), args }, Way::Said);
         }
-        self.asked.insert(id, Asked { number, operation, step: step.clone(), variables });
+        self.asked.insert(id, OpenRequest { number, operation, step: step.clone(), variables });
     }
 
     fn answers(&mut self, id: &str, message: &mut Map<String, Value>, write: &mut impl FnMut(Entry, Way)) {
@@ -178,9 +178,9 @@ fn imply_agent(operation: &OperationSpec, manifest: &Manifest, variables: &mut V
     variables.extend(program.or(only).map(|agent| ("agent".to_owned(), agent.into())));
 }
 
-fn seen(kind: TransportKind, message: &mut Map<String, Value>) -> Result<Seen, CallError> {
+fn seen(kind: TransportKind, message: &mut Map<String, Value>) -> Result<AnswerSeen, CallError> {
     let raw = match (answer(message)?, kind) {
-        (Answer::Result(Value::Object(result)), TransportKind::Mcp) => Raw::Mcp(ToolAnswer::Result(result)),
+        (PeerAnswer::Result(Value::Object(result)), TransportKind::Mcp) => Raw::Mcp(ToolAnswer::Result(result)),
         (answer, _) => Raw::Rpc(answer),
     };
     Ok(raw.seen())

@@ -17,12 +17,12 @@ pub struct Words {
 #[derive(Debug)]
 pub(crate) struct Tongue {
     pub(crate) manifest: Manifest,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<KnownCall>,
 }
 
 /// A call that an operation is known by.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct KnownCall {
     /// The method, or the tool.
     name: String,
     pub(crate) operation: &'static OperationSpec,
@@ -70,13 +70,13 @@ impl Tongue {
             let (CallShape::Rpc(name, _) | CallShape::Mcp(name, _)) = &step.call else { return None };
             // A name that is a template is nobody's for certain.
             let name = name.text(&Variables::new()).ok()?;
-            Some(Call { name, operation, step: Arc::new(step.clone()) })
+            Some(KnownCall { name, operation, step: Arc::new(step.clone()) })
         };
         Self { calls: SESSION_OPERATIONS.iter().filter_map(call).collect(), manifest }
     }
 }
 
-impl Call {
+impl KnownCall {
     /// The variables that it was made with, where it is this one.
     pub(crate) fn read(&self, name: &str, given: &Value) -> Option<Variables> {
         let mut variables = Variables::new();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::sut::running::{Exit, Pipes, Running};
+use crate::sut::running::{Pipes, ProcessExit, RunningProcess};
 use crate::sut::{CallError, Tail};
 
 /// The longest answer that is read, in bytes. The contract's longest text is 192 kB of UTF-8; the rest is envelope.
@@ -24,7 +24,7 @@ const PIPE_LIMIT: usize = 1 << 20;
 
 /// What to start.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub struct ProcessLaunch {
     /// The program, by path, and its arguments.
     pub argv: Vec<String>,
     /// The whole environment.
@@ -37,9 +37,9 @@ pub struct Launch {
 
 /// What a finished process left.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
+pub struct ProcessOutput {
     /// How it ended.
-    pub exit: Exit,
+    pub exit: ProcessExit,
     /// All of its standard output.
     pub stdout: String,
     /// The end of its standard error.
@@ -54,8 +54,8 @@ pub struct Output {
 ///
 /// # Errors
 /// `Broken` where it cannot be started, `TimedOut`, and `Malformed` for an answer that is too long.
-pub async fn run(launch: &Launch, limit: Duration, tail: &Tail) -> Result<Output, CallError> {
-    let (process, pipes) = Running::start(launch)?;
+pub async fn run(launch: &ProcessLaunch, limit: Duration, tail: &Tail) -> Result<ProcessOutput, CallError> {
+    let (process, pipes) = RunningProcess::start(launch)?;
     let answer = tokio::time::timeout(limit, collect(&process, pipes, launch.stdin.as_deref(), tail)).await;
     match answer {
         Ok(Ok(output)) => Ok(output),
@@ -70,7 +70,7 @@ pub async fn run(launch: &Launch, limit: Duration, tail: &Tail) -> Result<Output
     }
 }
 
-async fn collect(process: &Running, pipes: Pipes, stdin: Option<&str>, tail: &Tail) -> Result<Output, CallError> {
+async fn collect(process: &RunningProcess, pipes: Pipes, stdin: Option<&str>, tail: &Tail) -> Result<ProcessOutput, CallError> {
     let Pipes { stdin: mut input, mut stdout, mut stderr } = pipes;
     // A process that does not read its input is none of our business: a closed pipe is not an error.
     let feed = async move {
@@ -106,7 +106,7 @@ async fn collect(process: &Running, pipes: Pipes, stdin: Option<&str>, tail: &Ta
     if is_too_long(&said) {
         return Err(too_long());
     }
-    Ok(Output { exit, stdout: String::from_utf8_lossy(&said).into_owned(), stderr: complaints.text() })
+    Ok(ProcessOutput { exit, stdout: String::from_utf8_lossy(&said).into_owned(), stderr: complaints.text() })
 }
 
 /// Whether an answer is too long to be read, or of too many values.
@@ -141,8 +141,8 @@ mod tests {
     use rustix::process::{Pid, Signal, kill_process};
     use std::time::Instant;
 
-    fn shell(script: &str) -> Launch {
-        Launch {
+    fn shell(script: &str) -> ProcessLaunch {
+        ProcessLaunch {
             argv: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())],
             cwd: std::env::temp_dir(),
@@ -150,20 +150,20 @@ mod tests {
         }
     }
 
-    async fn run_for(launch: &Launch, seconds: f64) -> Result<Output, CallError> {
+    async fn run_for(launch: &ProcessLaunch, seconds: f64) -> Result<ProcessOutput, CallError> {
         run(launch, Duration::from_secs_f64(seconds), &Tail::new(16 << 10)).await
     }
 
     #[tokio::test]
     async fn a_process_is_fed_read_and_its_status_told() {
-        let launch = Launch { stdin: Some("héllo".to_owned()), ..shell("cat; echo oops >&2; exit 3") };
+        let launch = ProcessLaunch { stdin: Some("héllo".to_owned()), ..shell("cat; echo oops >&2; exit 3") };
         let output = run_for(&launch, 20.0).await.unwrap();
-        assert_eq!(output, Output { exit: Exit::Code(3), stdout: "héllo".to_owned(), stderr: "oops\n".to_owned() });
+        assert_eq!(output, ProcessOutput { exit: ProcessExit::Code(3), stdout: "héllo".to_owned(), stderr: "oops\n".to_owned() });
     }
 
     #[tokio::test]
     async fn the_environment_is_exactly_what_was_given() {
-        let launch = Launch { env: vec![("ONLY".to_owned(), "this".to_owned())], ..shell("/usr/bin/env") };
+        let launch = ProcessLaunch { env: vec![("ONLY".to_owned(), "this".to_owned())], ..shell("/usr/bin/env") };
         let stdout = run_for(&launch, 20.0).await.unwrap().stdout;
         let names: Vec<_> = stdout
             .lines()
@@ -219,21 +219,21 @@ mod tests {
 
     #[tokio::test]
     async fn input_that_nobody_reads_does_no_harm() {
-        let launch = Launch { stdin: Some("x".repeat(1 << 20)), ..shell("exec <&-; echo fine") };
+        let launch = ProcessLaunch { stdin: Some("x".repeat(1 << 20)), ..shell("exec <&-; echo fine") };
         assert_eq!(run_for(&launch, 20.0).await.unwrap().stdout, "fine\n");
     }
 
     #[tokio::test]
     async fn a_signal_is_told_apart_from_a_status() {
-        assert_eq!(run_for(&shell("kill -9 $$"), 20.0).await.unwrap().exit, Exit::Signal(9));
+        assert_eq!(run_for(&shell("kill -9 $$"), 20.0).await.unwrap().exit, ProcessExit::Signal(9));
     }
 
     #[tokio::test]
     async fn a_missing_program_and_a_missing_folder_are_named() {
-        let missing = Launch { argv: vec!["/no/such/program".to_owned()], ..shell("") };
+        let missing = ProcessLaunch { argv: vec!["/no/such/program".to_owned()], ..shell("") };
         let error = run_for(&missing, 1.0).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot start `/no/such/program`: No such file"), "{error}");
-        let nowhere = Launch { cwd: "/no/such/folder".into(), ..shell("") };
+        let nowhere = ProcessLaunch { cwd: "/no/such/folder".into(), ..shell("") };
         let error = run_for(&nowhere, 1.0).await.unwrap_err();
         assert_eq!(error.to_string(), "cannot start `/bin/sh`: its working directory /no/such/folder is not there");
     }

@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::mcp::connection::ToolAnswer;
-use super::process::{Launch, Output, run};
+use super::process::{ProcessLaunch, ProcessOutput, run};
 use super::rpc::link::Endpoint;
-use super::rpc::peer::{Answer, Notified};
+use super::rpc::peer::{Notified, PeerAnswer};
 use super::wire::Oddities;
 use super::{mcp, rpc};
-use crate::sut::running::{GRACE, Running};
+use crate::sut::running::{GRACE, RunningProcess};
 use crate::sut::{CallError, Tail};
 
 /// How a system is reached.
@@ -35,7 +35,7 @@ pub enum Route {
         /// Whether messages carry `"jsonrpc": "2.0"`.
         jsonrpc_field: bool,
         /// What is said first.
-        handshake: Vec<Greeting>,
+        handshake: Vec<WireGreeting>,
     },
     /// By MCP.
     Mcp {
@@ -46,7 +46,7 @@ pub enum Route {
 
 /// One step of a JSON-RPC handshake.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Greeting {
+pub enum WireGreeting {
     /// A request, whose answer must be a result.
     Request(String, Option<Value>),
     /// A notification.
@@ -55,7 +55,7 @@ pub enum Greeting {
 
 /// One call, in the system's own words.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Call {
+pub enum WireCall {
     /// A process.
     Cli {
         /// The program, by path, and its arguments.
@@ -83,9 +83,9 @@ pub enum Call {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Raw {
     /// What a process left.
-    Cli(Output),
+    Cli(ProcessOutput),
     /// What a JSON-RPC server answered.
-    Rpc(Answer),
+    Rpc(PeerAnswer),
     /// What a tool's call gave.
     Mcp(ToolAnswer),
 }
@@ -94,7 +94,7 @@ pub enum Raw {
 pub type Ears = Arc<dyn Fn(&str, &Value) + Send + Sync>;
 
 /// A connected system.
-pub struct Transport {
+pub struct Connected {
     route: Route,
     limit: Duration,
     ears: Ears,
@@ -107,8 +107,8 @@ pub struct Transport {
 #[derive(Clone)]
 enum Link {
     Cli,
-    Rpc(Rc<rpc::link::Link>),
-    Mcp(Rc<mcp::link::Link>),
+    Rpc(Rc<rpc::link::RpcLink>),
+    Mcp(Rc<mcp::link::McpLink>),
 }
 
 impl Link {
@@ -121,7 +121,7 @@ impl Link {
     }
 
     /// The process at the other end, where it was started for this connection.
-    fn process(&self) -> Option<&Running> {
+    fn process(&self) -> Option<&RunningProcess> {
         match self {
             Link::Cli => None,
             Link::Rpc(link) => link.process(),
@@ -130,7 +130,7 @@ impl Link {
     }
 }
 
-impl Transport {
+impl Connected {
     /// Connects and shakes hands, within `limit`. Standard error goes to `tail`.
     ///
     /// # Errors
@@ -145,7 +145,7 @@ impl Transport {
     /// Kills the process at the other end (SIGKILL), where it was started for this connection, and makes a new connection.
     ///
     /// # Errors
-    /// As [`Transport::connect`].
+    /// As [`Connected::connect`].
     pub async fn kill(&self) -> Result<(), CallError> {
         let link = self.link.borrow().clone();
         if let Some(process) = link.process() {
@@ -157,19 +157,19 @@ impl Transport {
     /// Drops the connection and makes a new one.
     ///
     /// # Errors
-    /// As [`Transport::connect`].
+    /// As [`Connected::connect`].
     pub async fn reconnect(&self) -> Result<(), CallError> {
         self.link.replace(Link::Cli).close(GRACE).await;
         let link = match &self.route {
             Route::Cli { .. } => Link::Cli,
             Route::Rpc { endpoint, jsonrpc_field, handshake } => {
-                let link =
-                    rpc::link::Link::connect(endpoint, *jsonrpc_field, self.notified(), self.oddities.clone(), self.tail.clone()).await?;
+                let link = rpc::link::RpcLink::connect(endpoint, *jsonrpc_field, self.notified(), self.oddities.clone(), self.tail.clone())
+                    .await?;
                 self.within_handshake(endpoint, greet(&link, handshake)).await?;
                 Link::Rpc(Rc::new(link))
             }
             Route::Mcp { endpoint } => {
-                let connect = mcp::link::Link::connect(endpoint, || self.notified(), self.oddities.clone(), self.tail.clone());
+                let connect = mcp::link::McpLink::connect(endpoint, || self.notified(), self.oddities.clone(), self.tail.clone());
                 Link::Mcp(Rc::new(self.within_handshake(endpoint, connect).await?))
             }
         };
@@ -191,19 +191,19 @@ impl Transport {
     ///
     /// # Errors
     /// `TimedOut`, or `Malformed` where something odd came instead of the answer; `Broken` where the connection is gone.
-    pub async fn exchange(&self, call: Call, limit: Duration) -> Result<Raw, CallError> {
+    pub async fn exchange(&self, call: WireCall, limit: Duration) -> Result<Raw, CallError> {
         let deadline = Instant::now() + limit;
         let before = self.oddities.count();
         let link = self.link.borrow().clone();
         let asked = async {
             match (call, &link, &self.route) {
-                (Call::Cli { argv, stdin }, Link::Cli, Route::Cli { env, cwd }) => {
-                    let launch = Launch { argv, env: env.clone(), cwd: cwd.clone(), stdin };
+                (WireCall::Cli { argv, stdin }, Link::Cli, Route::Cli { env, cwd }) => {
+                    let launch = ProcessLaunch { argv, env: env.clone(), cwd: cwd.clone(), stdin };
                     // Its own limit kills the process; the one outside would only abandon it.
                     Ok(Raw::Cli(run(&launch, limit, &self.tail).await?))
                 }
-                (Call::Rpc { method, params }, Link::Rpc(link), _) => link.request(&method, params).await.map(Raw::Rpc),
-                (Call::Mcp { tool, arguments }, Link::Mcp(link), _) => link.call_tool(&tool, arguments).await.map(Raw::Mcp),
+                (WireCall::Rpc { method, params }, Link::Rpc(link), _) => link.request(&method, params).await.map(Raw::Rpc),
+                (WireCall::Mcp { tool, arguments }, Link::Mcp(link), _) => link.call_tool(&tool, arguments).await.map(Raw::Mcp),
                 _ => Err(CallError::Broken { what: "not connected".to_owned() }),
             }
         };
@@ -256,12 +256,12 @@ impl Transport {
     }
 }
 
-async fn greet(link: &rpc::link::Link, handshake: &[Greeting]) -> Result<(), CallError> {
+async fn greet(link: &rpc::link::RpcLink, handshake: &[WireGreeting]) -> Result<(), CallError> {
     for greeting in handshake {
         match greeting {
-            Greeting::Notify(method, params) => link.notify(method, params.clone()).await?,
-            Greeting::Request(method, params) => {
-                if let Answer::Error { message, .. } = link.request(method, params.clone()).await? {
+            WireGreeting::Notify(method, params) => link.notify(method, params.clone()).await?,
+            WireGreeting::Request(method, params) => {
+                if let PeerAnswer::Error { message, .. } = link.request(method, params.clone()).await? {
                     return Err(CallError::Broken { what: format!("`{method}` was refused: {message}") });
                 }
             }

@@ -13,7 +13,7 @@ const REASONS: usize = 3;
 
 /// One line of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Line {
+pub enum WireLine {
     /// A line, without its end. The last one may lack its end in the stream.
     Whole(Vec<u8>),
     /// A line of too many values, or one that has just grown longer than [`ANSWER_LIMIT`]: the rest of it will be passed over.
@@ -22,14 +22,14 @@ pub enum Line {
 
 /// A stream read line by line. Blank lines are passed over.
 #[derive(Debug)]
-pub struct Lines<R> {
+pub struct WireLines<R> {
     reader: BufReader<R>,
     limit: usize,
     /// In the rest of a line that was too long.
     skipping: bool,
 }
 
-impl<R: AsyncRead + Unpin> Lines<R> {
+impl<R: AsyncRead + Unpin> WireLines<R> {
     /// The lines of a stream.
     pub fn new(reader: R) -> Self {
         Self { reader: BufReader::with_capacity(64 << 10, reader), limit: ANSWER_LIMIT, skipping: false }
@@ -39,12 +39,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// What the stream says.
-    pub async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub async fn next(&mut self) -> io::Result<Option<WireLine>> {
         let mut line = Vec::new();
         loop {
             let chunk = self.reader.fill_buf().await?;
             if chunk.is_empty() {
-                return Ok((!line.trim_ascii().is_empty()).then_some(Line::Whole(line)));
+                return Ok((!line.trim_ascii().is_empty()).then_some(WireLine::Whole(line)));
             }
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let part = &chunk[..end.unwrap_or(chunk.len())];
@@ -56,14 +56,14 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             self.reader.consume(used);
             self.skipping = (self.skipping || too_long) && end.is_none();
             if too_long {
-                return Ok(Some(Line::TooLong));
+                return Ok(Some(WireLine::TooLong));
             }
             if end.is_some() {
                 if is_too_long(&line) {
-                    return Ok(Some(Line::TooLong));
+                    return Ok(Some(WireLine::TooLong));
                 }
                 if !line.trim_ascii().is_empty() {
-                    return Ok(Some(Line::Whole(line)));
+                    return Ok(Some(WireLine::Whole(line)));
                 }
                 line.clear();
             }
@@ -106,7 +106,7 @@ pub struct Oddities {
 
 #[derive(Debug, Default)]
 struct Met {
-    kinds: Vec<Kind>,
+    kinds: Vec<WireKind>,
     latest: String,
     count: u64,
     unread: u64,
@@ -115,7 +115,7 @@ struct Met {
 }
 
 #[derive(Debug)]
-struct Kind {
+struct WireKind {
     oddity: Oddity,
     first: String,
     count: u64,
@@ -130,7 +130,7 @@ impl Oddities {
         met.latest = format!("{oddity}: `{example}`");
         match met.kinds.iter_mut().find(|kind| kind.oddity == oddity) {
             Some(kind) => kind.count += 1,
-            None => met.kinds.push(Kind { oddity, first: example, count: 1 }),
+            None => met.kinds.push(WireKind { oddity, first: example, count: 1 }),
         }
     }
 
@@ -169,7 +169,7 @@ impl Oddities {
 
     /// One sentence for each kind of oddity met.
     pub fn sentences(&self) -> Vec<String> {
-        let sentence = |Kind { oddity, first, count }: &Kind| match count {
+        let sentence = |WireKind { oddity, first, count }: &WireKind| match count {
             1 => format!("the system sent {oddity}: `{first}`"),
             _ => format!("{count} times the system sent {oddity}; the first: `{first}`"),
         };
@@ -200,8 +200,8 @@ mod tests {
 
     use super::*;
 
-    async fn lines(input: &[u8], limit: usize) -> Vec<Line> {
-        let mut lines = Lines { limit, ..Lines::new(input) };
+    async fn lines(input: &[u8], limit: usize) -> Vec<WireLine> {
+        let mut lines = WireLines { limit, ..WireLines::new(input) };
         let mut found = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
             found.push(line);
@@ -209,8 +209,8 @@ mod tests {
         found
     }
 
-    fn whole(text: &str) -> Line {
-        Line::Whole(text.as_bytes().to_vec())
+    fn whole(text: &str) -> WireLine {
+        WireLine::Whole(text.as_bytes().to_vec())
     }
 
     #[tokio::test]
@@ -220,8 +220,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_passed_over_whole() {
-        assert_eq!(lines(b"0123456789\nnext\n", 8).await, [Line::TooLong, whole("next")]);
-        assert_eq!(lines(b"0123456789", 8).await, [Line::TooLong]);
+        assert_eq!(lines(b"0123456789\nnext\n", 8).await, [WireLine::TooLong, whole("next")]);
+        assert_eq!(lines(b"0123456789", 8).await, [WireLine::TooLong]);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::mcp::connection::ToolAnswer;
-use super::rpc::peer::Answer;
-use super::transport::{Call, Raw};
+use super::rpc::peer::PeerAnswer;
+use super::transport::{Raw, WireCall};
 use crate::sut::CallError;
 use crate::sut::recorder::shortened;
 
@@ -34,7 +34,7 @@ pub async fn keeping<T>(doing: impl Future<Output = T>) -> (T, Map<String, Value
 }
 
 /// Keeps one exchange of the call that is being made.
-pub fn note(sent: &Call, came: &Result<Raw, CallError>) {
+pub fn note(sent: &WireCall, came: &Result<Raw, CallError>) {
     // Outside of a call that is recorded nobody asks for it.
     let _ = EXCHANGED.try_with(|kept| {
         let mut kept = kept.borrow_mut();
@@ -44,20 +44,20 @@ pub fn note(sent: &Call, came: &Result<Raw, CallError>) {
     });
 }
 
-fn sending(call: &Call) -> String {
+fn sending(call: &WireCall) -> String {
     match call {
-        Call::Cli { argv, .. } => argv.join(" "),
-        Call::Rpc { method, params } => format!("{method} {}", beginning(params)),
-        Call::Mcp { tool, arguments } => format!("{tool} {}", beginning(arguments)),
+        WireCall::Cli { argv, .. } => argv.join(" "),
+        WireCall::Rpc { method, params } => format!("{method} {}", beginning(params)),
+        WireCall::Mcp { tool, arguments } => format!("{tool} {}", beginning(arguments)),
     }
 }
 
 fn coming(answer: &Result<Raw, CallError>) -> String {
     match answer {
         Ok(Raw::Cli(output)) => format!("{}: {}{}", output.exit, output.stdout, output.stderr),
-        Ok(Raw::Rpc(Answer::Result(result))) => beginning(result),
+        Ok(Raw::Rpc(PeerAnswer::Result(result))) => beginning(result),
         Ok(Raw::Mcp(ToolAnswer::Result(result))) => beginning(result),
-        Ok(Raw::Rpc(Answer::Error { code, message, data })) => format!("error {}: {message} {}", beginning(code), beginning(data)),
+        Ok(Raw::Rpc(PeerAnswer::Error { code, message, data })) => format!("error {}: {message} {}", beginning(code), beginning(data)),
         Ok(Raw::Mcp(ToolAnswer::Error { code, message, data })) => format!("error {code}: {message} {}", beginning(data)),
         Err(error) => error.to_string(),
     }
@@ -91,19 +91,19 @@ impl Write for Beginning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sut::running::Exit;
-    use crate::sut::transports::process::Output;
+    use crate::sut::running::ProcessExit;
+    use crate::sut::transports::process::ProcessOutput;
 
-    fn listing() -> Call {
-        Call::Cli { argv: vec!["m".into(), "ls".into()], stdin: None }
+    fn listing() -> WireCall {
+        WireCall::Cli { argv: vec!["m".into(), "ls".into()], stdin: None }
     }
 
     #[tokio::test]
     async fn every_exchange_of_a_call_is_kept_as_it_was() {
         let doing = async {
-            let output = Output { exit: Exit::Code(3), stdout: "no\n".into(), stderr: "why".into() };
+            let output = ProcessOutput { exit: ProcessExit::Code(3), stdout: "no\n".into(), stderr: "why".into() };
             note(&listing(), &Ok(Raw::Cli(output)));
-            note(&Call::Rpc { method: "list".into(), params: Some(json!({"a": 1})) }, &Err(CallError::TimedOut { limit_ms: 9 }));
+            note(&WireCall::Rpc { method: "list".into(), params: Some(json!({"a": 1})) }, &Err(CallError::TimedOut { limit_ms: 9 }));
             7
         };
         let (done, kept) = keeping(doing).await;
@@ -125,6 +125,6 @@ mod tests {
     #[test]
     fn of_a_long_answer_the_beginning_is_looked_at() {
         assert_eq!(beginning(&"x".repeat(1_000_000)).len(), LOOKED_AT);
-        assert!(coming(&Ok(Raw::Rpc(Answer::Result("é".repeat(5_000).into())))).starts_with("\"ééé"));
+        assert!(coming(&Ok(Raw::Rpc(PeerAnswer::Result("é".repeat(5_000).into())))).starts_with("\"ééé"));
     }
 }

@@ -3,8 +3,8 @@ pub mod reading_in;
 pub(crate) mod run;
 pub(crate) mod session;
 
-pub use run::{Run, Survivor, Turn};
-pub use session::{Account, Announced, Answer, Call, Listing, Message, Says, Session, same_prompt};
+pub use run::{AgentRunHistory, Survivor, TurnHistory};
+pub use session::{Account, Announced, AnswerHistory, CallHistory, Listing, Message, Says, SessionHistory, same_prompt};
 
 use crate::contract::TurnStatus;
 use crate::profile::Phase;
@@ -33,14 +33,14 @@ pub struct History<'a> {
     /// The records it was read from.
     pub records: &'a [Record],
     /// Every call, in the order asked.
-    pub calls: Vec<Call<'a>>,
+    pub calls: Vec<CallHistory<'a>>,
     /// Every answered `list_sessions`, in the order asked.
     pub listings: Vec<Listing<'a>>,
     /// The agents' runs, in the order they came up.
-    pub runs: Vec<Run<'a>>,
+    pub runs: Vec<AgentRunHistory<'a>>,
     /// Where the manager was killed and started again.
     pub restarts: Vec<Moment>,
-    pub(crate) sessions: Vec<Session<'a>>,
+    pub(crate) sessions: Vec<SessionHistory<'a>>,
     pub(crate) moments: Vec<Moment>,
 }
 
@@ -51,12 +51,12 @@ impl<'a> History<'a> {
     }
 
     /// The sessions that can be judged: those whose id nobody else was given.
-    pub fn sessions(&self) -> impl Iterator<Item = &Session<'a>> {
+    pub fn sessions(&self) -> impl Iterator<Item = &SessionHistory<'a>> {
         self.sessions.iter().filter(|session| !session.id_reused)
     }
 
     /// The session of that id.
-    pub fn session(&self, id: &str) -> Option<&Session<'a>> {
+    pub fn session(&self, id: &str) -> Option<&SessionHistory<'a>> {
         self.sessions().find(|session| session.id == id)
     }
 
@@ -66,18 +66,18 @@ impl<'a> History<'a> {
     }
 
     /// The runs of a session's agent.
-    pub fn runs_of(&self, session: &Session<'a>) -> impl Iterator<Item = &Run<'a>> {
+    pub fn runs_of(&self, session: &SessionHistory<'a>) -> impl Iterator<Item = &AgentRunHistory<'a>> {
         session.runs.iter().map(|&at| &self.runs[at])
     }
 
     /// The sessions that a run serves: more than one where agents' processes are shared.
-    pub fn served_by(&self, run: usize) -> impl Iterator<Item = &Session<'a>> {
+    pub fn served_by(&self, run: usize) -> impl Iterator<Item = &SessionHistory<'a>> {
         self.sessions.iter().filter(move |session| session.runs.contains(&run))
     }
 
     /// The session's turns, in order. Of a run that serves several sessions, those that one of its messages opened.
-    pub fn turns_of(&self, session: &Session<'a>) -> Vec<&Turn<'a>> {
-        let mut turns: Vec<&Turn> = Vec::new();
+    pub fn turns_of(&self, session: &SessionHistory<'a>) -> Vec<&TurnHistory<'a>> {
+        let mut turns: Vec<&TurnHistory> = Vec::new();
         for &at in &session.runs {
             let shared = self.served_by(at).count() > 1;
             turns.extend(self.runs[at].turns.values().filter(|turn| !shared || turn.text.is_some_and(|text| session.was_sent(text))));
@@ -87,18 +87,18 @@ impl<'a> History<'a> {
     }
 
     /// When the session's first turn completed well.
-    pub fn first_completed(&self, session: &Session<'a>) -> Option<Moment> {
-        let completed = |turn: &&Turn| turn.completed.filter(|(_, status)| *status == TurnStatus::Completed).map(|(at, _)| at);
+    pub fn first_completed(&self, session: &SessionHistory<'a>) -> Option<Moment> {
+        let completed = |turn: &&TurnHistory| turn.completed.filter(|(_, status)| *status == TurnStatus::Completed).map(|(at, _)| at);
         self.turns_of(session).iter().filter_map(completed).min()
     }
 
     /// Whether the session's first turn was still open then.
-    pub fn in_first_turn(&self, session: &Session<'a>, then: Moment) -> bool {
+    pub fn in_first_turn(&self, session: &SessionHistory<'a>, then: Moment) -> bool {
         self.turns_of(session).iter().all(|turn| turn.over().is_none_or(|over| then < over))
     }
 
     /// When the session became observable, by the phase of its agent's profile; never before its id was known.
-    pub fn observable(&self, session: &Session<'a>, settings: &Settings) -> Option<Moment> {
+    pub fn observable(&self, session: &SessionHistory<'a>, settings: &Settings) -> Option<Moment> {
         let phase = match settings.observable.get(&session.agent?)? {
             Phase::Started => self.runs_of(session).map(|run| run.started).min(),
             Phase::PromptAccepted => self.turns_of(session).iter().filter_map(|turn| turn.accepted).min(),
@@ -110,27 +110,27 @@ impl<'a> History<'a> {
 
     /// Whether anything but its agent's own death may have ended the session by then: its end was asked for, its
     /// timeout passed, or the manager was restarted.
-    pub fn may_be_ended(&self, session: &Session<'a>, then: Moment, settings: &Settings) -> bool {
+    pub fn may_be_ended(&self, session: &SessionHistory<'a>, then: Moment, settings: &Settings) -> bool {
         session.end_asked().iter().chain(&self.restarts).any(|at| *at < then)
             || then.ms >= session.begun.after(session.timeout.unwrap_or(settings.timeout))
     }
 
     /// Whether the session surely lived when this was said of it: its agent was up before the question, outlived the
     /// answer by the settle limit, and nothing may have ended it.
-    pub fn surely_alive(&self, session: &Session<'a>, said: &Account<'a>, settings: &Settings) -> bool {
+    pub fn surely_alive(&self, session: &SessionHistory<'a>, said: &Account<'a>, settings: &Settings) -> bool {
         let outlives = |over: Moment| over.ms > said.answered.after(settings.limits.settle);
-        let lives = |run: &Run| run.started < said.asked && run.over.is_none_or(outlives);
+        let lives = |run: &AgentRunHistory| run.started < said.asked && run.over.is_none_or(outlives);
         !self.may_be_ended(session, said.answered, settings) && self.runs_of(session).any(lives)
     }
 
     /// When the session's agent died though nothing had ended the session; `None` also where that is in doubt.
-    pub fn own_death(&self, session: &Session<'a>, settings: &Settings) -> Option<Moment> {
+    pub fn own_death(&self, session: &SessionHistory<'a>, settings: &Settings) -> Option<Moment> {
         let ends: Option<Vec<Moment>> = self.runs_of(session).map(|run| run.over).collect();
         ends?.into_iter().max().filter(|death| !self.may_be_ended(session, *death, settings))
     }
 
     /// What the manager said of a session, once its id was known, in the order asked.
-    pub fn accounts(&self, session: &Session<'a>) -> Vec<Account<'a>> {
+    pub fn accounts(&self, session: &SessionHistory<'a>) -> Vec<Account<'a>> {
         let mut said: Vec<Account> = session.calls.iter().filter_map(Account::of_call).collect();
         said.extend(self.listings.iter().map(|listing| Account::of_listing(listing, session.id)));
         said.extend(session.announced_end.iter().map(|&at| Account::of_announced_end(at)));

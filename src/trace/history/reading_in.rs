@@ -9,17 +9,17 @@ use crate::contract::{AgentRun, Announcement, SessionId, TurnStatus};
 use crate::trace::{Entry, Fact, RESTARTED, Record};
 
 use super::Moment;
-use super::run::{Run, Survivor, Turn};
-use super::session::{Announced, Answer, Call, Listing, Message, Session};
+use super::run::{AgentRunHistory, Survivor, TurnHistory};
+use super::session::{Announced, AnswerHistory, CallHistory, Listing, Message, SessionHistory};
 use crate::trace::history::History;
 
 /// What one pass over the lines gathers.
 #[derive(Default)]
 struct Gathered<'a> {
     moments: Vec<Moment>,
-    calls: Vec<Call<'a>>,
+    calls: Vec<CallHistory<'a>>,
     open: BTreeMap<u64, usize>,
-    runs: Vec<Run<'a>>,
+    runs: Vec<AgentRunHistory<'a>>,
     run_at: BTreeMap<&'a AgentRun, usize>,
     bound: Vec<(&'a SessionId, &'a AgentRun)>,
     announced: Vec<(Moment, &'a Announcement)>,
@@ -54,12 +54,12 @@ impl<'a> Gathered<'a> {
         match entry {
             Entry::Request { id, op, args } => {
                 self.open.insert(*id, self.calls.len());
-                self.calls.push(Call { op, args, asked: now, answer: None });
+                self.calls.push(CallHistory { op, args, asked: now, answer: None });
             }
             Entry::Reply { id, ok, error } => {
                 let said = ok.as_ref().map(Ok).or(error.as_ref().map(Err));
                 if let (Some(call), Some(said)) = (self.open.remove(id), said) {
-                    self.calls[call].answer = Some(Answer { at: now, said });
+                    self.calls[call].answer = Some(AnswerHistory { at: now, said });
                 }
             }
             Entry::Truth(fact) => self.take_fact(now, fact),
@@ -78,7 +78,7 @@ impl<'a> Gathered<'a> {
     fn take_fact(&mut self, now: Moment, fact: &'a Fact) {
         let id = fact.agent_run();
         let at = *self.run_at.entry(id).or_insert_with(|| {
-            self.runs.push(Run::new(id, now));
+            self.runs.push(AgentRunHistory::new(id, now));
             self.runs.len() - 1
         });
         let run = &mut self.runs[at];
@@ -110,7 +110,7 @@ impl<'a> Gathered<'a> {
 
     fn into_history(self, records: &'a [Record]) -> History<'a> {
         let mut sessions = sessions(&self.calls);
-        let mut naming: BTreeMap<&str, Vec<Call>> = BTreeMap::new();
+        let mut naming: BTreeMap<&str, Vec<CallHistory>> = BTreeMap::new();
         for call in &self.calls {
             if let Some(id) = call.text("session_id") {
                 naming.entry(id).or_default().push(*call);
@@ -135,14 +135,14 @@ impl<'a> Gathered<'a> {
     }
 }
 
-fn turn_of<'r, 'a>(run: &'r mut Run<'a>, number: u64, now: Moment) -> &'r mut Turn<'a> {
-    run.turns.entry(number).or_insert(Turn { opened: now, accepted: None, text: None, released: None, completed: None })
+fn turn_of<'r, 'a>(run: &'r mut AgentRunHistory<'a>, number: u64, now: Moment) -> &'r mut TurnHistory<'a> {
+    run.turns.entry(number).or_insert(TurnHistory { opened: now, accepted: None, text: None, released: None, completed: None })
 }
 
 /// One session for each start that gave an id; starts that repeat a `request_id` are one start.
-fn sessions<'a>(calls: &[Call<'a>]) -> Vec<Session<'a>> {
-    let mut sessions: Vec<Session> = Vec::new();
-    let mut given: BTreeMap<&str, (usize, &Call)> = BTreeMap::new();
+fn sessions<'a>(calls: &[CallHistory<'a>]) -> Vec<SessionHistory<'a>> {
+    let mut sessions: Vec<SessionHistory> = Vec::new();
+    let mut given: BTreeMap<&str, (usize, &CallHistory)> = BTreeMap::new();
     for call in calls {
         let Some((known, id)) = started(call) else { continue };
         if let Some((session, earlier)) = given.get(id) {
@@ -152,7 +152,7 @@ fn sessions<'a>(calls: &[Call<'a>]) -> Vec<Session<'a>> {
         given.insert(id, (sessions.len(), call));
         let first = calls.iter().find(|other| same_start(other, call)).unwrap_or(call);
         let timeout = call.args.get("timeout_s").or_else(|| call.ok()?.1.get("timeout_s")).and_then(|timeout| timeout.as_f64());
-        sessions.push(Session {
+        sessions.push(SessionHistory {
             id,
             id_reused: false,
             agent: call.text("agent").and_then(|agent| agent.parse().ok()),
@@ -160,7 +160,7 @@ fn sessions<'a>(calls: &[Call<'a>]) -> Vec<Session<'a>> {
             begun: first.asked,
             known,
             timeout: timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-            messages: message(&Call { asked: first.asked, ..*call }, true).into_iter().collect(),
+            messages: message(&CallHistory { asked: first.asked, ..*call }, true).into_iter().collect(),
             calls: Vec::new(),
             announced: Vec::new(),
             announced_end: Vec::new(),
@@ -171,38 +171,38 @@ fn sessions<'a>(calls: &[Call<'a>]) -> Vec<Session<'a>> {
 }
 
 /// The id that a start gave, and when.
-pub(crate) fn started<'a>(call: &Call<'a>) -> Option<(Moment, &'a str)> {
+pub(crate) fn started<'a>(call: &CallHistory<'a>) -> Option<(Moment, &'a str)> {
     let (at, result) = call.ok().filter(|_| call.op == "start_session")?;
     Some((at, result.get("session_id")?.as_str()?))
 }
 
 /// Whether two calls ask for the same start: one call, or the same `request_id`.
-pub(crate) fn same_start(one: &Call, other: &Call) -> bool {
+pub(crate) fn same_start(one: &CallHistory, other: &CallHistory) -> bool {
     let request = one.text("request_id");
     one.op == "start_session"
         && other.op == one.op
         && (one.asked == other.asked || (request.is_some() && request == other.text("request_id")))
 }
 
-fn message<'a>(call: &Call<'a>, first: bool) -> Option<Message<'a>> {
+fn message<'a>(call: &CallHistory<'a>, first: bool) -> Option<Message<'a>> {
     let text = call.text("message").filter(|text| !text.is_empty())?;
     Some(Message { text, asked: call.asked, taken: call.ok().map(|(at, _)| at), first })
 }
 
 /// A session's runs: those it is bound to, or where no other start asked for its folder all that came up there.
-fn runs_of(session: &Session, gathered: &Gathered) -> Vec<usize> {
+fn runs_of(session: &SessionHistory, gathered: &Gathered) -> Vec<usize> {
     let alone = session.cwd.is_some() && {
         let starts = || gathered.calls.iter().filter(|call| call.op == "start_session");
         let own = starts().find(|call| call.asked == session.begun);
         own.is_some_and(|own| starts().all(|call| call.text("cwd") != session.cwd || same_start(own, call)))
     };
-    let bound = |run: &Run| gathered.bound.iter().any(|(id, bound)| id.as_str() == session.id && *bound == run.id);
-    let in_folder = |run: &Run| alone && run.cwd == session.cwd && session.begun < run.started;
+    let bound = |run: &AgentRunHistory| gathered.bound.iter().any(|(id, bound)| id.as_str() == session.id && *bound == run.id);
+    let in_folder = |run: &AgentRunHistory| alone && run.cwd == session.cwd && session.begun < run.started;
     let found = gathered.runs.iter().enumerate().filter(|(_, run)| bound(run) || in_folder(run));
     found.map(|(at, _)| at).collect()
 }
 
-fn listing<'a>(call: &Call<'a>) -> Option<Listing<'a>> {
+fn listing<'a>(call: &CallHistory<'a>) -> Option<Listing<'a>> {
     let (answered, result) = call.ok().filter(|_| call.op == "list_sessions")?;
     let items = result.get("sessions")?.as_array()?;
     let items =

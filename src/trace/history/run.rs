@@ -6,7 +6,7 @@ use super::Moment;
 
 /// One run of an agent's program: what its stand-in reported, and what the operating system showed.
 #[derive(Debug)]
-pub struct Run<'a> {
+pub struct AgentRunHistory<'a> {
     /// The run.
     pub id: &'a AgentRun,
     /// Which agent, where the trace saw it start.
@@ -20,7 +20,7 @@ pub struct Run<'a> {
     /// Whether it went without a word.
     pub gone: bool,
     /// Its turns, by number.
-    pub turns: BTreeMap<u64, Turn<'a>>,
+    pub turns: BTreeMap<u64, TurnHistory<'a>>,
     /// The signals that it noticed.
     pub signals: Vec<(Moment, &'a str)>,
     /// What was alive of it past the end limit.
@@ -33,7 +33,7 @@ pub struct Run<'a> {
 
 /// One turn of a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Turn<'a> {
+pub struct TurnHistory<'a> {
     /// The first fact about it.
     pub opened: Moment,
     /// When its prompt was taken.
@@ -46,7 +46,7 @@ pub struct Turn<'a> {
     pub completed: Option<(Moment, TurnStatus)>,
 }
 
-impl Turn<'_> {
+impl TurnHistory<'_> {
     /// From when on it may be called complete: its release, or where nobody releases turns its completion.
     pub fn over(&self) -> Option<Moment> {
         self.released.or(self.completed.map(|(at, _)| at))
@@ -66,7 +66,7 @@ pub struct Survivor<'a> {
     pub reparented: bool,
 }
 
-impl<'a> Run<'a> {
+impl<'a> AgentRunHistory<'a> {
     /// A run of which nothing but its first fact is known.
     pub(crate) fn new(id: &'a AgentRun, started: Moment) -> Self {
         Self {

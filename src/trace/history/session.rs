@@ -7,7 +7,7 @@ use super::Moment;
 
 /// One call, and its answer where one came.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct CallHistory<'a> {
     /// The operation.
     pub op: &'a str,
     /// Its arguments.
@@ -15,19 +15,19 @@ pub struct Call<'a> {
     /// When it was asked.
     pub asked: Moment,
     /// The answer; `None` where none was seen: what was asked may have happened, at any time.
-    pub answer: Option<Answer<'a>>,
+    pub answer: Option<AnswerHistory<'a>>,
 }
 
 /// An answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct AnswerHistory<'a> {
     /// When it came.
     pub at: Moment,
     /// The result or the error.
     pub said: Result<&'a Args, &'a ContractError>,
 }
 
-impl<'a> Call<'a> {
+impl<'a> CallHistory<'a> {
     /// An argument, where it is text.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         self.args.get(name)?.as_str()
@@ -75,7 +75,7 @@ pub struct Message<'a> {
 
 /// A session that a start gave an id.
 #[derive(Debug)]
-pub struct Session<'a> {
+pub struct SessionHistory<'a> {
     /// Its id.
     pub id: &'a str,
     /// Whether another start gave the same id: then nobody knows which of the two is meant by it.
@@ -93,7 +93,7 @@ pub struct Session<'a> {
     /// What was sent to it, in the order asked.
     pub messages: Vec<Message<'a>>,
     /// The calls that name it.
-    pub calls: Vec<Call<'a>>,
+    pub calls: Vec<CallHistory<'a>>,
     /// Its `turn_completed` announcements.
     pub announced: Vec<Announced>,
     /// When its end was announced.
@@ -111,9 +111,9 @@ pub struct Announced {
     pub turn: Option<u64>,
 }
 
-impl<'a> Session<'a> {
+impl<'a> SessionHistory<'a> {
     /// The calls of one operation that name it.
-    pub fn asked(&self, op: &'static str) -> impl Iterator<Item = &Call<'a>> {
+    pub fn asked(&self, op: &'static str) -> impl Iterator<Item = &CallHistory<'a>> {
         self.calls.iter().filter(move |call| call.op == op)
     }
 
@@ -178,7 +178,7 @@ pub enum Says<'a> {
 }
 
 impl<'a> Account<'a> {
-    pub(crate) fn of_call(call: &Call<'a>) -> Option<Self> {
+    pub(crate) fn of_call(call: &CallHistory<'a>) -> Option<Self> {
         let answer = call.answer?;
         let says = match (answer.said, call.op) {
             (Err(error), _) => Says::Error(error),

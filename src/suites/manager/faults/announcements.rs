@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Fault, fault};
-use crate::suites::manager::behavior::{Announcing, Owner, Told};
+use super::{ManagerFault, fault};
+use crate::suites::manager::behavior::{AnnouncedBy, Announcing, Owner};
 
 const CX_3: &[&str] = &["CX-3"];
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("announces-early", "announces a turn when its message is delivered", CX_3, |s| s.announcing = Announcing::AtDelivery)
         .also(&["CX-7"]),
     fault("announces-twice", "announces every turn a second time", CX_3, |s| s.times = |_, _| 2)
@@ -37,6 +37,6 @@ pub(crate) const FAULTS: &[Fault] = &[
         s.announcing = Announcing::Later(Duration::from_secs(30));
     })
     .also(&["CX-6", "CX-7"]),
-    fault("tells-listeners-alone", "announces to whoever waits just then, and keeps nothing", CX_3, |s| s.told = Told::ToListeners)
+    fault("tells-listeners-alone", "announces to whoever waits just then, and keeps nothing", CX_3, |s| s.told = AnnouncedBy::ToListeners)
         .seen("nimbalyst #729, paseo #2625: a completion is lost when the caller restarts"),
 ];

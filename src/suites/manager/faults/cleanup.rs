@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, SessionId};
 
-use super::{Fault, fault};
-use crate::suites::manager::behavior::{Act, Adopting, Afterwards, At, AtOnce, Ending, Exits, Late, Pending, Probe};
+use super::{ManagerFault, fault};
+use crate::suites::manager::behavior::{Adopting, Afterwards, AtOnce, Ending, Exits, ExtraAct, Late, Occasion, Pending, Probe};
 use crate::suites::manager::reference::host::End;
 
 const KEPT: Afterwards = Afterwards { listed: None, read: Late::NotFound, sent: Late::NotFound, ended: Late::NotFound, record: false };
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-CLEAN-1: nothing is left
     fault("leaks-setsid", "ends the agent's process group and misses what left it", &["LC-CLEAN-1"], |s| s.how = |_| Some(End::Group))
         .also(&["LC-CLEAN-1b"])
@@ -86,18 +86,18 @@ pub(crate) const FAULTS: &[Fault] = &[
     // ---- LC-CLEAN-4: an error has ended nothing
     fault("cleans-up-the-pending", "ends a session when a read finds no file", &["LC-CLEAN-4"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
-        s.besides = vec![(At::Unreadable, Act::End)];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::End)];
     })
     .also(&["CX-3", "CX-9", "CX-10", "LC-CLEAN-7", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-8"])
     .seen("schuettc/muster #31, first-tree #1482"),
     fault("forgets-the-pending", "forgets a session when a read finds no file", &["LC-CLEAN-4"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
-        s.besides = vec![(At::Unreadable, Act::Forget)];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::Forget)];
     })
     .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-2", "LC-OBS-3b", "LC-OBS-8"]),
     fault("signals-the-pending", "sends the agent signals when a read finds no file", &["LC-CLEAN-4"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
-        s.besides = vec![(At::Unreadable, Act::Strike(End::Polite))];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::Strike(End::Polite))];
     })
     .also(&["CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-8"]),
     // ---- LC-CLEAN-5: an unknown id harms nobody
@@ -164,18 +164,18 @@ pub(crate) const FAULTS: &[Fault] = &[
     .also(&["LC-CLEAN-5"])
     .seen("tmux kill-session -t work-1 also matches work-10"),
     fault("signals-the-others", "signals the agents of all sessions when it ends one", &["LC-CLEAN-9"], |s| {
-        s.besides = vec![(At::Ended, Act::StrikeOthers(End::Polite))];
+        s.besides = vec![(Occasion::Ended, ExtraAct::StrikeOthers(End::Polite))];
     })
     .also(&["CX-2", "LC-CLEAN-5", "LC-CLEAN-6", "LC-OBS-2"])
     .seen("one server's crash takes all its sessions"),
     fault("forgets-the-others", "forgets all sessions when it ends one", &["LC-CLEAN-9"], |s| {
-        s.besides = vec![(At::Ended, Act::ForgetOthers)];
+        s.besides = vec![(Occasion::Ended, ExtraAct::ForgetOthers)];
     })
     .also(&["CX-4", "LC-OBS-2"]),
     // ---- LC-CLEAN-10: ended is final
     fault("restarts-what-exits", "launches three agents for one that exits, ended or not", &["LC-CLEAN-10"], |s| {
         // Whether its exit is heard before it is forgotten is a race: it comes back either way.
-        s.besides = vec![(At::Exited, Act::Launch(3)), (At::Ended, Act::Launch(3))];
+        s.besides = vec![(Occasion::Exited, ExtraAct::Launch(3)), (Occasion::Ended, ExtraAct::Launch(3))];
     })
     .also(&[
         "LC-CLEAN-1",
@@ -198,7 +198,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         s.probe = Probe::None;
     }),
     fault("readmits-later", "takes a session back into its list a moment after its end", &["LC-CLEAN-10"], |s| {
-        s.besides = vec![(At::Ended, Act::ReadmitAfter(Duration::from_millis(500)))];
+        s.besides = vec![(Occasion::Ended, ExtraAct::ReadmitAfter(Duration::from_millis(500)))];
         s.probe = Probe::None;
     })
     .seen("a hook that comes late makes the record anew"),
@@ -209,7 +209,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     .also(&["LC-CLEAN-1", "LC-CLEAN-2", "LC-CREATE-3", "LC-CREATE-10", "LC-RESTART-1"]),
     // ---- LC-CLEAN-11
     fault("deletes-the-file", "deletes the agent's file with the session", &["LC-CLEAN-11"], |s| {
-        s.besides = vec![(At::Ended, Act::Remove)];
+        s.besides = vec![(Occasion::Ended, ExtraAct::Remove)];
     }),
     // ---- LC-TERM
     fault("takes-idle-for-ended", "ends an idle session by forgetting it", &["LC-TERM-1"], |s| {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::contract::{AgentKind, ContractError, ErrorCode};
 
-use super::{Fault, fault};
-use crate::suites::manager::behavior::{Act, At, Launching, Numbers, Remains, started};
+use super::{ManagerFault, fault};
+use crate::suites::manager::behavior::{ExtraAct, Launching, Numbers, Occasion, Remains, started};
 use crate::suites::manager::reference::host::End;
 
 /// What else may fail where several sessions have one id.
 const ONE_ID: &[&str] =
     &["CX-3", "CX-7", "CX-8", "LC-CLEAN-5", "LC-CLEAN-6", "LC-CLEAN-9", "LC-CLEAN-10", "LC-CREATE-7", "LC-OBS-2", "LC-SEND-1", "LC-TERM-2"];
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-CREATE-1: an id that was never used
     fault("reuses-ids", "gives the id of an ended session to the next one", &["LC-CREATE-1"], |s| s.numbers = Numbers::Freed)
         .also(&["LC-CLEAN-10"])
@@ -53,7 +53,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     })
     .also(&["LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-6", "LC-CREATE-7"]),
     fault("hangs-up", "closes the agent's terminal once the start has answered", &["LC-CREATE-2"], |s| {
-        s.besides = vec![(At::Started, Act::Strike(End::Polite))];
+        s.besides = vec![(Occasion::Started, ExtraAct::Strike(End::Polite))];
     })
     .also(&[
         "CX-2",
@@ -175,11 +175,11 @@ pub(crate) const FAULTS: &[Fault] = &[
     .seen("tmux load-buffer without a name"),
     // ---- LC-CREATE-8: the agent's file is the agent's
     fault("makes-the-file", "makes the agent's session file itself, so that it is there", &["LC-CREATE-8"], |s| {
-        s.besides = vec![(At::Started, Act::Write("{}\n"))];
+        s.besides = vec![(Occasion::Started, ExtraAct::Write("{}\n"))];
     })
     .also(&["CX-10", "LC-OBS-6"]),
     fault("titles-the-file", "appends a session's title to the agent's file when it lists it", &["LC-CREATE-8"], |s| {
-        s.besides = vec![(At::Listed, Act::Write("{\"type\":\"title\"}\n"))];
+        s.besides = vec![(Occasion::Listed, ExtraAct::Write("{\"type\":\"title\"}\n"))];
     })
     .also(&["CX-10", "LC-OBS-6", "LC-TIME-2"]),
     // ---- LC-CREATE-9, -10, -11

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, TurnStatus};
 
-use super::{Fault, fault};
-use crate::suites::manager::behavior::{Act, At, Exits, Native, Owner, Pending};
+use super::{ManagerFault, fault};
+use crate::suites::manager::behavior::{Exits, ExtraAct, Native, Occasion, Owner, Pending};
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::transcript::text;
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- CX-2: alive by every account
     fault("calls-pending-ended", "answers `session_ended` while a session has no file yet", &["CX-2", "LC-OBS-3"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionEnded);
@@ -23,12 +23,12 @@ pub(crate) const FAULTS: &[Fault] = &[
     .also(&["CX-9", "LC-CLEAN-6", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8"])
     .seen("Untrivial-ai/agent-orchestrator #989: polled before its process starts and reported \"killed\""),
     fault("terminates-on-listing", "writes down that a session is over when a list finds no file", &["CX-2"], |s| {
-        s.besides = vec![(At::Unreadable, Act::CallDead)];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::CallDead)];
     })
     .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8"])
     .seen("Untrivial-ai/agent-orchestrator #1735: `list()` writes \"terminated\" after one failed probe"),
     fault("announces-the-end-of-the-pending", "announces a session's end when a read finds no file", &["CX-2"], |s| {
-        s.besides = vec![(At::Unreadable, Act::AnnounceEnd)];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::AnnounceEnd)];
     })
     .also(&["LC-OBS-7"]),
     // ---- CX-4: observable at its announcement
@@ -101,12 +101,12 @@ pub(crate) const FAULTS: &[Fault] = &[
     })
     .also(&["CX-2", "LC-OBS-7"]),
     fault("makes-the-file-on-reading", "makes the session's file when it is read and not there", &["CX-10"], |s| {
-        s.besides = vec![(At::Unreadable, Act::Write("{}\n"))];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::Write("{}\n"))];
     })
     .also(&["LC-CREATE-8"])
     .seen("codex app-server 0.169: `thread/read` creates the file"),
     fault("replaces-the-busy", "takes a busy agent for stuck when sessions are listed, and launches another", &["CX-10"], |s| {
-        s.besides = vec![(At::Listed, Act::Replace)];
+        s.besides = vec![(Occasion::Listed, ExtraAct::Replace)];
     })
     .also(&[
         "CX-2",
@@ -129,7 +129,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     ])
     .seen("Untrivial-ai/agent-orchestrator #2501: a live session terminated mid-turn by a probe race and silently replaced"),
     fault("knocks-when-listing", "sends agents a signal to see whether they live", &["CX-10"], |s| {
-        s.besides = vec![(At::Listed, Act::Strike(End::Polite))];
+        s.besides = vec![(Occasion::Listed, ExtraAct::Strike(End::Polite))];
     })
     .also(&[
         "CX-2",

@@ -1,12 +1,12 @@
 //! What reaches the agent: first messages and later ones. LC-CREATE-3, LC-SEND.
 
-use super::{Fault, fault};
+use super::{ManagerFault, fault};
 use crate::suites::manager::behavior::{Afterwards, Empty, Late};
 
 /// What is broken where every message is typed wrongly.
 const BOTH: &[&str] = &["LC-CREATE-3", "LC-SEND-1"];
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("turns-lines-into-spaces", "types messages with their line breaks turned into spaces", BOTH, |s| {
         s.typed = |message, _| vec![message.replace('\n', " ")];
     })

@@ -1,4 +1,4 @@
-//! The fault catalogue: named defects of the reference manager, each a change at one of its seams.
+//! The fault catalogue: named defects of the reference manager, each a change at one of its behavior.
 //!
 //! Every fault was seen somewhere, or is one slip away from right. The suites must catch each: fail on all that it
 //! breaks and on nothing that it does not.
@@ -14,13 +14,13 @@ pub(crate) mod timeouts;
 
 use crate::engine::fault;
 
-use crate::suites::manager::behavior::Seams;
+use crate::suites::manager::behavior::ManagerBehavior;
 
 /// A named defect of the reference manager.
-pub type Fault = fault::Fault<Seams>;
+pub type ManagerFault = fault::Fault<ManagerBehavior>;
 
 /// The families, in the order of the requirements.
-const FAMILIES: &[&[Fault]] = &[
+const FAMILIES: &[&[ManagerFault]] = &[
     creation::FAULTS,
     messages::FAULTS,
     observation::FAULTS,
@@ -32,7 +32,7 @@ const FAMILIES: &[&[Fault]] = &[
 ];
 
 /// Every fault, family by family.
-pub fn faults() -> impl Iterator<Item = &'static Fault> + Clone {
+pub fn faults() -> impl Iterator<Item = &'static ManagerFault> + Clone {
     FAMILIES.iter().copied().flatten()
 }
 
@@ -40,11 +40,11 @@ pub fn faults() -> impl Iterator<Item = &'static Fault> + Clone {
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static Fault, String> {
+pub fn named(name: &str) -> Result<&'static ManagerFault, String> {
     fault::named(faults(), "a manager", name)
 }
 
 /// A row of a family: name, title, what it breaks, what it changes.
-const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut Seams)) -> Fault {
-    Fault::new(name, title, breaks, change)
+const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut ManagerBehavior)) -> ManagerFault {
+    ManagerFault::new(name, title, breaks, change)
 }

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, TEXT_LIMIT};
 
-use super::{Fault, fault};
-use crate::suites::manager::behavior::{Act, At, Exits, Native, Pending, Probe};
+use super::{ManagerFault, fault};
+use crate::suites::manager::behavior::{Exits, ExtraAct, Native, Occasion, Pending, Probe};
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::manager::invalid;
-use crate::suites::manager::reference::transcript::{Said, tail, text};
+use crate::suites::manager::reference::transcript::{TranscriptEntry, tail, text};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-OBS-1: observable from its phase on
     fault("finds-no-file", "looks for session files where the agent keeps none", &["LC-OBS-1"], |s| s.native = Native::Nothing)
         .also(&["CX-4", "CX-5", "CX-7", "CX-9", "CX-10", "LC-OBS-4", "LC-OBS-5", "LC-OBS-8"]),
@@ -57,7 +57,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("reads-nothing-for-data", "answers an empty text where a session has no file yet", &["LC-OBS-3"], |s| s.pending = Pending::Empty)
         .also(&["LC-CREATE-4", "LC-OBS-3b"]),
     fault("waits-for-data", "answers a read when there is something to read", &["LC-OBS-3"], |s| {
-        s.besides = vec![(At::Unreadable, Act::Wait(Duration::from_secs(86_400)))];
+        s.besides = vec![(Occasion::Unreadable, ExtraAct::Wait(Duration::from_secs(86_400)))];
     })
     .also(&["LC-CREATE-4", "LC-OBS-3b"]),
     fault("denies-the-pending", "answers `session_not_found` where a session has no file yet", &["LC-OBS-3b"], |s| {
@@ -128,11 +128,11 @@ pub(crate) const FAULTS: &[Fault] = &[
     }),
     // ---- LC-OBS-6: reading changes nothing
     fault("asks-the-agent", "types `/status` into the terminal before it reads", &["LC-OBS-6"], |s| {
-        s.besides = vec![(At::Read, Act::Type("/status"))];
+        s.besides = vec![(Occasion::Read, ExtraAct::Type("/status"))];
     })
     .also(&["LC-CLEAN-9", "LC-CREATE-3", "LC-OBS-4", "LC-SEND-1"]),
     fault("wakes-the-agent", "sends the agent signals before it reads", &["LC-OBS-6"], |s| {
-        s.besides = vec![(At::Read, Act::Strike(End::Polite))];
+        s.besides = vec![(Occasion::Read, ExtraAct::Strike(End::Polite))];
     })
     .also(&[
         "CX-9",
@@ -155,7 +155,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         s.text = |said, nth| format!("[read {nth}]\n{}", text(said));
     }),
     fault("marks-what-was-read", "appends a line to the agent's file when it has read it", &["LC-OBS-6"], |s| {
-        s.besides = vec![(At::Read, Act::Write("{\"type\":\"read\"}\n"))];
+        s.besides = vec![(Occasion::Read, ExtraAct::Write("{\"type\":\"read\"}\n"))];
     })
     .also(&["CX-10", "LC-CREATE-8"]),
     // ---- LC-OBS-7: the status tells the truth
@@ -195,6 +195,6 @@ pub(crate) const FAULTS: &[Fault] = &[
     .seen("orca #18368"),
 ];
 
-fn of_role(said: &[Said], role: &str) -> Vec<Said> {
+fn of_role(said: &[TranscriptEntry], role: &str) -> Vec<TranscriptEntry> {
     said.iter().filter(|said| said.role == role).cloned().collect()
 }

@@ -1,9 +1,9 @@
 //! The manager is killed and comes back. LC-RESTART, and CX-3 over restarts.
 
-use super::{Fault, fault};
+use super::{ManagerFault, fault};
 use crate::suites::manager::behavior::{Adopting, Exits, Probe};
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("forgets-on-restart", "comes back with an empty list while its agents run", &["LC-RESTART-1"], |s| {
         s.adopting = Adopting::Nothing
     })

@@ -1,9 +1,9 @@
 //! Session timeouts. LC-TIME.
 
-use super::{Fault, fault};
+use super::{ManagerFault, fault};
 use crate::suites::manager::behavior::{Exits, Probe, TimedOut};
 
-pub(crate) const FAULTS: &[Fault] = &[
+pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("states-no-timeout", "does not say after which time a session times out", &["LC-TIME-1"], |s| {
         s.started = |record| crate::contract::Args::from_iter([("session_id".to_owned(), record.id.as_str().into())]);
     }),

@@ -39,7 +39,7 @@ impl Manager {
         if self.time_left(live) != Some(Duration::ZERO) || self.grew(live).await {
             return;
         }
-        match self.seams.timed_out {
+        match self.behavior.timed_out {
             TimedOut::Ends => {
                 if let Err(error) = self.end_held(live, "timeout").await {
                     self.complain(format_args!("a session that timed out could not be ended: {error}"));
@@ -75,11 +75,11 @@ impl Manager {
     /// How much of a session's timeout is left; `None`: it does not pass, while a turn is in flight.
     fn time_left(&self, live: &Arc<Live>) -> Option<Duration> {
         let record = live.record().clone();
-        if !self.has(live) || (record.is_busy() && self.seams.timeout_waits) {
+        if !self.has(live) || (record.is_busy() && self.behavior.timeout_waits) {
             return None;
         }
         let timeout = Duration::try_from_secs_f64(record.timeout_s).unwrap_or(Duration::MAX);
-        Some(timeout.saturating_sub(since((self.seams.timeout_from)(&record), self.config.clock.now())))
+        Some(timeout.saturating_sub(since((self.behavior.timeout_from)(&record), self.config.clock.now())))
     }
 }
 

@@ -9,14 +9,14 @@ use super::host::{End, Tamper};
 use super::manager::Manager;
 use super::native::native_root;
 use super::session::Live;
-use crate::suites::manager::behavior::{Act, At};
+use crate::suites::manager::behavior::{ExtraAct, Occasion};
 
 /// How many agents a manager launches that nobody asked for, at most.
 const LAUNCHED_BESIDES: usize = 30;
 
 impl Manager {
-    pub(crate) async fn besides(self: &Arc<Self>, at: At, live: &Arc<Live>) {
-        for (when, act) in &self.seams.besides {
+    pub(crate) async fn besides(self: &Arc<Self>, at: Occasion, live: &Arc<Live>) {
+        for (when, act) in &self.behavior.besides {
             if *when == at {
                 // Some acts end sessions, and ends are moments as well.
                 Box::pin(self.act(*act, live)).await;
@@ -24,27 +24,27 @@ impl Manager {
         }
     }
 
-    pub(crate) async fn act(self: &Arc<Self>, act: Act, live: &Arc<Live>) {
+    pub(crate) async fn act(self: &Arc<Self>, act: ExtraAct, live: &Arc<Live>) {
         match act {
-            Act::Type(text) => self.type_in(live, text).await,
-            Act::Strike(how) => self.strike(live, how).await,
-            Act::Write(text) => self.tamper(live, Tamper::Append(text)).await,
-            Act::Remove => self.tamper(live, Tamper::Remove).await,
-            Act::Forget => self.forget(live),
-            Act::End => drop(self.end_live(live, "ended").await),
-            Act::CallDead => {
+            ExtraAct::Type(text) => self.type_in(live, text).await,
+            ExtraAct::Strike(how) => self.strike(live, how).await,
+            ExtraAct::Write(text) => self.tamper(live, Tamper::Append(text)).await,
+            ExtraAct::Remove => self.tamper(live, Tamper::Remove).await,
+            ExtraAct::Forget => self.forget(live),
+            ExtraAct::End => drop(self.end_live(live, "ended").await),
+            ExtraAct::CallDead => {
                 live.record().dead = true;
                 self.save_or_say(live);
             }
-            Act::ReadmitAfter(time) => {
+            ExtraAct::ReadmitAfter(time) => {
                 let (manager, live) = (self.clone(), live.clone());
                 tokio::spawn(async move {
                     tokio::time::sleep(time).await;
                     manager.sessions().insert(live.id(), live.clone());
                 });
             }
-            Act::AnnounceEnd => self.announce_end(live, "not found"),
-            Act::Launch(count) => {
+            ExtraAct::AnnounceEnd => self.announce_end(live, "not found"),
+            ExtraAct::Launch(count) => {
                 for _ in 0..count {
                     // What is launched exits, too: on real processes that would be a fork bomb.
                     if self.launched_besides.fetch_add(1, Ordering::Relaxed) >= LAUNCHED_BESIDES {
@@ -53,17 +53,17 @@ impl Manager {
                     let _ = self.launch(live).await;
                 }
             }
-            Act::Replace => {
+            ExtraAct::Replace => {
                 self.strike(live, End::Tree).await;
                 let _ = self.launch(live).await;
             }
-            Act::StrikeOthers(how) => {
+            ExtraAct::StrikeOthers(how) => {
                 for other in self.others(&live.id()) {
                     self.strike(&other, how).await;
                 }
             }
-            Act::ForgetOthers => self.others(&live.id()).iter().for_each(|other| self.forget(other)),
-            Act::Wait(time) => tokio::time::sleep(time).await,
+            ExtraAct::ForgetOthers => self.others(&live.id()).iter().for_each(|other| self.forget(other)),
+            ExtraAct::Wait(time) => tokio::time::sleep(time).await,
         }
     }
 

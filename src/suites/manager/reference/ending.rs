@@ -9,7 +9,7 @@ use super::host::HostError;
 use super::manager::{Manager, not_found, text};
 use super::observing::ended;
 use super::session::Live;
-use crate::suites::manager::behavior::{Act, At, AtOnce, Ending, Late};
+use crate::suites::manager::behavior::{AtOnce, Ending, ExtraAct, Late, Occasion};
 
 /// How often a turn that is to be over is looked at, by a faulty manager.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -19,15 +19,15 @@ impl Manager {
         const OP: &str = "end_session";
         let live = match self.session(OP, args) {
             Ok(live) => live,
-            Err(error) => return self.late(args, self.seams.afterwards.ended, error).await,
+            Err(error) => return self.late(args, self.behavior.afterwards.ended, error).await,
         };
-        let _only = match (self.seams.ends_at_once, self.one_at_a_time.try_lock()) {
+        let _only = match (self.behavior.ends_at_once, self.one_at_a_time.try_lock()) {
             (AtOnce::Any, _) => None,
             (_, Ok(only)) => Some(only),
             (AtOnce::OneOrFail, Err(_)) => return Err(ContractError::new(ErrorCode::Internal, "another session is being ended")),
             (AtOnce::OneOrLie, Err(_)) => return Ok(Args::new()),
         };
-        let when = (self.seams.ending)(&live.record());
+        let when = (self.behavior.ending)(&live.record());
         match when {
             Ending::Now => self.end_live(&live, "ended").await?,
             Ending::Slow(delay) => {
@@ -45,7 +45,7 @@ impl Manager {
             Ending::Later(_) | Ending::AfterItsTurn => self.end_later(&live, when),
         }
         self.end_along(&live).await;
-        self.besides(At::Ended, &live).await;
+        self.besides(Occasion::Ended, &live).await;
         Ok(Args::new())
     }
 
@@ -69,7 +69,7 @@ impl Manager {
     pub(crate) async fn end_agent(&self, live: &Live) -> Result<(), HostError> {
         let (handle, how) = {
             let record = live.record();
-            (record.handle.clone(), (self.seams.how)(&record))
+            (record.handle.clone(), (self.behavior.how)(&record))
         };
         match handle.zip(how) {
             Some((handle, how)) => self.host.end(&handle, how).await,
@@ -98,7 +98,7 @@ impl Manager {
     async fn end_along(&self, live: &Live) {
         let ended = live.record().clone();
         for other in self.all() {
-            let along = (self.seams.along)(&ended, &other.record());
+            let along = (self.behavior.along)(&ended, &other.record());
             if along {
                 let _ = self.end_live(&other, "ended").await;
             }
@@ -109,7 +109,7 @@ impl Manager {
     pub(crate) async fn late(self: &Arc<Self>, args: &Args, late: Late, error: ContractError) -> Result<Args, ContractError> {
         let gone = self.gone().get(&SessionId(text(args, "session_id").unwrap_or_default())).cloned();
         let Some(live) = gone else {
-            return match self.seams.nobody {
+            return match self.behavior.nobody {
                 Late::Success => Ok(Args::new()),
                 _ => Err(error),
             };
@@ -130,7 +130,7 @@ impl Manager {
             }
             Late::Revives => {
                 self.sessions().insert(live.id(), live.clone());
-                self.act(Act::Launch(1), &live).await;
+                self.act(ExtraAct::Launch(1), &live).await;
                 Ok(Args::new())
             }
             Late::Another => {

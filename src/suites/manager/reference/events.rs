@@ -10,14 +10,14 @@ use tokio::sync::{broadcast, watch};
 use crate::contract::{Announcement, Args, SessionId};
 
 use super::manager::locked;
-use super::store::Store;
+use super::store::StateStore;
 
 /// The file that announcements are kept in, a line each. A cursor is the number of lines before it.
 const FILE: &str = "events.jsonl";
 
 /// Every announcement of a state folder, in order.
 pub struct Events {
-    store: Arc<dyn Store>,
+    store: Arc<dyn StateStore>,
     /// A line that a crash has torn stays a line: cursors beyond it go on meaning what they meant.
     said: Mutex<Vec<Option<Announcement>>>,
     count: watch::Sender<usize>,
@@ -28,7 +28,7 @@ pub struct Events {
 
 impl Events {
     /// Goes on where the store's announcements end.
-    pub fn open(store: Arc<dyn Store>, replays: bool) -> Self {
+    pub fn open(store: Arc<dyn StateStore>, replays: bool) -> Self {
         let kept = store.load(FILE).unwrap_or_default();
         let said: Vec<_> = String::from_utf8_lossy(&kept).lines().map(|line| serde_json::from_str(line).ok()).collect();
         if !kept.is_empty() && !kept.ends_with(b"\n") {

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::contract::{AgentKind, Announcement, SessionId, TurnStatus};
 
-use super::host::{Moment, Signal};
+use super::host::{HookTime, Signal};
 use super::manager::{Manager, locked};
 use super::session::Live;
-use crate::suites::manager::behavior::{Announcing, At, Exits, Owner};
+use crate::suites::manager::behavior::{Announcing, Exits, Occasion, Owner};
 
 /// How long a turn's end waits for the transcript that its hook promises; hooks run after the write.
 const READABLE: Duration = Duration::from_secs(1);
@@ -27,31 +27,31 @@ impl Manager {
             }
             Signal::Exited { .. } => {
                 self.exited(live).await;
-                self.besides(At::Exited, live).await;
+                self.besides(Occasion::Exited, live).await;
             }
         }
     }
 
-    async fn hook(self: &Arc<Self>, live: &Arc<Live>, moment: Moment, payload: &Value) {
-        if moment == Moment::Start {
+    async fn hook(self: &Arc<Self>, live: &Arc<Live>, moment: HookTime, payload: &Value) {
+        if moment == HookTime::Start {
             self.note_file(live, payload);
             return self.changed(live).await;
         }
-        if self.seams.found_after.is_zero() {
+        if self.behavior.found_after.is_zero() {
             self.note_file(live, payload);
         } else {
             let (manager, live, payload) = (self.clone(), live.clone(), payload.clone());
             self.spawn(async move {
-                tokio::time::sleep(manager.seams.found_after).await;
+                tokio::time::sleep(manager.behavior.found_after).await;
                 manager.note_file(&live, &payload);
             });
         }
         let status = turn_status(live.record().agent, moment, payload);
-        if status == TurnStatus::Completed && self.seams.found_after.is_zero() {
+        if status == TurnStatus::Completed && self.behavior.found_after.is_zero() {
             self.until_readable(live).await;
         }
         self.turn_ended(live, status, payload["turn-id"].as_str()).await;
-        self.besides(At::TurnEnded, live).await;
+        self.besides(Occasion::TurnEnded, live).await;
     }
 
     /// Notes what a hook tells of the session's file: its path (Claude, Gemini), or the thread in its name (Codex).
@@ -81,7 +81,7 @@ impl Manager {
         let view = self.view(live).await;
         let again = turn_id.is_some_and(|id| view.record.turn_ids.iter().any(|known| known == id));
         // An agent's death has told already how its last turn ended.
-        if !self.has(live) || again || view.record.dead || !(self.seams.counts)(&view, status) {
+        if !self.has(live) || again || view.record.dead || !(self.behavior.counts)(&view, status) {
             return;
         }
         let turn = {
@@ -109,10 +109,10 @@ impl Manager {
     /// A session's agent is over, by itself.
     pub(crate) async fn exited(self: &Arc<Self>, live: &Arc<Live>) {
         let _changing = live.gate.lock().await;
-        if !self.has(live) || live.record().dead || self.seams.exits == Exits::Ignored {
+        if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored {
             return;
         }
-        if self.seams.exits == Exits::Forgotten {
+        if self.behavior.exits == Exits::Forgotten {
             return self.forget(live);
         }
         let open = {
@@ -123,7 +123,7 @@ impl Manager {
             open
         };
         self.changed(live).await;
-        if self.seams.exits == Exits::Silent {
+        if self.behavior.exits == Exits::Silent {
             return;
         }
         if let Some(turn) = open {
@@ -135,7 +135,7 @@ impl Manager {
     /// The session that a hook belongs to.
     fn owner(&self, live: &Arc<Live>, payload: &Value) -> Arc<Live> {
         let all = self.all();
-        let other = match self.seams.owner {
+        let other = match self.behavior.owner {
             Owner::Named => None,
             Owner::Newest => all.last(),
             Owner::ByFolder => all.iter().find(|other| payload["cwd"].as_str().is_some_and(|cwd| other.record().cwd.as_os_str() == cwd)),
@@ -147,7 +147,7 @@ impl Manager {
 
     fn announce_turn_end(self: &Arc<Self>, id: &SessionId, turn: u64, status: TurnStatus) {
         let id = id.clone();
-        match self.seams.announcing {
+        match self.behavior.announcing {
             Announcing::AtItsEnd => self.announce_turn(&id, turn, status),
             Announcing::AtDelivery => {}
             Announcing::WithNextMessage => locked(&self.held).push(self.turn_completed(&id, turn, status)),
@@ -173,28 +173,28 @@ impl Manager {
     }
 
     pub(crate) fn announce_turn(&self, id: &SessionId, turn: u64, status: TurnStatus) {
-        for _ in 0..(self.seams.times)(turn, status) {
+        for _ in 0..(self.behavior.times)(turn, status) {
             self.announce(self.turn_completed(id, turn, status));
         }
     }
 
     fn turn_completed(&self, id: &SessionId, turn: u64, status: TurnStatus) -> Announcement {
-        Announcement::TurnCompleted { session_id: id.clone(), turn: self.seams.numbered.then_some(turn), status: Some(status) }
+        Announcement::TurnCompleted { session_id: id.clone(), turn: self.behavior.numbered.then_some(turn), status: Some(status) }
     }
 
     /// Announces a session's end, once.
     pub(crate) fn announce_end(&self, live: &Live, reason: &str) {
         let first = !std::mem::replace(&mut live.record().end_announced, true);
-        if first && (self.seams.ends_told)(reason) {
+        if first && (self.behavior.ends_told)(reason) {
             self.announce(Announcement::SessionEnded { session_id: live.id(), reason: Some(reason.to_owned()) });
         }
     }
 }
 
 /// How a turn ended, by the hook that told it: only Claude has another one for failures.
-fn turn_status(agent: AgentKind, moment: Moment, payload: &Value) -> TurnStatus {
+fn turn_status(agent: AgentKind, moment: HookTime, payload: &Value) -> TurnStatus {
     let reply = match agent {
-        _ if moment == Moment::TurnFailed => None,
+        _ if moment == HookTime::TurnFailed => None,
         AgentKind::Claude => return TurnStatus::Completed,
         AgentKind::Codex => payload["last-assistant-message"].as_str(),
         AgentKind::Gemini => payload["prompt_response"].as_str().filter(|reply| !reply.is_empty()),

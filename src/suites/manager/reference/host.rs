@@ -23,7 +23,7 @@ pub trait Host: Send + Sync {
     ///
     /// # Errors
     /// [`HostError::CannotStart`] where the program is missing or refuses; nothing is left behind.
-    async fn launch(&self, launch: Launch) -> Result<Handle, HostError>;
+    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError>;
 
     /// Finds an agent again whose launch was the last that a killed manager did: it may be up, and its handle was never
     /// written down.
@@ -100,7 +100,7 @@ pub enum Tamper {
 
 /// What to start.
 #[derive(Debug, Clone)]
-pub struct Launch {
+pub struct AgentLaunch {
     /// For which session; hooks carry it back.
     pub session: SessionId,
     /// Which agent.
@@ -150,7 +150,7 @@ pub enum Signal {
         /// The session.
         session: SessionId,
         /// When.
-        moment: Moment,
+        moment: HookTime,
         /// The agent's own payload: Codex's notify argument, Claude's and Gemini's standard input.
         payload: Value,
         /// To be kept until it is dealt with.
@@ -179,7 +179,7 @@ impl Signal {
 /// When a hook ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Moment {
+pub enum HookTime {
     /// The agent started its session (Claude, Gemini: `SessionStart`).
     Start,
     /// The agent finished a turn (Codex `notify`, Claude `Stop`, Gemini `AfterAgent`).

@@ -23,9 +23,9 @@ use super::events::Events;
 use super::host::{Host, Signal};
 use super::requests::Requests;
 use super::session::{Live, SessionRecord};
-use super::store::Store;
+use super::store::StateStore;
 use crate::frontends::service::Service;
-use crate::suites::manager::behavior::{Seams, Told};
+use crate::suites::manager::behavior::{AnnouncedBy, ManagerBehavior};
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
@@ -56,7 +56,7 @@ impl fmt::Debug for Complaints {
 
 /// How the manager is to behave.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub struct ManagerConfig {
     /// The clock.
     pub clock: Clock,
     /// The session timeout where a start names none, in seconds.
@@ -64,38 +64,38 @@ pub struct Config {
     /// The longest message that it takes, in characters.
     pub message_chars: usize,
     /// What it chooses where managers can choose, rightly or wrongly.
-    pub behavior: Seams,
+    pub behavior: ManagerBehavior,
     /// Where it complains.
     pub complaints: Complaints,
 }
 
-impl Config {
+impl ManagerConfig {
     /// A conforming manager.
     pub fn conforming(clock: Clock) -> Self {
         Self {
             clock,
             default_timeout_s: DEFAULT_TIMEOUT_S,
             message_chars: DEFAULT_MESSAGE_CHARS,
-            behavior: Seams::default(),
+            behavior: ManagerBehavior::default(),
             complaints: Complaints::default(),
         }
     }
 }
 
 /// The sessions of a manager by their ids.
-pub(crate) type Sessions = BTreeMap<SessionId, Arc<Live>>;
+pub(crate) type LiveSessions = BTreeMap<SessionId, Arc<Live>>;
 
 /// The reference manager.
 pub struct Manager {
     pub(crate) host: Arc<dyn Host>,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) config: Config,
-    pub(crate) seams: Seams,
+    pub(crate) store: Arc<dyn StateStore>,
+    pub(crate) config: ManagerConfig,
+    pub(crate) behavior: ManagerBehavior,
     pub(crate) events: Events,
     pub(crate) requests: Requests,
-    sessions: Mutex<Sessions>,
+    sessions: Mutex<LiveSessions>,
     /// Sessions that were ended, where something is to be known of them.
-    gone: Mutex<Sessions>,
+    gone: Mutex<LiveSessions>,
     /// The number of the next session.
     pub(crate) next: Mutex<u64>,
     /// Announcements that wait for something; none do in a manager that conforms.
@@ -115,12 +115,12 @@ pub struct Manager {
 
 impl Manager {
     /// Opens a manager on a store: adopts the agents that still live, and learns what happened meanwhile.
-    pub async fn open(host: Arc<dyn Host>, store: Arc<dyn Store>, config: Config) -> Arc<Self> {
-        let seams = config.behavior.clone();
+    pub async fn open(host: Arc<dyn Host>, store: Arc<dyn StateStore>, config: ManagerConfig) -> Arc<Self> {
+        let behavior = config.behavior.clone();
         let manager = Arc::new(Self {
-            events: Events::open(store.clone(), seams.told != Told::ToListeners),
+            events: Events::open(store.clone(), behavior.told != AnnouncedBy::ToListeners),
             requests: Requests::open(store.clone()),
-            seams,
+            behavior,
             host,
             store,
             config,
@@ -171,12 +171,12 @@ impl Manager {
 
     // ---- the sessions --------------------------------------------------------------------------------------------
 
-    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, LiveSessions> {
         locked(&self.sessions)
     }
 
     /// Sessions that were ended, as far as anything is to be known of them.
-    pub(crate) fn gone(&self) -> MutexGuard<'_, Sessions> {
+    pub(crate) fn gone(&self) -> MutexGuard<'_, LiveSessions> {
         locked(&self.gone)
     }
 
@@ -194,9 +194,9 @@ impl Manager {
     pub(crate) fn session(&self, operation: &str, args: &Args) -> Result<Arc<Live>, ContractError> {
         let asked = text(args, "session_id").unwrap_or_default();
         let known: Vec<SessionId> = self.all().iter().map(|live| live.id()).collect();
-        (self.seams.meant)(operation, &asked, &known)
+        (self.behavior.meant)(operation, &asked, &known)
             .and_then(|id| self.sessions().get(&id).cloned())
-            .filter(|live| (self.seams.knows)(operation, &live.record()))
+            .filter(|live| (self.behavior.knows)(operation, &live.record()))
             .ok_or_else(|| not_found(&asked))
     }
 
@@ -215,11 +215,11 @@ impl Manager {
     pub(crate) fn forget(&self, live: &Arc<Live>) {
         let id = live.id();
         self.sessions().remove(&id);
-        let afterwards = self.seams.afterwards;
+        let afterwards = self.behavior.afterwards;
         if !afterwards.record {
             self.store.remove(&SessionRecord::file(&id));
         }
-        if afterwards == Default::default() && self.seams.besides.is_empty() {
+        if afterwards == Default::default() && self.behavior.besides.is_empty() {
             live.over.cancel();
         } else {
             self.gone().insert(id, live.clone());
@@ -271,7 +271,7 @@ impl Manager {
             "wait_events" => return self.wait(args).await,
             other => Err(invalid(format!("there is no operation `{other}`"))),
         };
-        tokio::time::sleep(self.seams.pace).await;
+        tokio::time::sleep(self.behavior.pace).await;
         answer
     }
 

@@ -15,7 +15,7 @@ impl Manager {
         const OP: &str = "send_message";
         let message = self.fitting(text(args, "message").unwrap_or_default())?;
         if message.is_empty() {
-            match self.seams.empty_message {
+            match self.behavior.empty_message {
                 Empty::Refused => return Err(invalid("`message` is empty".into())),
                 Empty::None => return Ok(Args::new()),
                 Empty::Breaks => return Err(ContractError::new(ErrorCode::Internal, "index out of bounds")),
@@ -26,7 +26,7 @@ impl Manager {
         let found = self.session(OP, args);
         let live = match found {
             Ok(live) => self.addressee(live),
-            Err(error) => return self.late(args, self.seams.afterwards.sent, error).await,
+            Err(error) => return self.late(args, self.behavior.afterwards.sent, error).await,
         };
         let _changing = live.gate.lock().await;
         if !self.has(&live) {
@@ -41,11 +41,11 @@ impl Manager {
         for announcement in locked(&self.held).drain(..) {
             self.announce(announcement);
         }
-        if live.record().is_busy() && !self.seams.types_while_busy {
+        if live.record().is_busy() && !self.behavior.types_while_busy {
             return Ok(Args::new());
         }
         self.deliver(&live, &handle, &message).await?;
-        if self.seams.announcing == Announcing::AtDelivery {
+        if self.behavior.announcing == Announcing::AtDelivery {
             self.announce_at_delivery(&live);
         }
         Ok(Args::new())
@@ -54,7 +54,7 @@ impl Manager {
     /// Who is given a session's message: the session, where the manager conforms.
     fn addressee(&self, live: Arc<Live>) -> Arc<Live> {
         let meant = live.record().clone();
-        self.all().into_iter().rev().find(|other| (self.seams.misdelivered)(&meant, &other.record())).unwrap_or(live)
+        self.all().into_iter().rev().find(|other| (self.behavior.misdelivered)(&meant, &other.record())).unwrap_or(live)
     }
 
     /// Types a message. It is counted first: its turn may end before the typing is known to be over.
@@ -67,7 +67,7 @@ impl Manager {
         };
         self.touch(live);
         let mut typed = Ok(());
-        for message in (self.seams.typed)(message, nth) {
+        for message in (self.behavior.typed)(message, nth) {
             typed = self.host.deliver(handle, &message).await;
         }
         if typed.is_err() {

@@ -23,7 +23,7 @@ pub(crate) mod tmux_host;
 pub mod transcript;
 pub mod virtual_host;
 
-pub use manager::{Complaints, Config, Manager};
+pub use manager::{Complaints, Manager, ManagerConfig};
 pub use open::{Nature, Opened, Runtime, open};
 pub use process_host::ProcessHost;
 pub use tmux_host::TmuxHost;

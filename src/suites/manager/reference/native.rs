@@ -6,7 +6,7 @@ use crate::contract::AgentKind;
 
 use super::manager::Manager;
 use super::session::{Live, SessionRecord};
-use super::transcript::{self, Said};
+use super::transcript::{self, TranscriptEntry};
 use crate::suites::manager::behavior::Native;
 
 /// How many of an agent's newest files are looked at for one that no hook has named: a home may hold years of them.
@@ -14,7 +14,7 @@ const LOOKED_AT: usize = 200;
 
 impl Manager {
     /// A session's transcript; empty while its agent has written none. Nothing is changed, written or remembered.
-    pub(crate) async fn transcript(&self, live: &Live) -> Vec<Said> {
+    pub(crate) async fn transcript(&self, live: &Live) -> Vec<TranscriptEntry> {
         let agent = live.record().agent;
         let mut said = Vec::new();
         for path in self.natives(live).await {
@@ -32,7 +32,7 @@ impl Manager {
     /// The native files of a session: none or one, where the manager conforms.
     pub(crate) async fn natives(&self, live: &Live) -> Vec<PathBuf> {
         let record = live.record().clone();
-        let found = match self.seams.native {
+        let found = match self.behavior.native {
             Native::Own => match self.named(&record).await {
                 Some(path) => Some(path),
                 None => self.by_message(&record).await,
@@ -71,7 +71,7 @@ impl Manager {
         }
         let is_own = |path: &PathBuf, bytes: &[u8]| {
             let began = transcript::began(bytes).is_some_and(|began| began.as_millisecond() >= record.started.as_millisecond());
-            let asked = |said: &Said| said.role == "user" && said.text.trim_end() == message.trim_end();
+            let asked = |said: &TranscriptEntry| said.role == "user" && said.text.trim_end() == message.trim_end();
             began && transcript::read(record.agent, bytes).iter().any(asked) && !self.is_taken(record, path)
         };
         self.of_folder(record).await.into_iter().find(|(path, bytes)| is_own(path, bytes)).map(|(path, _)| path)

@@ -11,14 +11,14 @@ use crate::contract::{Args, ContractError, ErrorCode};
 use super::attending::since;
 use super::manager::{Manager, locked, not_found, text};
 use super::session::{Live, View};
-use crate::suites::manager::behavior::{Adopting, At, Launching, Pending, Probe};
+use crate::suites::manager::behavior::{Adopting, Launching, Occasion, Pending, Probe};
 
 impl Manager {
     pub(crate) async fn list(self: &Arc<Self>) -> Result<Args, ContractError> {
-        if self.broken.load(Ordering::Relaxed) && self.seams.adopting == Adopting::Stumbles {
+        if self.broken.load(Ordering::Relaxed) && self.behavior.adopting == Adopting::Stumbles {
             return Err(ContractError::new(ErrorCode::Internal, "a session's record is unreadable"));
         }
-        let kept = locked(&self.listed).clone().filter(|(made, _)| made.elapsed() < self.seams.list_kept);
+        let kept = locked(&self.listed).clone().filter(|(made, _)| made.elapsed() < self.behavior.list_kept);
         let entries = match kept {
             Some((_, entries)) => entries,
             None => self.entries().await,
@@ -30,19 +30,19 @@ impl Manager {
     async fn entries(self: &Arc<Self>) -> Vec<Args> {
         let mut entries = Vec::new();
         for live in self.all() {
-            self.besides(At::Listed, &live).await;
+            self.besides(Occasion::Listed, &live).await;
             let view = self.view(&live).await;
-            if (self.seams.listed)(&view) {
-                entries.push(entry(&view, (self.seams.status)(&view)));
+            if (self.behavior.listed)(&view) {
+                entries.push(entry(&view, (self.behavior.status)(&view)));
             }
         }
-        if let Some(status) = self.seams.afterwards.listed {
+        if let Some(status) = self.behavior.afterwards.listed {
             let gone: Vec<Arc<Live>> = self.gone().values().cloned().collect();
             for live in gone {
                 entries.push(entry(&self.view(&live).await, status));
             }
         }
-        (self.seams.list)(&mut entries);
+        (self.behavior.list)(&mut entries);
         *locked(&self.listed) = Some((Instant::now(), entries.clone()));
         entries
     }
@@ -51,31 +51,31 @@ impl Manager {
         const OP: &str = "get_session_data";
         let live = match self.session(OP, args) {
             Ok(live) => live,
-            Err(error) => return self.late(args, self.seams.afterwards.read, error).await,
+            Err(error) => return self.late(args, self.behavior.afterwards.read, error).await,
         };
-        if self.seams.launching == Launching::WhenRead && live.record().handle.is_none() {
+        if self.behavior.launching == Launching::WhenRead && live.record().handle.is_none() {
             let _ = self.launch(&live).await;
         }
-        self.besides(At::Read, &live).await;
+        self.besides(Occasion::Read, &live).await;
         let view = self.view(&live).await;
-        let text = if (self.seams.readable)(&view) { self.text_of(&live).await } else { String::new() };
+        let text = if (self.behavior.readable)(&view) { self.text_of(&live).await } else { String::new() };
         if !text.is_empty() {
             return self.data(&text, args);
         }
-        self.besides(At::Unreadable, &live).await;
+        self.besides(Occasion::Unreadable, &live).await;
         if view.alive { self.pending(&live).await } else { Err(ended("the session's agent died, and left nothing to read")) }
     }
 
     pub(crate) fn data(&self, text: &str, args: &Args) -> Result<Args, ContractError> {
-        let (text, truncated) = (self.seams.cut)(text, args.get("tail_chars").and_then(tail_chars))?;
+        let (text, truncated) = (self.behavior.cut)(text, args.get("tail_chars").and_then(tail_chars))?;
         let mut data = Args::from_iter([("text".to_owned(), text.into()), ("truncated".to_owned(), truncated.into())]);
-        (self.seams.data)(&mut data);
+        (self.behavior.data)(&mut data);
         Ok(data)
     }
 
     /// What is answered of a session that cannot be read yet. It exists; that it lives has been found out.
     async fn pending(&self, live: &Live) -> Result<Args, ContractError> {
-        let text = match self.seams.pending {
+        let text = match self.behavior.pending {
             Pending::Result => return Ok(Args::from_iter([("text".to_owned(), "".into()), ("pending".to_owned(), true.into())])),
             Pending::Code(code) => return Err(ContractError::new(code, format!("session `{}` has no file yet", live.id()))),
             Pending::Empty => String::new(),
@@ -92,19 +92,19 @@ impl Manager {
 
     /// A session's transcript as text; empty while there is none.
     pub(crate) async fn text_of(&self, live: &Live) -> String {
-        let kept = locked(&live.remembered).filter(|(at, _)| at.elapsed() < self.seams.absence_kept);
+        let kept = locked(&live.remembered).filter(|(at, _)| at.elapsed() < self.behavior.absence_kept);
         if kept.is_some_and(|(_, found)| !found) {
             return String::new();
         }
         let said = self.transcript(live).await;
-        if !self.seams.absence_kept.is_zero() {
+        if !self.behavior.absence_kept.is_zero() {
             *locked(&live.remembered) = Some((Instant::now(), !said.is_empty()));
         }
         if said.is_empty() {
             return String::new();
         }
-        let text = (self.seams.text)(&said, live.reads.fetch_add(1, Ordering::Relaxed) + 1);
-        if self.seams.text_stays { locked(&live.shown).get_or_insert(text).clone() } else { text }
+        let text = (self.behavior.text)(&said, live.reads.fetch_add(1, Ordering::Relaxed) + 1);
+        if self.behavior.text_stays { locked(&live.shown).get_or_insert(text).clone() } else { text }
     }
 
     pub(crate) async fn screen(&self, args: &Args) -> Result<Args, ContractError> {
@@ -115,7 +115,7 @@ impl Manager {
         }
         let handle = live.record().handle.clone();
         let handle = handle.ok_or_else(|| not_found(&text(args, "session_id").unwrap_or_default()))?;
-        let text = (self.seams.screen)(self.host.screen(&handle).await.unwrap_or_default());
+        let text = (self.behavior.screen)(self.host.screen(&handle).await.unwrap_or_default());
         Ok(Args::from_iter([("text".to_owned(), text.into())]))
     }
 
@@ -135,7 +135,7 @@ impl Manager {
             (record.handle.clone(), record.dead)
         };
         let Some(handle) = handle else { return !dead };
-        match self.seams.probe {
+        match self.behavior.probe {
             Probe::Process => !dead && self.host.alive(&handle).await,
             Probe::None => true,
             Probe::Screen => !dead && self.host.screen(&handle).await.is_ok_and(|screen| !screen.is_empty()),

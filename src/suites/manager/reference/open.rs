@@ -12,8 +12,8 @@ use crate::core::clock::Clock;
 
 use super::host::Host;
 use super::store::FolderStore;
-use super::{Config, Manager, ProcessHost, TmuxHost};
-use crate::suites::manager::behavior::Seams;
+use super::{Manager, ManagerConfig, ProcessHost, TmuxHost};
+use crate::suites::manager::behavior::ManagerBehavior;
 
 /// Where agents run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ const SOCKET: &str = "k/s1000000000.sock";
 #[derive(Debug, Clone, Default)]
 pub struct Nature {
     /// What it chooses where managers can choose.
-    pub behavior: Seams,
+    pub behavior: ManagerBehavior,
     /// The session timeout where a start names none, in seconds.
     pub default_timeout_s: Option<f64>,
 }
@@ -102,7 +102,7 @@ pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Open
         Runtime::Tmux => Arc::new(TmuxHost::open(state).map_err(at)?),
     };
     let Nature { behavior, default_timeout_s } = nature;
-    let mut config = Config { behavior, ..Config::conforming(Clock::start()) };
+    let mut config = ManagerConfig { behavior, ..ManagerConfig::conforming(Clock::start()) };
     if let Some(default_timeout_s) = default_timeout_s {
         config.default_timeout_s = default_timeout_s;
     }

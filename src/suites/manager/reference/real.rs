@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use crate::contract::{AgentKind, SessionId};
 use crate::fakes::processes::{ProcFs, kill};
 
-use super::host::{Handle, HostError, Launch, Moment, Signal};
-use super::spool::{self, Told};
+use super::host::{AgentLaunch, Handle, HookTime, HostError, Signal};
+use super::spool::{self, SpooledReport};
 
 /// The mark in the environment of everything that belongs to a session.
 pub const SESSION_MARK: &str = "PASSMUSTER_SESSION_MARK";
@@ -84,7 +84,7 @@ impl Real {
         let (spool, watched) = (self.spool(), handle.clone());
         let watch = tokio::spawn(async move {
             exited(&watched).await;
-            if let Err(error) = spool::leave(&spool, &Told::Exited { session: watched.session.clone() }) {
+            if let Err(error) = spool::leave(&spool, &SpooledReport::Exited { session: watched.session.clone() }) {
                 eprintln!("passmuster: the end of {} cannot be told: {error}", watched.session);
             }
         });
@@ -119,8 +119,8 @@ impl Real {
     ///
     /// # Errors
     /// Where a settings file cannot be written.
-    pub fn with_hooks(&self, launch: &Launch) -> Result<(Vec<String>, BTreeMap<String, String>), HostError> {
-        let hook = |moment: Moment| {
+    pub fn with_hooks(&self, launch: &AgentLaunch) -> Result<(Vec<String>, BTreeMap<String, String>), HostError> {
+        let hook = |moment: HookTime| {
             let word = serde_json::to_value(moment).expect("a moment is a word");
             let spool = self.spool().display().to_string();
             let program = self.passmuster.display().to_string();
@@ -137,21 +137,21 @@ impl Real {
             ]
         };
         let line =
-            |moment: Moment| hook(moment).iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect::<Vec<_>>().join(" ");
-        let group = |moment: Moment| json!([{ "hooks": [{ "type": "command", "command": line(moment) }] }]);
+            |moment: HookTime| hook(moment).iter().map(|word| format!("'{}'", word.replace('\'', r"'\''"))).collect::<Vec<_>>().join(" ");
+        let group = |moment: HookTime| json!([{ "hooks": [{ "type": "command", "command": line(moment) }] }]);
         let mut env = launch.env.clone();
         env.insert(SESSION_MARK.into(), self.mark(&launch.session));
         let args = match launch.agent {
             AgentKind::Codex => {
-                let notify = toml::Value::try_from(hook(Moment::TurnEnd)).expect("words are TOML").to_string();
+                let notify = toml::Value::try_from(hook(HookTime::TurnEnd)).expect("words are TOML").to_string();
                 vec!["-c".into(), format!("notify={notify}")]
             }
             AgentKind::Claude => {
-                let hooks = json!({ "SessionStart": group(Moment::Start), "Stop": group(Moment::TurnEnd), "StopFailure": group(Moment::TurnFailed) });
+                let hooks = json!({ "SessionStart": group(HookTime::Start), "Stop": group(HookTime::TurnEnd), "StopFailure": group(HookTime::TurnFailed) });
                 vec!["--settings".into(), json!({ "hooks": hooks }).to_string()]
             }
             AgentKind::Gemini => {
-                let hooks = json!({ "SessionStart": group(Moment::Start), "AfterAgent": group(Moment::TurnEnd) });
+                let hooks = json!({ "SessionStart": group(HookTime::Start), "AfterAgent": group(HookTime::TurnEnd) });
                 let file = self.settings(&launch.session);
                 std::fs::write(&file, json!({ "hooks": hooks }).to_string())
                     .map_err(|error| HostError::Failed(format!("{}: {error}", file.display())))?;

@@ -11,31 +11,31 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use crate::contract::Args;
 
 use super::manager::locked;
-use super::store::Store;
+use super::store::StateStore;
 
 /// The file that answers are kept in, a line each.
 const FILE: &str = "requests.jsonl";
 
 /// The answers to starts that had a `request_id`.
 pub(crate) struct Requests {
-    store: Arc<dyn Store>,
+    store: Arc<dyn StateStore>,
     answers: Mutex<BTreeMap<String, Args>>,
     asking: Mutex<BTreeMap<String, Arc<AsyncMutex<()>>>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct RequestLine {
     request_id: String,
     answer: Args,
 }
 
 impl Requests {
     /// The answers of a store.
-    pub(crate) fn open(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn open(store: Arc<dyn StateStore>) -> Self {
         let kept = store.load(FILE).unwrap_or_default();
         let answers = String::from_utf8_lossy(&kept)
             .lines()
-            .filter_map(|line| serde_json::from_str::<Line>(line).ok())
+            .filter_map(|line| serde_json::from_str::<RequestLine>(line).ok())
             .map(|line| (line.request_id, line.answer))
             .collect();
         Self { store, answers: Mutex::new(answers), asking: Mutex::default() }
@@ -57,7 +57,7 @@ impl Requests {
     /// # Errors
     /// Where it could not be kept, too: then it is lost with this process.
     pub(crate) fn remember(&self, request_id: &str, answer: &Args) -> io::Result<()> {
-        let line = Line { request_id: request_id.to_owned(), answer: answer.clone() };
+        let line = RequestLine { request_id: request_id.to_owned(), answer: answer.clone() };
         let text = serde_json::to_string(&line).expect("answers are plain data");
         locked(&self.answers).insert(line.request_id, line.answer);
         self.store.append(FILE, &text)

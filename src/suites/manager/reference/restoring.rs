@@ -9,7 +9,7 @@ use super::host::{End, Signal};
 use super::manager::{Manager, locked};
 use super::session::{Live, SessionRecord};
 use super::spool::Receipt;
-use crate::suites::manager::behavior::{Act, Adopting, Numbers, started};
+use crate::suites::manager::behavior::{Adopting, ExtraAct, Numbers, started};
 
 impl Manager {
     /// Adopts the agents that still live; learns what happened while nobody listened, and only then that others died.
@@ -25,7 +25,7 @@ impl Manager {
                 }
             }
         }
-        if self.seams.adopting == Adopting::Deaf && !self.all().is_empty() {
+        if self.behavior.adopting == Adopting::Deaf && !self.all().is_empty() {
             return;
         }
         let mut signals = self.host.signals();
@@ -41,18 +41,18 @@ impl Manager {
 
     /// Why a manager that was opened ends at once instead of working; none does that conforms.
     pub fn gives_up(&self) -> Option<&'static str> {
-        let gives_up = self.broken.load(Ordering::Relaxed) && self.seams.adopting == Adopting::GivesUp;
+        let gives_up = self.broken.load(Ordering::Relaxed) && self.behavior.adopting == Adopting::GivesUp;
         gives_up.then_some("a session's record is unreadable")
     }
 
     /// The number after the last that was given. Records and the counter are asked: any of them may be damaged.
     fn first_number(&self, records: &[String]) -> u64 {
-        if self.seams.numbers == Numbers::Unkept {
+        if self.behavior.numbers == Numbers::Unkept {
             return 1;
         }
         let counted = self.store.load("next").and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()).unwrap_or(1);
         let named = records.iter().filter_map(|name| name.strip_prefix("sessions/s")?.strip_suffix(".json")?.parse::<u64>().ok());
-        if self.seams.numbers == Numbers::Recounted {
+        if self.behavior.numbers == Numbers::Recounted {
             return named.max().map_or(1, |last| last + 1);
         }
         let told = self.events.sessions().into_iter().filter_map(|id| id.as_str().strip_prefix('s')?.parse::<u64>().ok());
@@ -75,7 +75,7 @@ impl Manager {
     /// can be found is ended, for nothing runs unlisted.
     async fn leave_out(&self, name: &str) {
         self.broken.store(true, Ordering::Relaxed);
-        match self.seams.adopting {
+        match self.behavior.adopting {
             Adopting::AllOrNothing => self.sessions().clear(),
             Adopting::GivesUp => return,
             _ => {}
@@ -97,7 +97,7 @@ impl Manager {
             self.store.remove(&SessionRecord::file(&record.id));
             return None;
         };
-        match self.seams.adopting {
+        match self.behavior.adopting {
             Adopting::Nothing => return None,
             Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
             Adopting::CallsOver => record.dead = true,
@@ -114,7 +114,7 @@ impl Manager {
         self.keep(live.clone(), told);
         self.save_or_say(&live);
         self.host.adopt(&handle).await;
-        match self.seams.adopting {
+        match self.behavior.adopting {
             Adopting::Ends => {
                 let _ = self.end_live(&live, "the manager was restarted").await;
                 return None;
@@ -124,7 +124,7 @@ impl Manager {
                 self.forget(&live);
                 return None;
             }
-            Adopting::Launches => self.act(Act::Launch(1), &live).await,
+            Adopting::Launches => self.act(ExtraAct::Launch(1), &live).await,
             _ => {}
         }
         Some(live)

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::contract::SessionId;
 
-use super::host::{Moment, Signal};
+use super::host::{HookTime, Signal};
 
 /// The socket that a reader is poked on.
 const POKE: &str = "poke.sock";
@@ -25,13 +25,13 @@ const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 /// Something told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
-pub enum Told {
+pub enum SpooledReport {
     /// A hook ran.
     Hook {
         /// The session.
         session: SessionId,
         /// When.
-        moment: Moment,
+        moment: HookTime,
         /// What the agent gave it.
         payload: Value,
     },
@@ -61,7 +61,7 @@ impl Drop for Left {
 ///
 /// # Errors
 /// The system's.
-pub fn leave(spool: &Path, told: &Told) -> io::Result<()> {
+pub fn leave(spool: &Path, told: &SpooledReport) -> io::Result<()> {
     // What one agent tells, it tells one after the other; the clock keeps that order.
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = format!("{at:020}-{}", uuid::Uuid::new_v4().simple());
@@ -110,8 +110,8 @@ fn take(path: &Path) -> Option<Signal> {
     let bytes = std::fs::read(path).ok()?;
     let receipt = Receipt { _left: Some(Arc::new(Left(path.to_owned()))) };
     match serde_json::from_slice(&bytes) {
-        Ok(Told::Hook { session, moment, payload }) => Some(Signal::Hook { session, moment, payload, receipt }),
-        Ok(Told::Exited { session }) => Some(Signal::Exited { session, code: None, receipt }),
+        Ok(SpooledReport::Hook { session, moment, payload }) => Some(Signal::Hook { session, moment, payload, receipt }),
+        Ok(SpooledReport::Exited { session }) => Some(Signal::Exited { session, code: None, receipt }),
         Err(error) => {
             eprintln!("passmuster: {} is left out: {error}", path.display());
             None
@@ -123,8 +123,8 @@ fn take(path: &Path) -> Option<Signal> {
 mod tests {
     use super::*;
 
-    fn exited(session: &str) -> Told {
-        Told::Exited { session: session.into() }
+    fn exited(session: &str) -> SpooledReport {
+        SpooledReport::Exited { session: session.into() }
     }
 
     async fn next(signals: &mut mpsc::UnboundedReceiver<Signal>) -> (String, Receipt) {

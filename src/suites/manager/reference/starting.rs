@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::contract::{AgentKind, Args, ContractError, ErrorCode, SessionId, TurnStatus};
 
-use super::host::{End, HostError, Launch};
+use super::host::{AgentLaunch, End, HostError};
 use super::manager::{Manager, invalid, locked, text};
 use super::session::{Live, SessionRecord};
-use crate::suites::manager::behavior::{Announcing, At, Launching, Numbers, Remains};
+use crate::suites::manager::behavior::{Announcing, Launching, Numbers, Occasion, Remains};
 
 /// What no message may hold: an argument ends at the one, and a paste could be ended by the other.
 const UNTYPABLE: [char; 2] = ['\0', '\u{1b}'];
@@ -22,7 +22,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What a start asks for, found right.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct StartRequest {
     pub(crate) agent: AgentKind,
     pub(crate) cwd: PathBuf,
     pub(crate) message: Option<String>,
@@ -37,7 +37,7 @@ impl Manager {
             Ok(asked) => asked,
             Err(refusal) => return self.refuse(args, refusal).await,
         };
-        (self.seams.asked)(&mut asked);
+        (self.behavior.asked)(&mut asked);
         let _turn = match &asked.request_id {
             Some(request_id) => Some(self.requests.turn(request_id).await),
             None => None,
@@ -46,7 +46,7 @@ impl Manager {
             return Ok(answer);
         }
         let number = self.number().await?;
-        let id = SessionId((self.seams.id)(number, &asked));
+        let id = SessionId((self.behavior.id)(number, &asked));
         let (live, told) = Live::new(self.record(id, asked));
         let live = Arc::new(live);
         // Nobody else gets at the session before it is whole.
@@ -60,29 +60,29 @@ impl Manager {
             return self.came_to_nothing(&live, error).await;
         }
         drop(changing);
-        while self.seams.launching == Launching::ForATurn && live.record().turns == 0 {
+        while self.behavior.launching == Launching::ForATurn && live.record().turns == 0 {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        let answer = (self.seams.started)(&live.record());
+        let answer = (self.behavior.started)(&live.record());
         let request_id = live.record().request_id.clone();
         if let Some(request_id) = request_id {
             self.remember(&request_id, &answer);
         }
-        self.besides(At::Started, &live).await;
+        self.besides(Occasion::Started, &live).await;
         Ok(answer)
     }
 
     /// Checks what a start asks for.
-    async fn asked(&self, args: &Args) -> Result<Asked, ContractError> {
+    async fn asked(&self, args: &Args) -> Result<StartRequest, ContractError> {
         let word = text(args, "agent").unwrap_or_default();
-        let agent = word.parse().or_else(|why: String| (self.seams.unknown_agent)(ContractError::new(ErrorCode::UnknownAgent, why)))?;
+        let agent = word.parse().or_else(|why: String| (self.behavior.unknown_agent)(ContractError::new(ErrorCode::UnknownAgent, why)))?;
         let mut cwd = PathBuf::from(text(args, "cwd").unwrap_or_default());
         if !cwd.is_absolute() {
             return Err(invalid(format!("`cwd` is `{}`, wanted an absolute path", cwd.display())));
         }
         if !self.host.is_folder(&cwd).await {
             let refusal = invalid(format!("`cwd` is `{}`, which is no directory", cwd.display()));
-            cwd = (self.seams.no_folder)(refusal, &cwd)?;
+            cwd = (self.behavior.no_folder)(refusal, &cwd)?;
         }
         let message = text(args, "message").filter(|message| !message.is_empty());
         let message = message.map(|message| self.fitting(message)).transpose()?;
@@ -90,7 +90,7 @@ impl Manager {
         if !timeout_s.is_finite() || timeout_s <= 0.0 {
             return Err(invalid(format!("`timeout_s` is {timeout_s}, wanted a number of seconds above 0")));
         }
-        Ok(Asked { agent, cwd, message, title: text(args, "title"), request_id: text(args, "request_id"), timeout_s })
+        Ok(StartRequest { agent, cwd, message, title: text(args, "title"), request_id: text(args, "request_id"), timeout_s })
     }
 
     /// A message, unless it is too long or cannot be typed.
@@ -103,14 +103,14 @@ impl Manager {
             return Ok(message);
         }
         let refusal = invalid(format!("`message` has {count} characters, at most {limit} are taken"));
-        (self.seams.too_long)(refusal, &message, limit)
+        (self.behavior.too_long)(refusal, &message, limit)
     }
 
     /// The answer to the same start, asked before.
-    fn answered_before(&self, asked: &Asked) -> Option<Args> {
-        let live = self.all().into_iter().find(|live| (self.seams.repeats)(asked, &live.record()));
+    fn answered_before(&self, asked: &StartRequest) -> Option<Args> {
+        let live = self.all().into_iter().find(|live| (self.behavior.repeats)(asked, &live.record()));
         match live {
-            Some(live) => Some((self.seams.started)(&live.record())),
+            Some(live) => Some((self.behavior.started)(&live.record())),
             None => self.requests.answer(asked.request_id.as_deref()?),
         }
     }
@@ -124,14 +124,14 @@ impl Manager {
 
     /// A number that was never given before; the counter is on disk before anyone sees it.
     async fn number(&self) -> Result<u64, ContractError> {
-        if self.seams.numbers == Numbers::Raced {
+        if self.behavior.numbers == Numbers::Raced {
             let number = *locked(&self.next);
             tokio::time::sleep(Duration::from_millis(5)).await;
             *locked(&self.next) = number + 1;
             return Ok(number);
         }
         let mut next = locked(&self.next);
-        let number = match self.seams.numbers {
+        let number = match self.behavior.numbers {
             Numbers::Freed => {
                 let count = self.sessions().len() as u64;
                 (1..).find(|free| !self.sessions().contains_key(&SessionId(format!("s{free}")))).unwrap_or(count)
@@ -140,13 +140,13 @@ impl Manager {
             Numbers::Kept | Numbers::Unkept | Numbers::Raced | Numbers::Recounted => *next,
         };
         *next += 1;
-        if self.seams.numbers == Numbers::Kept {
+        if self.behavior.numbers == Numbers::Kept {
             self.store.save("next", next.to_string().as_bytes()).map_err(broken)?;
         }
         Ok(number)
     }
 
-    pub(crate) fn record(&self, id: SessionId, asked: Asked) -> SessionRecord {
+    pub(crate) fn record(&self, id: SessionId, asked: StartRequest) -> SessionRecord {
         let now = self.config.clock.now();
         SessionRecord {
             id,
@@ -173,7 +173,7 @@ impl Manager {
     /// Launches a session's agent, when it is time for that.
     async fn bring_up(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), HostError> {
         self.save(live).map_err(|error| HostError::Failed(error.to_string()))?;
-        match self.seams.launching {
+        match self.behavior.launching {
             Launching::Now | Launching::ForATurn => self.launch(live).await,
             Launching::SharedBuffer => self.launch_with_buffer(live).await,
             Launching::Never | Launching::WhenRead => Ok(()),
@@ -196,7 +196,7 @@ impl Manager {
 
     /// Waits until an agent that is not launched at once is.
     async fn its_time(&self, live: &Arc<Live>) {
-        match self.seams.launching {
+        match self.behavior.launching {
             Launching::Later(delay) => tokio::time::sleep(delay).await,
             _ => {
                 while self.all().first().is_some_and(|first| !Arc::ptr_eq(first, live)) {
@@ -209,7 +209,7 @@ impl Manager {
     /// Launches a session's agent now.
     pub(crate) async fn launch(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), HostError> {
         let message = live.record().message.clone();
-        let mut typed = message.map(|message| (self.seams.typed)(&message, 1)).unwrap_or_default().into_iter();
+        let mut typed = message.map(|message| (self.behavior.typed)(&message, 1)).unwrap_or_default().into_iter();
         self.launch_with(live, typed.next()).await?;
         self.announce_at_delivery(live);
         let handle = live.record().handle.clone();
@@ -222,7 +222,7 @@ impl Manager {
     async fn launch_with(&self, live: &Arc<Live>, message: Option<String>) -> Result<(), HostError> {
         let launch = {
             let record = live.record();
-            Launch { session: record.id.clone(), agent: record.agent, cwd: record.cwd.clone(), message, env: BTreeMap::new() }
+            AgentLaunch { session: record.id.clone(), agent: record.agent, cwd: record.cwd.clone(), message, env: BTreeMap::new() }
         };
         let handle = self.host.launch(launch).await?;
         live.record().handle = Some(handle.clone());
@@ -251,15 +251,15 @@ impl Manager {
             let record = live.record();
             (record.id.clone(), record.messages)
         };
-        if self.seams.announcing == Announcing::AtDelivery && turn > 0 {
+        if self.behavior.announcing == Announcing::AtDelivery && turn > 0 {
             self.announce_turn(&id, turn, TurnStatus::Completed);
         }
     }
 
     /// Refuses a start.
     async fn refuse(self: &Arc<Self>, args: &Args, refusal: ContractError) -> Result<Args, ContractError> {
-        if self.seams.refused != Remains::Nothing {
-            let asked = Asked {
+        if self.behavior.refused != Remains::Nothing {
+            let asked = StartRequest {
                 agent: text(args, "agent").and_then(|agent| agent.parse().ok()).unwrap_or(AgentKind::Claude),
                 cwd: text(args, "cwd").unwrap_or_default().into(),
                 message: None,
@@ -267,10 +267,10 @@ impl Manager {
                 request_id: None,
                 timeout_s: self.config.default_timeout_s,
             };
-            let id = SessionId((self.seams.id)(self.number().await?, &asked));
+            let id = SessionId((self.behavior.id)(self.number().await?, &asked));
             let (live, told) = Live::new(self.record(id, asked));
             let live = Arc::new(live);
-            if self.seams.refused == Remains::Agent {
+            if self.behavior.refused == Remains::Agent {
                 let _ = self.launch(&live).await;
             } else {
                 self.keep(live, told);
@@ -282,7 +282,7 @@ impl Manager {
     /// A start whose agent could not be launched leaves nothing behind.
     async fn came_to_nothing(&self, live: &Arc<Live>, error: HostError) -> Result<Args, ContractError> {
         let failure = ContractError::new(ErrorCode::AgentFailed, error.to_string());
-        match self.seams.failed {
+        match self.behavior.failed {
             Remains::Nothing | Remains::Agent => {
                 self.forget(live);
                 Err(failure)
@@ -296,7 +296,7 @@ impl Manager {
                 let mut record = live.record();
                 record.dead = !alive;
                 record.turns = if alive { 0 } else { record.messages };
-                Ok((self.seams.started)(&record))
+                Ok((self.behavior.started)(&record))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::fakes::sim::SimWorld;
 
 /// A folder of small files. Names are relative, such as `sessions/s1.json`.
-pub trait Store: Send + Sync {
+pub trait StateStore: Send + Sync {
     /// Writes a file whole: a reader sees the old content or the new one.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl FolderStore {
     }
 }
 
-impl Store for FolderStore {
+impl StateStore for FolderStore {
     fn save(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.root.join(name);
         let folder = path.parent().unwrap_or(&self.root);
@@ -105,7 +105,7 @@ impl SimStore {
     }
 }
 
-impl Store for SimStore {
+impl StateStore for SimStore {
     fn save(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.world.write_file(&Self::path(name), bytes);
         Ok(())

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::contract::SessionId;
 use crate::fakes::processes::{ProcFs, kill};
 
-use super::host::{End, Handle, Host, HostError, Launch, Signal};
+use super::host::{AgentLaunch, End, Handle, Host, HostError, Signal};
 use super::real::Real;
 
 /// The longest message that goes as an argument, in bytes: tmux takes about 16 kB of command line.
@@ -153,7 +153,7 @@ fn name(session: &SessionId) -> String {
 
 #[async_trait]
 impl Host for TmuxHost {
-    async fn launch(&self, launch: Launch) -> Result<Handle, HostError> {
+    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
         let program = Real::program(launch.agent)?.display().to_string();
         let (mut args, env) = self.ground.with_hooks(&launch)?;
         let mut pasted = None;

@@ -7,7 +7,7 @@ use crate::contract::{AgentKind, TEXT_LIMIT};
 
 /// One message of a transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct TranscriptEntry {
     /// `user` or `assistant`.
     pub role: &'static str,
     /// What was said.
@@ -15,7 +15,7 @@ pub struct Said {
 }
 
 /// Reads an agent's native file. Lines that are torn or of other kinds are passed over.
-pub fn read(agent: AgentKind, bytes: &[u8]) -> Vec<Said> {
+pub fn read(agent: AgentKind, bytes: &[u8]) -> Vec<TranscriptEntry> {
     let mut said = Vec::new();
     for line in lines(bytes) {
         match agent {
@@ -40,7 +40,7 @@ fn lines(bytes: &[u8]) -> Vec<Value> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-fn codex(line: &Value) -> Option<Said> {
+fn codex(line: &Value) -> Option<TranscriptEntry> {
     let payload = &line["payload"];
     match (line["type"].as_str()?, payload["type"].as_str()?) {
         ("response_item", "message") => said(payload["role"].as_str()?, &payload["content"]),
@@ -50,7 +50,7 @@ fn codex(line: &Value) -> Option<Said> {
     }
 }
 
-fn claude(line: &Value) -> Option<Said> {
+fn claude(line: &Value) -> Option<TranscriptEntry> {
     // What subagents say among themselves is not the session's.
     if line["isSidechain"] == true || line["isMeta"] == true {
         return None;
@@ -58,17 +58,17 @@ fn claude(line: &Value) -> Option<Said> {
     said(line["type"].as_str()?, &line["message"]["content"])
 }
 
-fn gemini(line: &Value) -> Option<Said> {
+fn gemini(line: &Value) -> Option<TranscriptEntry> {
     said(if line["type"] == "gemini" { "assistant" } else { line["type"].as_str()? }, &line["content"])
 }
 
 /// A message: its content is a text, or parts of which some are.
-fn said(word: &str, content: &Value) -> Option<Said> {
+fn said(word: &str, content: &Value) -> Option<TranscriptEntry> {
     let text = match content {
         Value::String(text) => text.clone(),
         parts => parts.as_array()?.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
     };
-    (!text.is_empty()).then_some(Said { role: role(word)?, text })
+    (!text.is_empty()).then_some(TranscriptEntry { role: role(word)?, text })
 }
 
 fn role(word: &str) -> Option<&'static str> {
@@ -102,7 +102,7 @@ fn head(bytes: &[u8]) -> Vec<Value> {
 }
 
 /// A transcript as text: who said what, in order.
-pub fn text(said: &[Said]) -> String {
+pub fn text(said: &[TranscriptEntry]) -> String {
     said.iter().map(|said| format!("{}: {}", said.role, said.text)).collect::<Vec<_>>().join("\n\n")
 }
 
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(read(AgentKind::Claude, lines.as_bytes()), [user("b")]);
     }
 
-    fn user(text: &str) -> Said {
-        Said { role: "user", text: text.into() }
+    fn user(text: &str) -> TranscriptEntry {
+        TranscriptEntry { role: "user", text: text.into() }
     }
 }

@@ -10,18 +10,18 @@ use tokio::sync::mpsc;
 use crate::contract::SessionId;
 use crate::fakes::sim::{HookMoment, SimEnd, SimLaunch, SimSignal, SimWorld};
 
-use super::host::{End, Handle, Host, HostError, Launch, Moment, Signal, Tamper};
+use super::host::{AgentLaunch, End, Handle, HookTime, Host, HostError, Signal, Tamper};
 use super::spool::Receipt;
 
 /// A host over a simulated world. Its agents outlive a manager that is killed; what they tell meanwhile waits for the
 /// next one, as in the spool of a real host.
 pub struct VirtualHost {
     world: SimWorld,
-    state: Mutex<State>,
+    state: Mutex<VirtualHostState>,
 }
 
 #[derive(Default)]
-struct State {
+struct VirtualHostState {
     listener: Option<mpsc::UnboundedSender<Signal>>,
     spool: Vec<Signal>,
     agents: BTreeMap<SessionId, Handle>,
@@ -33,7 +33,7 @@ impl VirtualHost {
         Self { world, state: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, VirtualHostState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -52,9 +52,9 @@ fn told(session: SessionId, signal: SimSignal) -> Signal {
         SimSignal::Exited { code } => Signal::Exited { session, code, receipt: Receipt::default() },
         SimSignal::Hook { moment, payload } => {
             let moment = match moment {
-                HookMoment::Start => Moment::Start,
-                HookMoment::TurnEnd => Moment::TurnEnd,
-                HookMoment::TurnFailed => Moment::TurnFailed,
+                HookMoment::Start => HookTime::Start,
+                HookMoment::TurnEnd => HookTime::TurnEnd,
+                HookMoment::TurnFailed => HookTime::TurnFailed,
             };
             Signal::Hook { session, moment, payload, receipt: Receipt::default() }
         }
@@ -63,7 +63,7 @@ fn told(session: SessionId, signal: SimSignal) -> Signal {
 
 #[async_trait]
 impl Host for Arc<VirtualHost> {
-    async fn launch(&self, launch: Launch) -> Result<Handle, HostError> {
+    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
         let (tell, mut signals) = mpsc::unbounded_channel();
         let sim = SimLaunch { agent: launch.agent, cwd: launch.cwd, message: launch.message, tell };
         let pid = self.world.launch(sim).await.map_err(HostError::CannotStart)?;

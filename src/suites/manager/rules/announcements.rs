@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Contradiction;
-use crate::trace::history::{Announced, History, Moment, Session, Turn};
+use crate::trace::history::{Announced, History, Moment, SessionHistory, TurnHistory};
 use crate::trace::settings::Settings;
 
 /// CX-3: `turn_completed` comes once for a turn, and not before the turn was released. Where the manager numbers no
@@ -40,8 +40,8 @@ pub(crate) fn once_not_early(history: &History, settings: &Settings) -> Vec<Cont
 /// The announcement, where fewer turns were over then than were announced.
 fn early(
     history: &History,
-    session: &Session,
-    turns: &[&Turn],
+    session: &SessionHistory,
+    turns: &[&TurnHistory],
     said: &Announced,
     count: usize,
     settings: &Settings,
@@ -50,7 +50,7 @@ fn early(
         return None;
     }
     // Where nobody releases a turn, the agent's own word for its end and the manager's come by different ways.
-    let over = |turn: &&&Turn| turn.released.map_or(turn.completed.is_some(), |released| released < said.at);
+    let over = |turn: &&&TurnHistory| turn.released.map_or(turn.completed.is_some(), |released| released < said.at);
     let over_then = turns.iter().filter(over).count();
     if count <= over_then {
         return None;
@@ -67,7 +67,7 @@ fn early(
 }
 
 /// Whether a turn may have been over without a release: the agent died or was interrupted, or the session was ended.
-fn cut_short(history: &History, session: &Session, then: Moment, settings: &Settings) -> bool {
+fn cut_short(history: &History, session: &SessionHistory, then: Moment, settings: &Settings) -> bool {
     let latest = then.after(settings.limits.settle);
     let own_end = |at: Moment| at.ms <= latest && !history.may_be_ended(session, at, settings);
     history.may_be_ended(session, then, settings)

@@ -3,7 +3,7 @@
 use crate::contract::ErrorCode;
 
 use super::Contradiction;
-use crate::trace::history::{Account, Call, History, Moment, Run, Says, Session};
+use crate::trace::history::{Account, AgentRunHistory, CallHistory, History, Moment, Says, SessionHistory};
 use crate::trace::settings::{Processes, Settings};
 
 /// LC-CLEAN-1: past the end limit nothing of an ended session runs; LC-CLEAN-1b: nor what left its parent before.
@@ -38,8 +38,8 @@ pub(crate) fn leftovers(history: &History, settings: &Settings) -> Vec<Contradic
 
 /// Of the sessions that a run can belong to, the one that was ended last; `None` unless all of them were. Those are the
 /// sessions it serves, or where it serves none those of its folder, if no other start there is open.
-fn last_ended<'h, 'a>(history: &'h History<'a>, at: usize, run: &Run<'a>) -> Option<(&'h Session<'a>, Moment)> {
-    let mut owners: Vec<&Session> = history.served_by(at).collect();
+fn last_ended<'h, 'a>(history: &'h History<'a>, at: usize, run: &AgentRunHistory<'a>) -> Option<(&'h SessionHistory<'a>, Moment)> {
+    let mut owners: Vec<&SessionHistory> = history.served_by(at).collect();
     if owners.is_empty() {
         let folder = Some(run.cwd?);
         let mut starts = history.calls.iter().filter(|call| call.op == "start_session" && call.text("cwd") == folder);
@@ -118,7 +118,8 @@ pub(crate) fn harm(history: &History, settings: &Settings) -> Vec<Contradiction>
         let soon = |at: Moment| at < answer.at || (at.ms <= answer.at.after(settings.limits.settle) && goes_on(at));
         for other in history.sessions().filter(|other| !other.runs.iter().any(|run| owners.contains(run))) {
             // Of several calls that may be to blame, the last one is: another end, a list, whatever asked about that session.
-            let may = |later: &&Call| matches!(later.op, "end_session" | "list_sessions") || later.text("session_id") == Some(other.id);
+            let may =
+                |later: &&CallHistory| matches!(later.op, "end_session" | "list_sessions") || later.text("session_id") == Some(other.id);
             let blamed = |at: Moment| !history.calls.iter().filter(may).any(|later| later.asked > call.asked && later.asked < at);
             let struck = |at: Moment| call.asked < at && soon(at) && blamed(at);
             let hit = history.runs_of(other).find_map(|run| {

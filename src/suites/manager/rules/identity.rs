@@ -6,13 +6,13 @@ use crate::contract::ErrorCode;
 
 use super::Contradiction;
 use crate::trace::history::reading_in::{same_start, started};
-use crate::trace::history::{Call, History};
+use crate::trace::history::{CallHistory, History};
 use crate::trace::settings::{Processes, Settings};
 
 /// LC-CREATE-1: an id comes back that is not empty and was never used before; only a repeated `request_id` gives the
 /// same again.
 pub(crate) fn unique(history: &History, _: &Settings) -> Vec<Contradiction> {
-    let mut given: BTreeMap<&str, (crate::trace::history::Moment, &Call)> = BTreeMap::new();
+    let mut given: BTreeMap<&str, (crate::trace::history::Moment, &CallHistory)> = BTreeMap::new();
     let mut found = Vec::new();
     for call in &history.calls {
         let Some((at, id)) = started(call) else { continue };

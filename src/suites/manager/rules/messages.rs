@@ -1,7 +1,7 @@
 //! Messages: what agents were given is what was sent, once, in order, to that session alone.
 
 use super::Contradiction;
-use crate::trace::history::{History, Message, Moment, Session, same_prompt};
+use crate::trace::history::{History, Message, Moment, SessionHistory, same_prompt};
 use crate::trace::settings::Settings;
 
 /// LC-CREATE-3: the first prompt is the start's message, unaltered, once. LC-SEND-1: later prompts are the messages
@@ -26,7 +26,7 @@ struct Delivery<'a> {
     given: Vec<Moment>,
 }
 
-fn judge(history: &History, session: &Session, found: &mut Vec<Contradiction>) {
+fn judge(history: &History, session: &SessionHistory, found: &mut Vec<Contradiction>) {
     let mut sent: Vec<Delivery> = session.messages.iter().map(|message| Delivery { message: *message, given: Vec::new() }).collect();
     for (nth, (at, prompt)) in prompts(history, session).into_iter().enumerate() {
         let fits = |sent: &Delivery| sent.message.asked < at && same_prompt(sent.message.text, prompt);
@@ -50,7 +50,7 @@ fn judge(history: &History, session: &Session, found: &mut Vec<Contradiction>) {
 }
 
 /// What a session's agent was given, in order. An empty prompt is a bare return, no message.
-fn prompts<'a>(history: &History<'a>, session: &Session<'a>) -> Vec<(Moment, &'a str)> {
+fn prompts<'a>(history: &History<'a>, session: &SessionHistory<'a>) -> Vec<(Moment, &'a str)> {
     let turns = history.turns_of(session);
     let mut prompts: Vec<_> =
         turns.iter().filter_map(|turn| turn.accepted.zip(turn.text)).filter(|(_, text)| !same_prompt(text, "")).collect();
@@ -64,8 +64,9 @@ fn overtaken(earlier: &Delivery, by: &Message) -> bool {
 }
 
 /// A prompt that is no message of the session: another's, or one of its own, altered.
-fn stranger(history: &History, session: &Session, sent: &[Delivery], at: Moment, prompt: &str, first: bool) -> Contradiction {
-    let theirs = |other: &&Session| other.id != session.id && other.messages.iter().any(|m| m.asked < at && same_prompt(m.text, prompt));
+fn stranger(history: &History, session: &SessionHistory, sent: &[Delivery], at: Moment, prompt: &str, first: bool) -> Contradiction {
+    let theirs =
+        |other: &&SessionHistory| other.id != session.id && other.messages.iter().any(|m| m.asked < at && same_prompt(m.text, prompt));
     if let Some(other) = history.sessions().find(theirs) {
         let requirement = if first { "LC-CREATE-7" } else { "LC-SEND-1" };
         let message = format!("the agent of session `{}` was given a message of session `{}`", session.id, other.id);
@@ -89,7 +90,7 @@ fn stranger(history: &History, session: &Session, sent: &[Delivery], at: Moment,
 /// The length up to which messages must arrive, in characters; beyond it they should (LC-CREATE-3b).
 const SURELY: usize = 4_000;
 
-fn of_message(session: &Session, message: &Message, wrong: String) -> Contradiction {
+fn of_message(session: &SessionHistory, message: &Message, wrong: String) -> Contradiction {
     let requirement = match message.first {
         _ if message.text.chars().count() > SURELY => "LC-CREATE-3b",
         true => "LC-CREATE-3",

@@ -19,7 +19,7 @@ use crate::trace::history::History;
 use crate::trace::settings::Settings;
 
 /// One standing invariant.
-pub struct Rule {
+pub struct StandingRule {
     /// Its name, as in reports and fixtures.
     pub name: &'static str,
     /// The requirements whose violation it can find.
@@ -29,28 +29,28 @@ pub struct Rule {
 }
 
 /// Every rule, in the order they are judged.
-pub const RULES: &[Rule] = &[
-    Rule { name: "ids-are-unique", requirements: &["LC-CREATE-1"], judge: identity::unique },
-    Rule { name: "ids-work-at-once", requirements: &["LC-CREATE-4", "LC-CLEAN-4", "LC-CLEAN-7"], judge: identity::working },
-    Rule { name: "a-refused-start-leaves-nothing", requirements: &["LC-CREATE-5", "LC-CREATE-6"], judge: identity::refused },
-    Rule {
+pub const RULES: &[StandingRule] = &[
+    StandingRule { name: "ids-are-unique", requirements: &["LC-CREATE-1"], judge: identity::unique },
+    StandingRule { name: "ids-work-at-once", requirements: &["LC-CREATE-4", "LC-CLEAN-4", "LC-CLEAN-7"], judge: identity::working },
+    StandingRule { name: "a-refused-start-leaves-nothing", requirements: &["LC-CREATE-5", "LC-CREATE-6"], judge: identity::refused },
+    StandingRule {
         name: "prompts-are-the-messages",
         requirements: &["LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-7", "LC-SEND-1"],
         judge: messages::delivered,
     },
-    Rule { name: "unobservable-is-not-ended", requirements: &["LC-OBS-3"], judge: observability::before },
-    Rule { name: "observable-stays-observable", requirements: &["LC-OBS-1", "LC-OBS-2", "CX-4"], judge: observability::after },
-    Rule { name: "nothing-alive-is-called-ended", requirements: &["CX-2", "LC-OBS-7"], judge: status::called_ended },
-    Rule { name: "nothing-dead-is-called-alive", requirements: &["LC-OBS-7"], judge: status::called_alive },
-    Rule { name: "reading-changes-nothing", requirements: &["LC-OBS-6", "LC-CLEAN-4"], judge: reading::pure },
-    Rule { name: "turns-are-announced-once-and-not-early", requirements: &["CX-3"], judge: announcements::once_not_early },
-    Rule { name: "nothing-ended-runs", requirements: &["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-10"], judge: cleanup::leftovers },
-    Rule {
+    StandingRule { name: "unobservable-is-not-ended", requirements: &["LC-OBS-3"], judge: observability::before },
+    StandingRule { name: "observable-stays-observable", requirements: &["LC-OBS-1", "LC-OBS-2", "CX-4"], judge: observability::after },
+    StandingRule { name: "nothing-alive-is-called-ended", requirements: &["CX-2", "LC-OBS-7"], judge: status::called_ended },
+    StandingRule { name: "nothing-dead-is-called-alive", requirements: &["LC-OBS-7"], judge: status::called_alive },
+    StandingRule { name: "reading-changes-nothing", requirements: &["LC-OBS-6", "LC-CLEAN-4"], judge: reading::pure },
+    StandingRule { name: "turns-are-announced-once-and-not-early", requirements: &["CX-3"], judge: announcements::once_not_early },
+    StandingRule { name: "nothing-ended-runs", requirements: &["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-10"], judge: cleanup::leftovers },
+    StandingRule {
         name: "nothing-ended-answers",
         requirements: &["LC-CLEAN-2", "LC-CLEAN-3", "LC-CLEAN-10", "LC-SEND-2"],
         judge: cleanup::answers,
     },
-    Rule { name: "ending-harms-nobody-else", requirements: &["LC-CLEAN-5", "LC-CLEAN-9"], judge: cleanup::harm },
+    StandingRule { name: "ending-harms-nobody-else", requirements: &["LC-CLEAN-5", "LC-CLEAN-9"], judge: cleanup::harm },
 ];
 
 /// A rule's name and what it found.
@@ -89,7 +89,7 @@ mod tests {
     use crate::spec::Registry;
     use crate::trace::jsonl;
 
-    fn fixture(rule: &Rule, kind: &str) -> PathBuf {
+    fn fixture(rule: &StandingRule, kind: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/traces/{}.{kind}.jsonl", rule.name))
     }
 
@@ -166,7 +166,7 @@ mod tests {
         insta::assert_snapshot!(found.join("\n"));
     }
 
-    fn of_rule(name: &str) -> &'static Rule {
+    fn of_rule(name: &str) -> &'static StandingRule {
         RULES.iter().find(|rule| rule.name == name).unwrap()
     }
 

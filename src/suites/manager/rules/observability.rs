@@ -3,7 +3,7 @@
 use crate::contract::{AgentKind, ErrorCode};
 
 use super::Contradiction;
-use crate::trace::history::{Account, History, Moment, Says, Session};
+use crate::trace::history::{Account, History, Moment, Says, SessionHistory};
 use crate::trace::settings::Settings;
 
 /// LC-OBS-3: before a session is observable, reading it gives pending, data, `session_pending` or
@@ -75,7 +75,7 @@ pub(crate) fn after(history: &History, settings: &Settings) -> Vec<Contradiction
 }
 
 /// When the first true announcement of a Codex session's completed turn came.
-fn announced_completion(history: &History, session: &Session) -> Option<Moment> {
+fn announced_completion(history: &History, session: &SessionHistory) -> Option<Moment> {
     let completed = history.first_completed(session).filter(|_| session.agent == Some(AgentKind::Codex))?;
     session.announced.iter().map(|announced| announced.at).find(|at| completed < *at)
 }

@@ -1,7 +1,7 @@
 //! Reading: it changes nothing, and what was read twice agrees.
 
 use super::Contradiction;
-use crate::trace::history::{Account, Call, History, Moment, Run, Says, Session};
+use crate::trace::history::{Account, AgentRunHistory, CallHistory, History, Moment, Says, SessionHistory};
 use crate::trace::settings::{Processes, Settings};
 
 /// The signals by which a manager may end or interrupt an agent.
@@ -21,12 +21,13 @@ pub(crate) fn pure(history: &History, settings: &Settings) -> Vec<Contradiction>
 }
 
 /// Signals to the session's agent while the session was read, with no other reason for them.
-fn signalled(history: &History, session: &Session, settings: &Settings) -> Vec<Contradiction> {
+fn signalled(history: &History, session: &SessionHistory, settings: &Settings) -> Vec<Contradiction> {
     let mut found = Vec::new();
     let signals = history.runs_of(session).flat_map(|run| run.signals.iter()).filter(|(_, signal)| ENDING.contains(signal));
     for (at, signal) in signals {
-        let window = |call: &Call| call.asked < *at && call.answer.is_none_or(|answer| at.ms <= answer.at.after(settings.limits.settle));
-        let acts = |call: &&Call| !matches!(call.op, "get_session_data" | "list_sessions" | "capture_screen" | "wait_events");
+        let window =
+            |call: &CallHistory| call.asked < *at && call.answer.is_none_or(|answer| at.ms <= answer.at.after(settings.limits.settle));
+        let acts = |call: &&CallHistory| !matches!(call.op, "get_session_data" | "list_sessions" | "capture_screen" | "wait_events");
         // At the end of a scenario the harness closes everything: only while it goes on asking is the signal the manager's.
         let goes_on = history.calls.iter().any(|call| *at < call.asked);
         if !goes_on || history.may_be_ended(session, *at, settings) || history.calls.iter().filter(acts).any(window) {
@@ -46,8 +47,8 @@ fn signalled(history: &History, session: &Session, settings: &Settings) -> Vec<C
 }
 
 /// Two reads alike that gave different texts, though nothing had happened since well before the first.
-fn unlike(history: &History, session: &Session, settings: &Settings) -> Vec<Contradiction> {
-    let reads: Vec<&Call> = session.asked("get_session_data").filter(|call| text(call).is_some()).collect();
+fn unlike(history: &History, session: &SessionHistory, settings: &Settings) -> Vec<Contradiction> {
+    let reads: Vec<&CallHistory> = session.asked("get_session_data").filter(|call| text(call).is_some()).collect();
     let mut found = Vec::new();
     for (nth, second) in reads.iter().enumerate() {
         let Some(first) = reads[..nth].iter().rev().find(|first| first.args == second.args) else { continue };
@@ -65,7 +66,7 @@ fn unlike(history: &History, session: &Session, settings: &Settings) -> Vec<Cont
     found
 }
 
-fn text<'a>(call: &Call<'a>) -> Option<(Moment, &'a str)> {
+fn text<'a>(call: &CallHistory<'a>) -> Option<(Moment, &'a str)> {
     let account = Account::of_call(call)?;
     match account.says {
         Says::Data(text) => Some((account.answered, text)),
@@ -75,12 +76,12 @@ fn text<'a>(call: &Call<'a>) -> Option<(Moment, &'a str)> {
 
 /// Whether the session's agent is known and did nothing, and nothing was asked of it but reading, from the observe limit
 /// before `from` until `to`.
-fn is_quiet(history: &History, session: &Session, from: Moment, to: Moment, settings: &Settings) -> bool {
+fn is_quiet(history: &History, session: &SessionHistory, from: Moment, to: Moment, settings: &Settings) -> bool {
     let lately = |at: Moment| at.after(settings.limits.observe) > from.ms;
     let since = |at: Moment| at < to && lately(at);
-    let busy = |run: &Run| run.facts.iter().any(|at| since(*at));
-    let acts = |call: &Call| !matches!(call.op, "get_session_data" | "capture_screen");
-    let in_between = |call: &Call| call.asked < to && call.answer.is_none_or(|answer| lately(answer.at));
+    let busy = |run: &AgentRunHistory| run.facts.iter().any(|at| since(*at));
+    let acts = |call: &CallHistory| !matches!(call.op, "get_session_data" | "capture_screen");
+    let in_between = |call: &CallHistory| call.asked < to && call.answer.is_none_or(|answer| lately(answer.at));
     let acted = session.calls.iter().any(|call| acts(call) && in_between(call));
     !session.runs.is_empty()
         && !since(session.known)

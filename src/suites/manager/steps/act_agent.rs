@@ -6,16 +6,16 @@ use futures::future::join_all;
 use tokio::time::timeout;
 
 use crate::contract::TurnStatus;
-use crate::fakes::control::Command;
+use crate::fakes::control::ControlCommand;
 use crate::sut::recorder::shortened;
 use crate::trace::{Entry, RESTARTED};
 
 use super::messages::long_reply;
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Act, "the agent of {string} works on turn {int}", "wait until that turn is open: the agent was given its message", works),
     step!(Act, "the agent of {string} completes its turn", "let the open turn end; wait until the agent says that it did", completes),
     step!(
@@ -65,15 +65,15 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
     ),
 ];
 
-async fn works(w: &mut World, a: &Arguments) -> Done {
+async fn works(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.turn_open(a.text(0), a.number(1)).await
 }
 
-async fn completes(w: &mut World, a: &Arguments) -> Done {
+async fn completes(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.release(a.text(0), None, TurnStatus::Completed).await
 }
 
-async fn completes_long(w: &mut World, a: &Arguments) -> Done {
+async fn completes_long(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let turn = w.run_of(label).await?.completed + 1;
     let reply = long_reply(a.text(2), &format!("answer-{label}-{turn}."), &format!("end-{label}-{turn}."), a.number(1))
@@ -81,7 +81,7 @@ async fn completes_long(w: &mut World, a: &Arguments) -> Done {
     w.release(label, Some(reply), TurnStatus::Completed).await
 }
 
-async fn completes_busy(w: &mut World, a: &Arguments) -> Done {
+async fn completes_busy(w: &mut ManagerWorld, a: &Arguments) -> Done {
     for _ in 0..3 {
         w.read(a.text(1), None).await?;
     }
@@ -92,14 +92,14 @@ async fn completes_busy(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn every_completes(w: &mut World, _: &Arguments) -> Done {
+async fn every_completes(w: &mut ManagerWorld, _: &Arguments) -> Done {
     for label in w.labels() {
         w.release(&label, None, TurnStatus::Completed).await?;
     }
     Ok(())
 }
 
-async fn all_complete(w: &mut World, _: &Arguments) -> Done {
+async fn all_complete(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let mut runs = Vec::new();
     for label in w.labels() {
         let run = w.run_of(&label).await?;
@@ -109,9 +109,9 @@ async fn all_complete(w: &mut World, _: &Arguments) -> Done {
     for (label, run) in &runs {
         let reply = format!("answer-{label}-{}. All done.", run.completed + 1);
         w.session_mut(label)?.replies.push(reply.clone());
-        w.cast.release(&run.id, run.completed + 1, &reply, TurnStatus::Completed);
+        w.registry.release(&run.id, run.completed + 1, &reply, TurnStatus::Completed);
     }
-    let done = w.cast.until(|now| {
+    let done = w.registry.until(|now| {
         runs.iter()
             .all(|(_, before)| now.iter().any(|run| run.id == before.id && (run.completed > before.completed || run.over)))
             .then_some(())
@@ -119,35 +119,35 @@ async fn all_complete(w: &mut World, _: &Arguments) -> Done {
     timeout(w.limits.start, done).await.map_err(|_| Stop::CouldNotTest("a stand-in did not finish its released turn".into()))
 }
 
-async fn fails(w: &mut World, a: &Arguments) -> Done {
+async fn fails(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.release(a.text(0), Some("the model could not be reached".into()), TurnStatus::Failed).await
 }
 
-async fn gone(w: &mut World, label: &str) -> Done {
+async fn gone(w: &mut ManagerWorld, label: &str) -> Done {
     let run = w.run_of(label).await?.id;
-    let over = w.cast.until(|runs| runs.iter().any(|r| r.id == run && r.over).then_some(()));
+    let over = w.registry.until(|runs| runs.iter().any(|r| r.id == run && r.over).then_some(()));
     timeout(w.limits.start, over).await.map_err(|_| Stop::CouldNotTest(format!("the stand-in of \"{label}\" did not end")))
 }
 
-async fn dies(w: &mut World, a: &Arguments) -> Done {
+async fn dies(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let run = w.run_of(a.text(0)).await?;
-    w.cast.send(&run.id, Command::Die);
+    w.registry.send(&run.id, ControlCommand::Die);
     gone(w, a.text(0)).await
 }
 
-async fn exits(w: &mut World, a: &Arguments) -> Done {
+async fn exits(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let run = w.run_of(a.text(0)).await?;
-    w.cast.send(&run.id, Command::Exit { code: 0 });
+    w.registry.send(&run.id, ControlCommand::Exit { code: 0 });
     gone(w, a.text(0)).await
 }
 
-async fn stopped(w: &mut World, a: &Arguments) -> Done {
+async fn stopped(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let pid = w.run_of(a.text(0)).await?.pid;
     w.processes.stop(pid);
     Ok(())
 }
 
-async fn folder_removed(w: &mut World, a: &Arguments) -> Done {
+async fn folder_removed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let cwd = w.session(a.text(0))?.cwd.clone();
     match &w.ground {
         Ground::Virtual(world) => world.remove_folder(&cwd),
@@ -156,11 +156,11 @@ async fn folder_removed(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn reaches(w: &mut World, a: &Arguments) -> Done {
+async fn reaches(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.reach_phase(a.text(0)).await
 }
 
-async fn not_yet(w: &mut World, a: &Arguments) -> Done {
+async fn not_yet(w: &mut ManagerWorld, a: &Arguments) -> Done {
     use crate::profile::Phase;
     match w.profile(a.text(0))?.observable {
         Phase::Started | Phase::PromptAccepted => {
@@ -170,12 +170,12 @@ async fn not_yet(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn seconds(w: &mut World, a: &Arguments) -> Done {
+async fn seconds(w: &mut ManagerWorld, a: &Arguments) -> Done {
     tokio::time::sleep(Duration::from_secs(a.number::<u64>(0) * w.state.stretch)).await;
     Ok(())
 }
 
-async fn hours(w: &mut World, a: &Arguments) -> Done {
+async fn hours(w: &mut ManagerWorld, a: &Arguments) -> Done {
     match w.ground {
         Ground::Real(_) => Err(Stop::Skipped("hours pass in virtual time only".into())),
         Ground::Virtual(_) => {
@@ -185,7 +185,7 @@ async fn hours(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn restart(w: &mut World) {
+async fn restart(w: &mut ManagerWorld) {
     w.log.push(Entry::Note { text: RESTARTED.into() });
     let said = w.driver.driver().stderr_tail();
     w.state.gone = match w.driver.restart().await {
@@ -195,9 +195,9 @@ async fn restart(w: &mut World) {
 }
 
 /// What the manager wrote to its standard error last, beyond what it had `said`; it may be on its way after its end.
-async fn last_words(w: &mut World, said: &str) -> String {
+async fn last_words(w: &mut ManagerWorld, said: &str) -> String {
     let mut words = String::new();
-    let listen = async |w: &mut World| {
+    let listen = async |w: &mut ManagerWorld| {
         let tail = w.driver.driver().stderr_tail();
         words = tail.strip_prefix(said).unwrap_or(&tail).trim().to_owned();
         words.is_empty().then(String::new)
@@ -210,19 +210,19 @@ async fn last_words(w: &mut World, said: &str) -> String {
 }
 
 /// A manager that is not back: nothing can be asked of it.
-pub(crate) fn is_back(w: &World) -> Done {
+pub(crate) fn is_back(w: &ManagerWorld) -> Done {
     match &w.state.gone {
         Some(gone) => Err(Stop::Blocked(format!("the manager did not come back: {gone}"))),
         None => Ok(()),
     }
 }
 
-async fn restarted(w: &mut World, _: &Arguments) -> Done {
+async fn restarted(w: &mut ManagerWorld, _: &Arguments) -> Done {
     restart(w).await;
     is_back(w)
 }
 
-async fn restarted_broken(w: &mut World, a: &Arguments) -> Done {
+async fn restarted_broken(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let id = w.id(a.text(0))?;
     let place =
         w.record.clone().ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record (`[serve] state`)".into()))?;
@@ -243,7 +243,7 @@ async fn restarted_broken(w: &mut World, a: &Arguments) -> Done {
 }
 
 /// Ends every session's turn etc. are driven one by one; ends are asked for together.
-pub(crate) async fn end_all(w: &mut World) -> Done {
+pub(crate) async fn end_all(w: &mut ManagerWorld) -> Done {
     let labels = w.labels();
     let driver = w.driver.clone();
     let mut requests = Vec::new();

@@ -4,14 +4,14 @@ use crate::contract::Args;
 
 use super::act_agent::end_all;
 use super::act_start::named;
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 
 /// An id that no manager gave.
 const NEVER: &str = "never-was-0000";
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Act, "the sessions are listed", "ask for `list_sessions`", list),
     step!(Act, "session {string} is read", "ask for `get_session_data`", read),
     step!(Act, "session {string} is read {int} times", "ask for `get_session_data` again and again", read_times),
@@ -34,19 +34,19 @@ pub(crate) fn of(id: &str) -> Args {
     Args::from_iter([("session_id".to_owned(), id.into())])
 }
 
-async fn list(w: &mut World, _: &Arguments) -> Done {
+async fn list(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let answer = w.ask("list_sessions", Args::new()).await?;
     let given = w.is_given();
     w.granted(&answer, given)
 }
 
-async fn read(w: &mut World, a: &Arguments) -> Done {
+async fn read(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let answer = w.read(a.text(0), None).await?;
     w.earlier = vec![answer];
     Ok(())
 }
 
-async fn read_times(w: &mut World, a: &Arguments) -> Done {
+async fn read_times(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.earlier.clear();
     w.mark_quiet();
     for _ in 0..a.number::<usize>(1) {
@@ -56,18 +56,18 @@ async fn read_times(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn read_tail(w: &mut World, a: &Arguments) -> Done {
+async fn read_tail(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.read(a.text(1), Some(a.number(0))).await?;
     Ok(())
 }
 
-async fn capture(w: &mut World, a: &Arguments) -> Done {
+async fn capture(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let id = w.id(a.text(0))?;
     w.ask("capture_screen", of(id.as_str())).await?;
     Ok(())
 }
 
-async fn send(w: &mut World, a: &Arguments) -> Done {
+async fn send(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (text, id) = (named(w, a.text(0), a.text(1))?, w.id(a.text(1))?);
     let mut args = of(id.as_str());
     args.insert("message".into(), text.clone().into());
@@ -79,7 +79,7 @@ async fn send(w: &mut World, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
-async fn send_never(w: &mut World, _: &Arguments) -> Done {
+async fn send_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.remember_list().await?;
     let mut args = of(NEVER);
     args.insert("message".into(), "ask-nobody-1. Please answer.".into());
@@ -87,7 +87,7 @@ async fn send_never(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn end(w: &mut World, a: &Arguments) -> Done {
+async fn end(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let id = w.id(a.text(0))?;
     w.mark_quiet();
     let answer = w.ask("end_session", of(id.as_str())).await?;
@@ -96,17 +96,17 @@ async fn end(w: &mut World, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
-async fn end_every(w: &mut World, _: &Arguments) -> Done {
+async fn end_every(w: &mut ManagerWorld, _: &Arguments) -> Done {
     end_all(w).await
 }
 
-async fn end_never(w: &mut World, _: &Arguments) -> Done {
+async fn end_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.mark_quiet();
     w.ask("end_session", of(NEVER)).await?;
     Ok(())
 }
 
-async fn end_prefixes(w: &mut World, _: &Arguments) -> Done {
+async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.mark_quiet();
     let ids: Vec<_> = w.labels().iter().map(|label| w.id(label)).collect::<Result<_, Stop>>()?;
     let mut prefixes: Vec<String> = ids

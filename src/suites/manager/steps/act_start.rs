@@ -7,11 +7,11 @@ use crate::fakes::control::{Child, Script};
 use crate::sut::recorder::Answered;
 
 use super::messages::message;
-use super::sessions::{Session, World};
+use super::sessions::{ManagerWorld, ScenarioSession};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(
         Act,
         "session {string} is started",
@@ -70,7 +70,7 @@ fn child(how: Child) -> Script {
 
 /// What a start asks for beyond the agent and the folder.
 #[derive(Default)]
-struct Start {
+struct StartStep {
     agent: Option<String>,
     cwd: Option<std::path::PathBuf>,
     message: Option<String>,
@@ -79,7 +79,7 @@ struct Start {
 }
 
 /// A plain start of a session that is new to the scenario (its folder may have been prepared by `will`).
-async fn begin(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Result<Args, Stop> {
+async fn begin(w: &mut ManagerWorld, label: &str, agent: AgentKind, start: StartStep) -> Result<Args, Stop> {
     let prepared = w.state.all.iter().position(|session| session.label == label && session.id.is_none() && session.started.is_none());
     let cwd = match (start.cwd, prepared) {
         (Some(cwd), _) => cwd,
@@ -98,7 +98,7 @@ async fn begin(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Re
     if let Some(timeout_s) = start.timeout_s {
         args.insert("timeout_s".into(), timeout_s.into());
     }
-    let session = Session {
+    let session = ScenarioSession {
         label: label.to_owned(),
         agent,
         cwd,
@@ -117,7 +117,7 @@ async fn begin(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Re
     Ok(args)
 }
 
-fn answered(w: &mut World, label: &str, answer: &Answered) -> Result<(), Stop> {
+fn answered(w: &mut ManagerWorld, label: &str, answer: &Answered) -> Result<(), Stop> {
     let session = w.session_mut(label)?;
     session.started = Some(answer.clone());
     if let Ok(result) = &answer.result {
@@ -127,7 +127,7 @@ fn answered(w: &mut World, label: &str, answer: &Answered) -> Result<(), Stop> {
 }
 
 /// Starts one session. As a Given (or where a later step needs its agent) it is bound as well.
-async fn one(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Done {
+async fn one(w: &mut ManagerWorld, label: &str, agent: AgentKind, start: StartStep) -> Done {
     let args = begin(w, label, agent, start).await?;
     let answer = w.ask("start_session", args).await?;
     answered(w, label, &answer)?;
@@ -138,49 +138,49 @@ async fn one(w: &mut World, label: &str, agent: AgentKind, start: Start) -> Done
     w.granted(&answer, given)
 }
 
-fn plain(w: &World, label: &str) -> Start {
-    Start { message: message("plain", &w.marker(label), w.message_chars), ..Start::default() }
+fn plain(w: &ManagerWorld, label: &str) -> StartStep {
+    StartStep { message: message("plain", &w.marker(label), w.message_chars), ..StartStep::default() }
 }
 
 /// Starts a session that serves a check; it must succeed.
-pub(crate) async fn sentinel(w: &mut World, label: &str) -> Done {
+pub(crate) async fn sentinel(w: &mut ManagerWorld, label: &str) -> Done {
     let start = plain(w, label);
     one(w, label, w.agents[0], start).await?;
     w.id(label).map(drop)
 }
 
-async fn start(w: &mut World, a: &Arguments) -> Done {
+async fn start(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let start = plain(w, a.text(0));
     one(w, a.text(0), w.agents[0], start).await
 }
 
-async fn start_of(w: &mut World, a: &Arguments) -> Done {
+async fn start_of(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let agent: AgentKind = a.text(0).parse().map_err(Stop::CouldNotTest)?;
     let start = plain(w, a.text(1));
     one(w, a.text(1), agent, start).await
 }
 
-async fn start_idle(w: &mut World, a: &Arguments) -> Done {
-    one(w, a.text(0), w.agents[0], Start::default()).await
+async fn start_idle(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    one(w, a.text(0), w.agents[0], StartStep::default()).await
 }
 
-async fn start_with_message(w: &mut World, a: &Arguments) -> Done {
+async fn start_with_message(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let text = named(w, a.text(1), a.text(0))?;
-    one(w, a.text(0), w.agents[0], Start { message: Some(text), ..Start::default() }).await
+    one(w, a.text(0), w.agents[0], StartStep { message: Some(text), ..StartStep::default() }).await
 }
 
 /// The text of a named message for a session's next turn.
-pub(crate) fn named(w: &World, name: &str, label: &str) -> Result<String, Stop> {
+pub(crate) fn named(w: &ManagerWorld, name: &str, label: &str) -> Result<String, Stop> {
     message(name, &w.marker(label), w.message_chars)
         .ok_or_else(|| Stop::CouldNotTest(format!("there is no message \"{name}\"; `passmuster steps` lists them")))
 }
 
-async fn start_with_request(w: &mut World, a: &Arguments) -> Done {
-    let start = Start { request_id: Some(a.text(1).into()), ..plain(w, a.text(0)) };
+async fn start_with_request(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let start = StartStep { request_id: Some(a.text(1).into()), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 
-async fn start_again(w: &mut World, a: &Arguments) -> Done {
+async fn start_again(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let mut args = w.session(a.text(0))?.started.as_ref().map(|started| started.args.clone()).unwrap_or_default();
     args.insert("request_id".into(), a.text(1).into());
     let answer = w.ask("start_session", args).await?;
@@ -188,44 +188,44 @@ async fn start_again(w: &mut World, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
-async fn start_with_timeout(w: &mut World, a: &Arguments) -> Done {
+async fn start_with_timeout(w: &mut ManagerWorld, a: &Arguments) -> Done {
     // Some four answers must fit into a second of the scenario: whoever answers slowly does not end sessions early.
     let asked = tokio::time::Instant::now();
     w.list().await?.map_err(Stop::Blocked)?;
     w.state.stretch = 1 + (asked.elapsed() * 4).as_secs();
-    let start = Start { timeout_s: Some(a.number::<u64>(1) * w.state.stretch), ..plain(w, a.text(0)) };
+    let start = StartStep { timeout_s: Some(a.number::<u64>(1) * w.state.stretch), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 
-async fn start_with_agent(w: &mut World, a: &Arguments) -> Done {
+async fn start_with_agent(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.remember_list().await?;
-    let start = Start { agent: Some(a.text(1).into()), ..plain(w, a.text(0)) };
+    let start = StartStep { agent: Some(a.text(1).into()), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 
-async fn start_nowhere(w: &mut World, a: &Arguments) -> Done {
+async fn start_nowhere(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.remember_list().await?;
     let cwd = w.new_folder()?.join("is-not-there");
-    let start = Start { cwd: Some(cwd), ..plain(w, a.text(0)) };
+    let start = StartStep { cwd: Some(cwd), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 
-async fn start_in_file(w: &mut World, a: &Arguments) -> Done {
+async fn start_in_file(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.remember_list().await?;
     let cwd = w.new_folder()?.join("file");
     match &w.ground {
         Ground::Virtual(world) => world.write_file(&cwd, b"not a folder"),
         Ground::Real(_) => std::fs::write(&cwd, "not a folder").map_err(|e| Stop::CouldNotTest(format!("{}: {e}", cwd.display())))?,
     }
-    let start = Start { cwd: Some(cwd), ..plain(w, a.text(0)) };
+    let start = StartStep { cwd: Some(cwd), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
 }
 
 /// Starts sessions with all requests in flight together.
-async fn at_once(w: &mut World, starts: Vec<(String, AgentKind, Option<std::path::PathBuf>)>) -> Done {
+async fn at_once(w: &mut ManagerWorld, starts: Vec<(String, AgentKind, Option<std::path::PathBuf>)>) -> Done {
     let mut requests = Vec::new();
     for (label, agent, cwd) in starts {
-        let start = Start { cwd, ..plain(w, &label) };
+        let start = StartStep { cwd, ..plain(w, &label) };
         requests.push((label.clone(), begin(w, &label, agent, start).await?));
     }
     let driver = w.driver.clone();
@@ -243,23 +243,23 @@ async fn at_once(w: &mut World, starts: Vec<(String, AgentKind, Option<std::path
     answers.iter().try_for_each(|answer| w.granted(answer, given))
 }
 
-async fn start_pair(w: &mut World, a: &Arguments) -> Done {
+async fn start_pair(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (folder, agent) = (w.new_folder()?, w.agents[0]);
     let pair = [a.text(0), a.text(1)].map(|label| (label.to_owned(), agent, Some(folder.clone())));
     at_once(w, pair.to_vec()).await
 }
 
-async fn start_many(w: &mut World, a: &Arguments) -> Done {
+async fn start_many(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let agent = w.agents[0];
     at_once(w, (1..=a.number(0)).map(|n: usize| (n.to_string(), agent, None)).collect()).await
 }
 
-async fn start_mixed(w: &mut World, a: &Arguments) -> Done {
+async fn start_mixed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let agents = w.agents.clone();
     at_once(w, (1..=a.number(0)).map(|n: usize| (n.to_string(), agents[n % agents.len()], None)).collect()).await
 }
 
-async fn start_row(w: &mut World, a: &Arguments) -> Done {
+async fn start_row(w: &mut ManagerWorld, a: &Arguments) -> Done {
     for n in 1..=a.number::<usize>(0) {
         let label = n.to_string();
         let start = plain(w, &label);
@@ -268,7 +268,7 @@ async fn start_row(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn will(w: &mut World, a: &Arguments) -> Done {
+async fn will(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (_, script) = BEHAVIOURS.iter().find(|(name, _)| *name == a.text(1)).ok_or_else(|| {
         let known: Vec<_> = BEHAVIOURS.iter().map(|(name, _)| *name).collect();
         Stop::CouldNotTest(format!("no agent can `{}`; wanted one of: {}", a.text(1), known.join(", ")))
@@ -279,8 +279,8 @@ async fn will(w: &mut World, a: &Arguments) -> Done {
     {
         sandbox.make_missing(agent).map_err(|error| Stop::CouldNotTest(format!("the agent cannot be made missing: {error}")))?;
     }
-    begin(w, a.text(0), agent, Start::default()).await?;
+    begin(w, a.text(0), agent, StartStep::default()).await?;
     let cwd = w.session(a.text(0))?.cwd.to_string_lossy().into_owned();
-    w.cast.script_for(&cwd, script);
+    w.registry.script_for(&cwd, script);
     Ok(())
 }

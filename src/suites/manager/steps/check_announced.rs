@@ -13,11 +13,11 @@ use super::act_start;
 use super::check_data;
 use super::check_session::not_alive_within;
 use super::check_truth::settle;
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Check, "turn {int} of {string} was announced", "wait (announce limit) for its `turn_completed`", was_announced),
     step!(
         Check,
@@ -87,17 +87,17 @@ fn and_unread(claimed: String, unread: Option<String>) -> String {
     [Some(claimed), unread].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
-fn offered(w: &World) -> Result<(), Stop> {
+fn offered(w: &ManagerWorld) -> Result<(), Stop> {
     let announces = w.driver.driver().announcements();
     if announces.by_stream || announces.by_waiting { Ok(()) } else { Err(Stop::Skipped("the manifest maps no announcements".into())) }
 }
 
 /// Waits for a turn's announcement; whether it came in time.
-async fn arrives(w: &World, id: &SessionId, turn: u64, limit: Duration) -> bool {
+async fn arrives(w: &ManagerWorld, id: &SessionId, turn: u64, limit: Duration) -> bool {
     timeout(limit, w.log.wait_for(|records| (announced(records, id, turn) > 0).then_some(()))).await.is_ok()
 }
 
-async fn awaited(w: &mut World, label: &str, turn: u64) -> Done {
+async fn awaited(w: &mut ManagerWorld, label: &str, turn: u64) -> Done {
     offered(w)?;
     let (id, limit) = (w.id(label)?, w.limits.announce);
     if arrives(w, &id, turn, limit).await {
@@ -108,13 +108,13 @@ async fn awaited(w: &mut World, label: &str, turn: u64) -> Done {
     w.wrong(Some(label), format!("turn {turn} of session \"{label}\" was never announced"), claimed, truth)
 }
 
-async fn was_announced(w: &mut World, a: &Arguments) -> Done {
+async fn was_announced(w: &mut ManagerWorld, a: &Arguments) -> Done {
     awaited(w, a.text(1), a.number(0)).await
 }
 
 /// Completes a turn of a session made for this, and sees it announced over the same channel: whatever was announced
 /// before it has arrived by then.
-async fn barrier(w: &mut World) -> Done {
+async fn barrier(w: &mut ManagerWorld) -> Done {
     offered(w)?;
     let label = format!("sentinel-{}", w.state.all.len());
     act_start::sentinel(w, &label).await?;
@@ -126,7 +126,7 @@ async fn barrier(w: &mut World) -> Done {
     Ok(())
 }
 
-async fn exactly_once(w: &mut World, label: &str, turn: u64) -> Done {
+async fn exactly_once(w: &mut ManagerWorld, label: &str, turn: u64) -> Done {
     let id = w.id(label)?;
     let count = w.log.read(|records| announced(records, &id, turn));
     if count <= 1 {
@@ -140,13 +140,13 @@ async fn exactly_once(w: &mut World, label: &str, turn: u64) -> Done {
     )
 }
 
-async fn once(w: &mut World, a: &Arguments) -> Done {
+async fn once(w: &mut ManagerWorld, a: &Arguments) -> Done {
     awaited(w, a.text(1), a.number(0)).await?;
     barrier(w).await?;
     exactly_once(w, a.text(1), a.number(0)).await
 }
 
-async fn every_once(w: &mut World, a: &Arguments) -> Done {
+async fn every_once(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let labels = w.labels();
     for label in &labels {
         awaited(w, label, a.number(0)).await?;
@@ -158,7 +158,7 @@ async fn every_once(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn nothing(w: &mut World, a: &Arguments) -> Done {
+async fn nothing(w: &mut ManagerWorld, a: &Arguments) -> Done {
     barrier(w).await?;
     let id = w.id(a.text(0))?;
     let count = w.log.read(|records| announced(records, &id, 1));
@@ -171,7 +171,7 @@ async fn nothing(w: &mut World, a: &Arguments) -> Done {
     )
 }
 
-async fn announced_or_over(w: &mut World, a: &Arguments) -> Done {
+async fn announced_or_over(w: &mut ManagerWorld, a: &Arguments) -> Done {
     offered(w)?;
     let (turn, label) = (a.number(0), a.text(1));
     let (id, limit) = (w.id(label)?, w.limits.announce);
@@ -189,7 +189,7 @@ async fn announced_or_over(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn failure(w: &mut World, a: &Arguments) -> Done {
+async fn failure(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (label, id) = (a.text(0), w.id(a.text(0))?);
     let told = |records: &[Record]| {
         records
@@ -215,7 +215,7 @@ async fn failure(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn learned(w: &mut World, a: &Arguments) -> Done {
+async fn learned(w: &mut ManagerWorld, a: &Arguments) -> Done {
     if offered(w).is_ok() {
         return awaited(w, a.text(0), 1).await;
     }
@@ -226,7 +226,7 @@ fn end_said(records: &[Record], id: &SessionId) -> bool {
     records.iter().any(|record| matches!(&record.entry, Entry::Event(Announcement::SessionEnded { session_id, .. }) if session_id == id))
 }
 
-async fn end_announced(w: &mut World, a: &Arguments) -> Done {
+async fn end_announced(w: &mut ManagerWorld, a: &Arguments) -> Done {
     if offered(w).is_err() {
         return Ok(());
     }

@@ -3,12 +3,12 @@
 use crate::sut::recorder::Answered;
 
 use super::act_agent::is_back;
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::steps::kind;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(
         Check,
         "the answer is that of an ended session",
@@ -22,7 +22,7 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "nothing new is listed", "the list has no session that it had not before the refused request", nothing_new),
 ];
 
-async fn of_ended(w: &mut World, _: &Arguments) -> Done {
+async fn of_ended(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let answer = w.last()?.clone();
     if matches!(answer.word(), "session_not_found" | "session_ended") {
         return Ok(());
@@ -40,7 +40,7 @@ async fn of_ended(w: &mut World, _: &Arguments) -> Done {
     w.wrong(None, format!("reading an ended session was answered with `{}`", kind(&answer)), answer.claim(), truth)
 }
 
-async fn names(w: &mut World, a: &Arguments) -> Done {
+async fn names(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (answer, id) = (w.last()?.clone(), w.id(a.text(0))?);
     let named = answer.result.as_ref().ok().and_then(|result| result.get("session_id")).and_then(|id| id.as_str());
     if named == Some(id.as_str()) {
@@ -49,7 +49,7 @@ async fn names(w: &mut World, a: &Arguments) -> Done {
     w.wrong(Some(a.text(0)), "a repeated request made another session".into(), answer.claim(), format!("the request's session is `{id}`"))
 }
 
-async fn agree(w: &mut World, _: &Arguments) -> Done {
+async fn agree(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let answers = w.earlier.clone();
     let Some(first) = answers.first() else {
         return Err(Stop::CouldNotTest("nothing was read repeatedly".into()));
@@ -64,7 +64,7 @@ async fn agree(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn came_back(w: &mut World, _: &Arguments) -> Done {
+async fn came_back(w: &mut ManagerWorld, _: &Arguments) -> Done {
     if let Some(gone) = w.state.gone.clone() {
         let truth = "one session's record was overwritten with garbage, and nothing else";
         w.wrong(None, "the manager did not come back with one unreadable record".into(), gone, truth.into())?;
@@ -72,7 +72,7 @@ async fn came_back(w: &mut World, _: &Arguments) -> Done {
     is_back(w)
 }
 
-async fn can_list(w: &mut World, _: &Arguments) -> Done {
+async fn can_list(w: &mut ManagerWorld, _: &Arguments) -> Done {
     match w.list().await? {
         Ok(_) => Ok(()),
         Err(claimed) => {
@@ -81,7 +81,7 @@ async fn can_list(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn nothing_new(w: &mut World, _: &Arguments) -> Done {
+async fn nothing_new(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let listed = w.list().await?.map_err(Stop::Blocked)?;
     let new: Vec<_> = listed
         .iter()

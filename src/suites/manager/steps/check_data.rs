@@ -3,12 +3,12 @@
 use crate::contract::TEXT_LIMIT;
 
 use super::act_call::of;
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Check, "the data of {string} has come to turn {int}", "wait (observe limit) until a read shows that turn's reply", come_to),
     step!(
         Check,
@@ -39,17 +39,17 @@ const TRAILER: usize = 1_000;
 const REPLACED: char = '\u{fffd}';
 
 /// The text of the last answer.
-fn text(w: &World) -> Result<String, Stop> {
+fn text(w: &ManagerWorld) -> Result<String, Stop> {
     let answer = w.last()?;
     Ok(answer.result.as_ref().ok().and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default().to_owned())
 }
 
-async fn come_to(w: &mut World, a: &Arguments) -> Done {
+async fn come_to(w: &mut ManagerWorld, a: &Arguments) -> Done {
     shows_reply(w, a.text(0), a.number(1)).await
 }
 
 /// Waits until a read shows the reply of a turn.
-pub(crate) async fn shows_reply(w: &mut World, label: &str, turn: u64) -> Done {
+pub(crate) async fn shows_reply(w: &mut ManagerWorld, label: &str, turn: u64) -> Done {
     let (mut stop, mut claimed) = (None, String::new());
     // A long reply may be cut at its start: it is known by its end.
     let known_by = |reply: &String| reply.split_whitespace().next_back().filter(|word| word.starts_with("end-")).map(str::to_owned);
@@ -82,7 +82,7 @@ pub(crate) async fn shows_reply(w: &mut World, label: &str, turn: u64) -> Done {
     }
 }
 
-async fn in_order(w: &mut World, a: &Arguments) -> Done {
+async fn in_order(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let answer = w.read(label, None).await?;
     let text = text(w)?;
@@ -111,7 +111,7 @@ async fn in_order(w: &mut World, a: &Arguments) -> Done {
 }
 
 /// Which words of other sessions are in a text.
-fn foreign(w: &World, label: &str, text: &str) -> Vec<String> {
+fn foreign(w: &ManagerWorld, label: &str, text: &str) -> Vec<String> {
     let others = w.state.all.iter().filter(|other| other.label != label);
     let markers = others.flat_map(|other| {
         (1..=other.messages.len()).flat_map(|n| [format!("ask-{}-{n}.", other.label), format!("answer-{}-{n}.", other.label)])
@@ -119,7 +119,7 @@ fn foreign(w: &World, label: &str, text: &str) -> Vec<String> {
     markers.filter(|marker| text.contains(marker.as_str())).collect()
 }
 
-async fn on_screen(w: &mut World, a: &Arguments) -> Done {
+async fn on_screen(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (label, limit) = (a.text(0), w.limits.observe);
     let (args, marker) = (of(w.id(label)?.as_str()), format!("ask-{label}-1."));
     let (mut stop, mut claimed) = (None, String::new());
@@ -151,7 +151,7 @@ async fn on_screen(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn at_most(w: &mut World, a: &Arguments) -> Done {
+async fn at_most(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let (most, count) = (a.number::<usize>(0), text(w)?.chars().count());
     let claimed = w.last()?.claim();
     if count <= most {
@@ -160,7 +160,7 @@ async fn at_most(w: &mut World, a: &Arguments) -> Done {
     w.wrong(None, format!("the text has {count} characters"), claimed, format!("at most {most} were asked for; the limit is {TEXT_LIMIT}"))
 }
 
-async fn cut(w: &mut World, _: &Arguments) -> Done {
+async fn cut(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let asked = w.last()?.clone();
     let session =
         w.state.all.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
@@ -205,7 +205,7 @@ fn tail(text: &str, count: usize) -> String {
     text.chars().skip(skip).collect()
 }
 
-async fn not_cut(w: &mut World, _: &Arguments) -> Done {
+async fn not_cut(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let answer = w.last()?.clone();
     let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
     if !truncated {

@@ -3,7 +3,7 @@
 use crate::contract::{Args, Status};
 
 use super::check_truth::{noticed_nothing, settle};
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
@@ -11,7 +11,7 @@ use crate::engine::world::Stop;
 /// How many looks "at every look" takes.
 const LOOKS: usize = 5;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Check, "session {string} has an id of its own", "its id is not empty and nobody else's in this scenario", own_id),
     step!(Check, "all sessions are distinct", "ids, agents' processes and files: none is shared", distinct),
     step!(Check, "session {string} is observable", "bring it to its observable phase and wait until it is listed and readable", observable),
@@ -67,7 +67,7 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
 ];
 
 /// What the list says of a session: absent, or its status word (if it gives one).
-async fn listed(w: &mut World, label: &str) -> Result<Result<Option<Args>, String>, Stop> {
+async fn listed(w: &mut ManagerWorld, label: &str) -> Result<Result<Option<Args>, String>, Stop> {
     let id = w.id(label)?;
     Ok(w.list().await?.map(|items| items.into_iter().find(|item| item.get("session_id").is_some_and(|it| *it == *id.as_str()))))
 }
@@ -81,7 +81,7 @@ fn says_alive(item: &Args) -> bool {
     status(item).is_none_or(Status::is_alive)
 }
 
-async fn own_id(w: &mut World, a: &Arguments) -> Done {
+async fn own_id(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let session = w.session(label)?.clone();
     let claimed = session.started.as_ref().map(|started| started.claim()).unwrap_or_default();
@@ -101,7 +101,7 @@ async fn own_id(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn distinct(w: &mut World, _: &Arguments) -> Done {
+async fn distinct(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let labels: Vec<String> = w.state.all.iter().map(|session| session.label.clone()).collect();
     for (at, label) in labels.iter().enumerate() {
         let session = w.session(label)?.clone();
@@ -129,7 +129,7 @@ async fn distinct(w: &mut World, _: &Arguments) -> Done {
 }
 
 /// What is wrong with the list or the data of a session that must be observable; `None` when both are right.
-async fn look(w: &mut World, label: &str) -> Result<Option<(String, String)>, Stop> {
+async fn look(w: &mut ManagerWorld, label: &str) -> Result<Option<(String, String)>, Stop> {
     match listed(w, label).await? {
         Err(claimed) => return Ok(Some(("the list could not be had".into(), claimed))),
         Ok(None) => return Ok(Some(("it is missing from the list".into(), "list_sessions: without it".into()))),
@@ -142,7 +142,7 @@ async fn look(w: &mut World, label: &str) -> Result<Option<(String, String)>, St
     Ok((!is_data(&answer)).then(|| (format!("reading it gives `{}`, not data", kind(&answer)), answer.claim())))
 }
 
-async fn look_within(w: &mut World, label: &str, limit: std::time::Duration) -> Done {
+async fn look_within(w: &mut ManagerWorld, label: &str, limit: std::time::Duration) -> Done {
     let mut stop = None;
     let mut claimed = String::new();
     let wrong = w
@@ -173,12 +173,12 @@ async fn look_within(w: &mut World, label: &str, limit: std::time::Duration) -> 
     }
 }
 
-async fn observable(w: &mut World, a: &Arguments) -> Done {
+async fn observable(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.reach_phase(a.text(0)).await?;
     readable(w, a).await
 }
 
-async fn every_observable(w: &mut World, _: &Arguments) -> Done {
+async fn every_observable(w: &mut ManagerWorld, _: &Arguments) -> Done {
     for label in w.labels() {
         w.reach_phase(&label).await?;
         look_within(w, &label, w.limits.observe).await?;
@@ -186,33 +186,33 @@ async fn every_observable(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn readable(w: &mut World, a: &Arguments) -> Done {
+async fn readable(w: &mut ManagerWorld, a: &Arguments) -> Done {
     look_within(w, a.text(0), w.limits.observe).await
 }
 
-async fn readable_now(w: &mut World, a: &Arguments) -> Done {
+async fn readable_now(w: &mut ManagerWorld, a: &Arguments) -> Done {
     look_within(w, a.text(0), std::time::Duration::ZERO).await
 }
 
-async fn readable_always(w: &mut World, a: &Arguments) -> Done {
+async fn readable_always(w: &mut ManagerWorld, a: &Arguments) -> Done {
     for _ in 0..LOOKS {
         look_within(w, a.text(0), std::time::Duration::ZERO).await?;
     }
     Ok(())
 }
 
-fn others(w: &World, label: &str) -> Vec<String> {
+fn others(w: &ManagerWorld, label: &str) -> Vec<String> {
     w.labels().into_iter().filter(|other| other != label).collect()
 }
 
-async fn others_readable(w: &mut World, a: &Arguments) -> Done {
+async fn others_readable(w: &mut ManagerWorld, a: &Arguments) -> Done {
     for label in others(w, a.text(0)) {
         look_within(w, &label, w.limits.observe).await?;
     }
     Ok(())
 }
 
-async fn with_agent(w: &mut World, a: &Arguments) -> Done {
+async fn with_agent(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let agent = w.session(a.text(0))?.agent;
     let item = listed(w, a.text(0)).await?.map_err(Stop::Blocked)?;
     let right = item.as_ref().is_some_and(|item| item.get("agent").is_some_and(|it| *it == *agent.name()));
@@ -220,12 +220,12 @@ async fn with_agent(w: &mut World, a: &Arguments) -> Done {
     w.expect(right, a.text(0), "the list does not tell the session's agent", &claimed, agent.name())
 }
 
-async fn not_ended(w: &mut World, a: &Arguments) -> Done {
+async fn not_ended(w: &mut ManagerWorld, a: &Arguments) -> Done {
     alive_by_all_accounts(w, a.text(0)).await
 }
 
 /// Every account of a session whose agent lives: never ended; and once observable neither missing nor unknown.
-async fn alive_by_all_accounts(w: &mut World, label: &str) -> Done {
+async fn alive_by_all_accounts(w: &mut ManagerWorld, label: &str) -> Done {
     if w.bind(label).await?.is_none() {
         return Err(Stop::Blocked(format!("no agent was ever started for session \"{label}\"")));
     }
@@ -262,7 +262,7 @@ async fn alive_by_all_accounts(w: &mut World, label: &str) -> Done {
     w.expect(right, label, &format!("reading session \"{label}\" gives `{}`", kind(&answer)), &answer.claim(), &truth)
 }
 
-async fn not_listed_alive(w: &mut World, a: &Arguments) -> Done {
+async fn not_listed_alive(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let item = listed(w, a.text(0)).await?.map_err(Stop::Blocked)?;
     let right = item.as_ref().is_none_or(|item| !says_alive(item));
     let claimed = item.map_or_else(String::new, |item| serde_json::Value::from(item).to_string());
@@ -273,13 +273,13 @@ async fn not_listed_alive(w: &mut World, a: &Arguments) -> Done {
     w.expect(right, a.text(0), &format!("session \"{}\" is listed as alive", a.text(0)), &claimed, &truth)
 }
 
-async fn not_listed(w: &mut World, a: &Arguments) -> Done {
+async fn not_listed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let item = listed(w, a.text(0)).await?.map_err(Stop::Blocked)?;
     let claimed = item.as_ref().map_or_else(String::new, |item| serde_json::Value::from(item.clone()).to_string());
     w.expect(item.is_none(), a.text(0), &format!("session \"{}\" is still listed", a.text(0)), &claimed, "it was ended")
 }
 
-async fn none_listed_alive(w: &mut World, _: &Arguments) -> Done {
+async fn none_listed_alive(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let ids: Vec<_> = w.state.all.iter().filter_map(|session| session.id.clone()).collect();
     let items = w.list().await?.map_err(Stop::Blocked)?;
     for item in items.iter().filter(|item| says_alive(item)) {
@@ -292,7 +292,7 @@ async fn none_listed_alive(w: &mut World, _: &Arguments) -> Done {
 }
 
 /// Whether some account still calls a session alive; says which.
-async fn called_alive(w: &mut World, label: &str) -> Result<Option<String>, Stop> {
+async fn called_alive(w: &mut ManagerWorld, label: &str) -> Result<Option<String>, Stop> {
     Ok(match listed(w, label).await? {
         Ok(Some(item)) if says_alive(&item) => Some(format!("list_sessions: {}", serde_json::Value::from(item))),
         Ok(_) => None,
@@ -301,7 +301,7 @@ async fn called_alive(w: &mut World, label: &str) -> Result<Option<String>, Stop
 }
 
 /// Waits until no account calls a session alive.
-pub(crate) async fn not_alive_within(w: &mut World, label: &str, limit: std::time::Duration) -> Result<Option<String>, Stop> {
+pub(crate) async fn not_alive_within(w: &mut ManagerWorld, label: &str, limit: std::time::Duration) -> Result<Option<String>, Stop> {
     let mut stop = None;
     let wrong = w
         .within(limit, async |w| match called_alive(w, label).await {
@@ -315,7 +315,7 @@ pub(crate) async fn not_alive_within(w: &mut World, label: &str, limit: std::tim
     stop.map_or(Ok(wrong), Err)
 }
 
-async fn not_alive(w: &mut World, a: &Arguments) -> Done {
+async fn not_alive(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let limit = w.limits.announce;
     match not_alive_within(w, a.text(0), limit).await? {
         None => Ok(()),
@@ -326,7 +326,7 @@ async fn not_alive(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn failed_start(w: &mut World, a: &Arguments) -> Done {
+async fn failed_start(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let started = w.session(label)?.started.clone().ok_or_else(|| Stop::CouldNotTest("nothing was started".into()))?;
     match started.word() {
@@ -358,7 +358,7 @@ async fn failed_start(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn reported(w: &mut World, a: &Arguments) -> Done {
+async fn reported(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     if listed(w, label).await?.map_err(Stop::Blocked)?.is_some() {
         return Ok(());
@@ -368,7 +368,7 @@ async fn reported(w: &mut World, a: &Arguments) -> Done {
     w.expect(right, label, &format!("session \"{label}\" vanished before it was ended"), &answer.claim(), "nobody asked for its end")
 }
 
-async fn listed_or_gone(w: &mut World, a: &Arguments) -> Done {
+async fn listed_or_gone(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     match listed(w, label).await? {
         Ok(Some(item)) if says_alive(&item) => return Ok(()),
@@ -394,17 +394,17 @@ async fn listed_or_gone(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn unharmed_one(w: &mut World, label: &str) -> Done {
+async fn unharmed_one(w: &mut ManagerWorld, label: &str) -> Done {
     noticed_nothing(w, label).await?;
     alive_by_all_accounts(w, label).await
 }
 
-async fn unharmed(w: &mut World, a: &Arguments) -> Done {
+async fn unharmed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
     unharmed_one(w, a.text(0)).await
 }
 
-async fn all_unharmed(w: &mut World, _: &Arguments) -> Done {
+async fn all_unharmed(w: &mut ManagerWorld, _: &Arguments) -> Done {
     settle(w).await;
     for label in w.labels() {
         unharmed_one(w, &label).await?;
@@ -412,7 +412,7 @@ async fn all_unharmed(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn others_unharmed(w: &mut World, a: &Arguments) -> Done {
+async fn others_unharmed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
     for label in others(w, a.text(0)) {
         unharmed_one(w, &label).await?;
@@ -420,7 +420,7 @@ async fn others_unharmed(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn timeout_stated(w: &mut World, a: &Arguments) -> Done {
+async fn timeout_stated(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let started = w.session(a.text(0))?.started.clone().ok_or_else(|| Stop::CouldNotTest("nothing was started".into()))?;
     let stated = started.result.as_ref().is_ok_and(|result| result.get("timeout_s").is_some_and(|t| t.as_f64().is_some_and(|t| t > 0.0)));
     let right = stated || w.default_timeout_s.is_some_and(|t| t > 0.0);
@@ -433,7 +433,7 @@ async fn timeout_stated(w: &mut World, a: &Arguments) -> Done {
     )
 }
 
-async fn times_out(w: &mut World, a: &Arguments) -> Done {
+async fn times_out(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let limit = std::time::Duration::from_secs(a.number::<u64>(1) * w.state.stretch) + w.limits.end;
     match not_alive_within(w, label, limit).await? {

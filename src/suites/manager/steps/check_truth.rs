@@ -8,11 +8,11 @@ use crate::contract::AgentKind;
 use crate::trace::history::same_prompt;
 use crate::trace::{Entry, Fact, Record};
 
-use super::sessions::World;
+use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::{Ground, Stop};
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Check, "the agent of {string} runs in its folder", "a process of the agent lives, in the working directory asked for", runs),
     step!(
         Check,
@@ -41,7 +41,7 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Check, "the native files of {string} are still there", "those that the agent wrote and kept", files_there),
 ];
 
-async fn runs(w: &mut World, a: &Arguments) -> Done {
+async fn runs(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
     if w.bind(label).await?.is_none() {
@@ -53,7 +53,7 @@ async fn runs(w: &mut World, a: &Arguments) -> Done {
     w.expect(alive, label, &format!("the agent of session \"{label}\" does not run"), &claimed, &format!("process {} is dead", run.pid))
 }
 
-async fn given_one(w: &mut World, label: &str) -> Done {
+async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
     let messages = w.session(label)?.messages.clone();
     let Some(run) = w.bind(label).await? else {
         let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
@@ -66,9 +66,9 @@ async fn given_one(w: &mut World, label: &str) -> Done {
     };
     // A message that waits for an open turn is taken when that turn ends: only those whose turn can be open are awaited.
     let wanted = messages.len().min(w.session(label)?.replies.len() + 1);
-    let arrived = w.cast.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.len() >= wanted).then_some(()));
+    let arrived = w.registry.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.len() >= wanted).then_some(()));
     let _ = timeout(w.limits.start, arrived).await;
-    let prompts: Vec<String> = w.cast.run(&run).map(|run| run.prompts.into_iter().map(|(_, text)| text).collect()).unwrap_or_default();
+    let prompts: Vec<String> = w.registry.run(&run).map(|run| run.prompts.into_iter().map(|(_, text)| text).collect()).unwrap_or_default();
     let trimmed = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
     let same = prompts.len() >= wanted
         && prompts.len() <= messages.len()
@@ -103,11 +103,11 @@ fn difference(prompts: &[String], messages: &[String], label: &str) -> String {
     )
 }
 
-async fn given(w: &mut World, a: &Arguments) -> Done {
+async fn given(w: &mut ManagerWorld, a: &Arguments) -> Done {
     given_one(w, a.text(0)).await
 }
 
-async fn all_given(w: &mut World, _: &Arguments) -> Done {
+async fn all_given(w: &mut ManagerWorld, _: &Arguments) -> Done {
     for label in w.labels() {
         given_one(w, &label).await?;
     }
@@ -115,16 +115,16 @@ async fn all_given(w: &mut World, _: &Arguments) -> Done {
 }
 
 /// Nothing announces an absence: it is looked for after the settle time.
-pub(crate) async fn settle(w: &World) {
+pub(crate) async fn settle(w: &ManagerWorld) {
     tokio::time::sleep(w.limits.settle).await;
 }
 
 /// No run may exist that belongs to none of the scenario's bound sessions.
-async fn none_started(w: &mut World, a: &Arguments) -> Done {
+async fn none_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
     let bound: Vec<_> = w.state.all.iter().filter_map(|session| session.run.clone()).collect();
     let stray: Vec<String> = w
-        .cast
+        .registry
         .runs()
         .iter()
         .filter(|run| !bound.contains(&run.id))
@@ -134,22 +134,22 @@ async fn none_started(w: &mut World, a: &Arguments) -> Done {
     w.expect(stray.is_empty(), a.text(0), "a refused start started an agent", &claimed, &format!("started: {}", stray.join(", ")))
 }
 
-async fn one_started(w: &mut World, a: &Arguments) -> Done {
+async fn one_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
     let cwd = w.session(a.text(0))?.cwd.to_string_lossy().into_owned();
-    let count = w.cast.runs().iter().filter(|run| run.cwd == cwd).count();
+    let count = w.registry.runs().iter().filter(|run| run.cwd == cwd).count();
     let claimed = w.last()?.claim();
     w.expect(count <= 1, a.text(0), &format!("{count} agents were started for one session"), &claimed, "one request, repeated")
 }
 
-async fn first_turn_open(w: &mut World, a: &Arguments) -> Done {
+async fn first_turn_open(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.turn_open(a.text(0), 1).await?;
     let run = w.run_of(a.text(0)).await?;
     w.expect(run.completed == 0 && !run.over, a.text(0), "the first turn is over already", "", "the harness has not released it")
 }
 
 /// Whether nothing of a session is alive within the end limit; what is, is found.
-async fn nothing_alive_of(w: &mut World, label: &str) -> Result<bool, Stop> {
+async fn nothing_alive_of(w: &mut ManagerWorld, label: &str) -> Result<bool, Stop> {
     w.bind(label).await?;
     let mut alive = Vec::new();
     let limit = w.limits.end;
@@ -173,17 +173,17 @@ async fn nothing_alive_of(w: &mut World, label: &str) -> Result<bool, Stop> {
     Ok(false)
 }
 
-async fn nothing_alive(w: &mut World, a: &Arguments) -> Done {
+async fn nothing_alive(w: &mut ManagerWorld, a: &Arguments) -> Done {
     nothing_alive_of_any(w, &[a.text(0).to_owned()]).await
 }
 
-async fn nothing_alive_at_all(w: &mut World, _: &Arguments) -> Done {
+async fn nothing_alive_at_all(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let labels = w.labels();
     nothing_alive_of_any(w, &labels).await
 }
 
 /// It is looked at twice: what comes up again does so after the end.
-async fn nothing_alive_of_any(w: &mut World, labels: &[String]) -> Done {
+async fn nothing_alive_of_any(w: &mut ManagerWorld, labels: &[String]) -> Done {
     let mut gone = Vec::new();
     for label in labels {
         if nothing_alive_of(w, label).await? {
@@ -199,7 +199,7 @@ async fn nothing_alive_of_any(w: &mut World, labels: &[String]) -> Done {
 
 /// What disturbed a session's agent since quiet was asked for: input that is not the caller's, a signal, an end. A
 /// message that the manager took before may still be on its way; it is the caller's own, and so is what follows from it.
-pub(crate) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
+pub(crate) async fn noticed_nothing(w: &mut ManagerWorld, label: &str) -> Done {
     let session = w.session(label)?;
     let session = session.clone();
     let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
@@ -233,7 +233,7 @@ pub(crate) async fn noticed_nothing(w: &mut World, label: &str) -> Done {
     w.expect(noticed.is_empty(), label, &format!("the agent of session \"{label}\" was disturbed"), &claimed, &noticed.join("; "))
 }
 
-async fn noticed(w: &mut World, a: &Arguments) -> Done {
+async fn noticed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
     noticed_nothing(w, a.text(0)).await
 }
@@ -248,7 +248,7 @@ fn native_root(agent: AgentKind) -> &'static str {
 }
 
 /// The size of each file as its agent last reported it; removed ones are left out.
-fn reported(w: &World) -> BTreeMap<String, u64> {
+fn reported(w: &ManagerWorld) -> BTreeMap<String, u64> {
     let mut sizes = BTreeMap::new();
     w.log.read(|records| {
         for record in records {
@@ -263,16 +263,16 @@ fn reported(w: &World) -> BTreeMap<String, u64> {
 }
 
 /// Waits until the agents have reported what they have written.
-async fn settled(w: &World) -> Done {
-    for run in w.cast.runs() {
-        timeout(w.limits.start, w.cast.settled(&run.id))
+async fn settled(w: &ManagerWorld) -> Done {
+    for run in w.registry.runs() {
+        timeout(w.limits.start, w.registry.settled(&run.id))
             .await
             .map_err(|_| Stop::CouldNotTest(format!("the stand-in {} did not say what it has written", run.id.0)))?;
     }
     Ok(())
 }
 
-async fn files_as_left(w: &mut World, a: &Arguments) -> Done {
+async fn files_as_left(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     settled(w).await?;
     let (agent, left) = (w.session(label)?.agent, reported(w));
@@ -297,7 +297,7 @@ async fn files_as_left(w: &mut World, a: &Arguments) -> Done {
     w.expect(wrong.is_empty(), label, "an agent's native files were touched", "", &wrong.join("; "))
 }
 
-async fn files_there(w: &mut World, a: &Arguments) -> Done {
+async fn files_there(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settled(w).await?;
     let run = w.run_of(a.text(0)).await?;
     let left = reported(w);

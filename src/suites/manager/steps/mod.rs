@@ -13,4 +13,4 @@ pub(crate) mod check_truth;
 pub(crate) mod sessions;
 
 pub use act_start::BEHAVIOURS;
-pub use sessions::Sessions;
+pub use sessions::ManagerState;

@@ -9,9 +9,9 @@ use tokio::time::timeout;
 use crate::contract::{AgentKind, AgentRun, Args, SessionId, TurnStatus};
 use crate::engine::steps::Common;
 use crate::engine::vocabulary::StepTable;
-use crate::engine::world::{self, Ground, Judged, State, StepResult, Stop};
-use crate::fakes::cast::Run;
+use crate::engine::world::{self, Ground, StandingFinding, State, StepResult, Stop};
 use crate::fakes::control::Child;
+use crate::fakes::registry::FakeRun;
 use crate::profile::{Mode, Phase, Profile};
 use crate::suites::manager::rules;
 use crate::sut::recorder::Answered;
@@ -21,13 +21,13 @@ use crate::trace::{Binding, Entry, Fact, Record};
 use super::{act_agent, act_call, act_start, check_announced, check_answer, check_data, check_session, check_truth};
 
 /// What the steps act on.
-pub(crate) type World = world::World<Sessions>;
+pub(crate) type ManagerWorld = world::World<ManagerState>;
 
 /// What the steps of a scenario know of a manager.
 #[derive(Debug)]
-pub struct Sessions {
+pub struct ManagerState {
     /// The sessions, in the order of their starts.
-    pub(crate) all: Vec<Session>,
+    pub(crate) all: Vec<ScenarioSession>,
     /// Those that were listed when the list was remembered.
     pub(crate) listed_before: BTreeSet<SessionId>,
     /// The sessions that were found listed and readable: from then on they must stay so.
@@ -41,7 +41,7 @@ pub struct Sessions {
     next_folder: usize,
 }
 
-impl Default for Sessions {
+impl Default for ManagerState {
     fn default() -> Self {
         Self {
             all: Vec::new(),
@@ -57,7 +57,7 @@ impl Default for Sessions {
 
 /// A session, as the scenario knows it.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct ScenarioSession {
     /// Its name in the scenario.
     pub label: String,
     /// Its agent.
@@ -80,14 +80,14 @@ pub struct Session {
     pub started: Option<Answered>,
 }
 
-impl State for Sessions {
-    fn steps() -> &'static StepTable<World> {
-        static STEPS: LazyLock<StepTable<World>> = LazyLock::new(|| {
+impl State for ManagerState {
+    fn steps() -> &'static StepTable<ManagerWorld> {
+        static STEPS: LazyLock<StepTable<ManagerWorld>> = LazyLock::new(|| {
             StepTable::of([
                 act_start::STEPS,
                 act_agent::STEPS,
                 act_call::STEPS,
-                Common::<Sessions>::STEPS,
+                Common::<ManagerState>::STEPS,
                 check_answer::STEPS,
                 check_session::STEPS,
                 check_truth::STEPS,
@@ -103,8 +103,8 @@ impl State for Sessions {
     }
 
     /// Whatever of an ended session is alive past the end limit; and what the manager lists, so that the standing invariants see it.
-    async fn look_at_the_end(world: &mut World) {
-        let over: Vec<Run> = world.cast.runs().into_iter().filter(|run| world.must_be_gone(run)).collect();
+    async fn look_at_the_end(world: &mut ManagerWorld) {
+        let over: Vec<FakeRun> = world.registry.runs().into_iter().filter(|run| world.must_be_gone(run)).collect();
         let (processes, limit) = (world.processes.clone(), world.limits.end);
         world.within(limit, async |_| over.iter().any(|run| !processes.of_run(run).is_empty()).then(String::new)).await;
         for run in over {
@@ -119,12 +119,12 @@ impl State for Sessions {
         }
     }
 
-    fn standing(trace: &[Record], settings: &Settings) -> Vec<Judged> {
+    fn standing(trace: &[Record], settings: &Settings) -> Vec<StandingFinding> {
         rules::judge(trace, settings)
     }
 }
 
-impl World {
+impl ManagerWorld {
     /// From here on, agents are expected to notice nothing.
     pub(crate) fn mark_quiet(&mut self) {
         self.state.quiet_from = self.log.len();
@@ -133,7 +133,7 @@ impl World {
     // ---- sessions ------------------------------------------------------------------------------------------------
 
     /// The session of that label.
-    pub(crate) fn session(&self, label: &str) -> Result<&Session, Stop> {
+    pub(crate) fn session(&self, label: &str) -> Result<&ScenarioSession, Stop> {
         self.state
             .all
             .iter()
@@ -142,7 +142,7 @@ impl World {
     }
 
     /// The session of that label, to change.
-    pub(crate) fn session_mut(&mut self, label: &str) -> Result<&mut Session, Stop> {
+    pub(crate) fn session_mut(&mut self, label: &str) -> Result<&mut ScenarioSession, Stop> {
         self.state
             .all
             .iter_mut()
@@ -211,14 +211,14 @@ impl World {
         let taken: Vec<_> = self.state.all.iter().filter_map(|other| other.run.clone()).collect();
         let marker = format!("ask-{label}-1.");
         let cwd = session.cwd.to_string_lossy().into_owned();
-        let look = |runs: &[Run]| {
+        let look = |runs: &[FakeRun]| {
             runs.iter()
                 .find(|run| {
                     run.cwd == cwd && !taken.contains(&run.id) && (!shared || run.prompts.iter().any(|(_, text)| text.contains(&marker)))
                 })
                 .map(|run| run.id.clone())
         };
-        let Ok(run) = timeout(self.limits.start, self.cast.until(look)).await else {
+        let Ok(run) = timeout(self.limits.start, self.registry.until(look)).await else {
             return Ok(None);
         };
         let by = if shared { Binding::Nonce } else { Binding::Cwd };
@@ -230,12 +230,12 @@ impl World {
     }
 
     /// The run of a session's agent, which must be there.
-    pub(crate) async fn run_of(&mut self, label: &str) -> Result<Run, Stop> {
+    pub(crate) async fn run_of(&mut self, label: &str) -> Result<FakeRun, Stop> {
         let run = self.bind(label).await?.ok_or_else(|| {
             let answer = self.session(label).ok().and_then(|s| s.started.as_ref()).map(Answered::claim).unwrap_or_default();
             Stop::Blocked(format!("no agent was started in the folder of session \"{label}\" ({answer})"))
         })?;
-        let run = self.cast.run(&run).ok_or_else(|| Stop::CouldNotTest(format!("the run of \"{label}\" was forgotten")))?;
+        let run = self.registry.run(&run).ok_or_else(|| Stop::CouldNotTest(format!("the run of \"{label}\" was forgotten")))?;
         match run.unsupported.first() {
             Some(what) => Err(Stop::CouldNotTest(format!("the stand-in cannot do what the manager asked of it: {what}"))),
             None => Ok(run),
@@ -246,7 +246,7 @@ impl World {
     pub(crate) async fn turn_open(&mut self, label: &str, turn: u64) -> StepResult {
         let run = self.run_of(label).await?.id;
         let open =
-            self.cast.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.iter().any(|(opens, _)| *opens >= turn)).then_some(()));
+            self.registry.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.iter().any(|(opens, _)| *opens >= turn)).then_some(()));
         if timeout(self.limits.start, open).await.is_ok() {
             return Ok(());
         }
@@ -260,8 +260,8 @@ impl World {
         let run = self.run_of(label).await?.id;
         let reply = reply.unwrap_or_else(|| format!("answer-{label}-{turn}. All done."));
         self.session_mut(label)?.replies.push(reply.clone());
-        self.cast.release(&run, turn, &reply, status);
-        let done = self.cast.until(|runs| runs.iter().any(|r| r.id == run && (r.completed >= turn || r.over)).then_some(()));
+        self.registry.release(&run, turn, &reply, status);
+        let done = self.registry.until(|runs| runs.iter().any(|r| r.id == run && (r.completed >= turn || r.over)).then_some(()));
         timeout(self.limits.start, done)
             .await
             .map_err(|_| Stop::CouldNotTest(format!("the stand-in of session \"{label}\" did not finish its released turn")))
@@ -284,14 +284,14 @@ impl World {
     pub(crate) fn alive(&self, label: &str) -> Result<Vec<String>, Stop> {
         let session = self.session(label)?;
         let shared = self.state.all.iter().filter(|other| other.cwd == session.cwd).count() > 1;
-        let own = |run: &Run| session.run.as_ref() == Some(&run.id) || (!shared && session.cwd.as_os_str() == run.cwd.as_str());
-        let runs = self.cast.runs().into_iter().filter(own);
+        let own = |run: &FakeRun| session.run.as_ref() == Some(&run.id) || (!shared && session.cwd.as_os_str() == run.cwd.as_str());
+        let runs = self.registry.runs().into_iter().filter(own);
         let processes = runs.flat_map(|run| self.processes.of_run(&run));
         Ok(processes.map(|process| format!("{} (pid {})", process.command, process.pid)).collect())
     }
 
     /// Whether nothing of a run may be alive any more: its session was ended.
-    fn must_be_gone(&self, run: &Run) -> bool {
+    fn must_be_gone(&self, run: &FakeRun) -> bool {
         self.state.all.iter().any(|session| session.ended && session.run.as_ref() == Some(&run.id))
     }
 

@@ -15,12 +15,12 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::core::clock::Clock;
-use crate::engine::plan::Planned;
-use crate::engine::scenario::Played;
+use crate::engine::plan::PlannedScenario;
+use crate::engine::scenario::ScenarioRun;
 use crate::engine::worker::Backstage;
 use crate::fakes::processes::{ProcFs, starting};
 use crate::frontends::service::Opening;
-use crate::frontends::{Desk, mcp, rpc};
+use crate::frontends::{Dispatcher, mcp, rpc};
 use crate::suites::orchestrator::reference::Assignment;
 use crate::suites::orchestrator::steps::Plan;
 use crate::sut::Tail;
@@ -29,7 +29,7 @@ use crate::sut::sandbox::Sandbox;
 use crate::trace::{Entry, Outcome};
 
 use super::plan_of;
-use super::rehearsal::{Ended, Stage};
+use super::rehearsal::{Ended, Rehearsal};
 
 /// How long after the last deadline an orchestrator is ended: it has to look, to end its sessions and to verify that.
 const GRACE: Duration = Duration::from_secs(20);
@@ -40,7 +40,7 @@ const KEPT: usize = 16 * 1024;
 
 /// An orchestrator to be gated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Orchestrator {
+pub struct OrchestratorCommand {
     /// Its name, as reports show it.
     pub name: String,
     /// The command; of one that is run once per worker, with variables.
@@ -53,7 +53,7 @@ pub struct Orchestrator {
     pub folder: PathBuf,
 }
 
-impl Orchestrator {
+impl OrchestratorCommand {
     /// One without a command, run here, once for all workers.
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), command: Vec::new(), env: BTreeMap::new(), per_worker: false, folder: ".".into() }
@@ -71,34 +71,34 @@ struct Addresses {
 
 /// Plays one scenario.
 pub(crate) async fn play(
-    planned: &Planned,
-    orchestrator: &Orchestrator,
+    planned: &PlannedScenario,
+    orchestrator: &OrchestratorCommand,
     backstage: &Backstage,
     opening: Opening,
-) -> Result<Played, String> {
+) -> Result<ScenarioRun, String> {
     let Backstage { profiles, sandbox, time_limit, .. } = backstage;
     let plan = plan_of(planned);
     for worker in 0..plan.workers.len() {
         std::fs::create_dir_all(sandbox.path().join("work").join(worker.to_string()))
             .map_err(|error| format!("no work folder: {error}"))?;
     }
-    let stage = Stage::set(planned, &plan, &sandbox.path().join("work"), profiles, Clock::start(), opening).await;
-    let desk = Desk::new(stage.manager.clone());
-    let addresses = serve(&desk, sandbox).await?;
-    let ended = run(orchestrator, &stage, &addresses, &plan, *time_limit).await?;
+    let rehearsal = Rehearsal::set(planned, &plan, &sandbox.path().join("work"), profiles, Clock::start(), opening).await;
+    let dispatcher = Dispatcher::new(rehearsal.manager.clone());
+    let addresses = serve(&dispatcher, sandbox).await?;
+    let ended = run(orchestrator, &rehearsal, &addresses, &plan, *time_limit).await?;
     // Whatever the orchestrator left running is not to call any more.
     let left = ProcFs::end_descendants_of(std::process::id(), &[]);
-    let played = stage.judged(planned, &plan, ended, profiles);
+    let played = rehearsal.judged(planned, &plan, ended, profiles);
     for process in left {
-        stage.log.push(Entry::Note { text: format!("litter: {process} was left running") });
+        rehearsal.log.push(Entry::Note { text: format!("litter: {process} was left running") });
     }
-    stage.manager.let_go();
-    let _ = tokio::time::timeout(GRACE, desk.close()).await;
+    rehearsal.manager.let_go();
+    let _ = tokio::time::timeout(GRACE, dispatcher.close()).await;
     Ok(played)
 }
 
 /// Serves every front.
-async fn serve(desk: &Desk, sandbox: &Sandbox) -> Result<Addresses, String> {
+async fn serve(dispatcher: &Dispatcher, sandbox: &Sandbox) -> Result<Addresses, String> {
     let text = |error: std::io::Error| format!("the manager cannot be served: {error}");
     let program = std::env::current_exe().map_err(text)?.display().to_string();
     let run = sandbox.path().join("run");
@@ -109,14 +109,14 @@ async fn serve(desk: &Desk, sandbox: &Sandbox) -> Result<Addresses, String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(text)?;
     let url = format!("http://{}/mcp", listener.local_addr().map_err(text)?);
     let (ready, is_ready) = tokio::sync::oneshot::channel();
-    let (own, path) = (desk.clone(), socket.clone());
+    let (own, path) = (dispatcher.clone(), socket.clone());
     tokio::spawn(async move {
         rpc::serve_socket(&own, &path, || {
             let _ = ready.send(());
         })
         .await
     });
-    let own = desk.clone();
+    let own = dispatcher.clone();
     tokio::spawn(async move { mcp::serve_http(&own, listener).await });
     is_ready.await.map_err(|_| "the manager's socket cannot be served".to_owned())?;
     let bridge = [&program, "serve", "mcp", "--connect", &socket.display().to_string()].map(str::to_owned).to_vec();
@@ -124,20 +124,26 @@ async fn serve(desk: &Desk, sandbox: &Sandbox) -> Result<Addresses, String> {
 }
 
 /// Runs the command, once or once per worker, until it is over or its time is.
-async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &Plan, time_limit: Duration) -> Result<Ended, String> {
+async fn run(
+    orchestrator: &OrchestratorCommand,
+    rehearsal: &Rehearsal,
+    at: &Addresses,
+    plan: &Plan,
+    time_limit: Duration,
+) -> Result<Ended, String> {
     let said = Tail::new(KEPT);
     let mut children = Vec::new();
     let mut readers = JoinSet::new();
     if orchestrator.per_worker {
-        for (number, work) in stage.work.iter().enumerate() {
-            children.push(spawn(orchestrator, stage, at, Some((number, work)), &said, &mut readers)?);
+        for (number, work) in rehearsal.work.iter().enumerate() {
+            children.push(spawn(orchestrator, rehearsal, at, Some((number, work)), &said, &mut readers)?);
         }
     } else {
-        children.push(spawn(orchestrator, stage, at, None, &said, &mut readers)?);
+        children.push(spawn(orchestrator, rehearsal, at, None, &said, &mut readers)?);
     }
     let latest = plan.workers.iter().map(|work| work.deadline_s).max().unwrap_or_default();
     let patience = Duration::from_secs(latest.into()) + GRACE;
-    let (mut started, began) = (stage.manager.started(), Instant::now());
+    let (mut started, began) = (rehearsal.manager.started(), Instant::now());
     let over = async {
         let mut code = Some(0);
         for child in &mut children {
@@ -158,7 +164,7 @@ async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &
                 let _ = tokio::time::timeout(LAST_WORDS, async { while readers.join_next().await.is_some() {} }).await;
                 break Some(code);
             }
-            () = stage.manager.flooded() => {
+            () = rehearsal.manager.flooded() => {
                 let outcomes = outcomes(&at.outcome);
                 return Ok(Ended { code: None, overdue: false, flooded: true, outcomes, stderr: said.text() });
             }
@@ -170,8 +176,8 @@ async fn run(orchestrator: &Orchestrator, stage: &Stage, at: &Addresses, plan: &
 }
 
 fn spawn(
-    orchestrator: &Orchestrator,
-    stage: &Stage,
+    orchestrator: &OrchestratorCommand,
+    rehearsal: &Rehearsal,
     at: &Addresses,
     one: Option<(usize, &Assignment)>,
     said: &Tail,
@@ -179,7 +185,7 @@ fn spawn(
 ) -> Result<Child, String> {
     let workers = match one {
         Some((_, work)) => json!([work]).to_string(),
-        None => stage.workers(),
+        None => rehearsal.workers(),
     };
     let bridge = json!(at.bridge).to_string();
     let path = |path: &Path| path.display().to_string();

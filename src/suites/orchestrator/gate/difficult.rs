@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::contract::{
     AgentKind, Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, SessionId,
 };
-use crate::fakes::cast::Cast;
+use crate::fakes::registry::AgentRegistry;
 use crate::frontends::service::{Killable, Reopen, Service};
 use crate::profile::{Mode, Phase, Profiles};
-use crate::suites::orchestrator::steps::Difficulties;
+use crate::suites::orchestrator::steps::FaultPlan;
 use crate::trace::{Binding, Entry, Log};
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
@@ -32,9 +32,9 @@ const BEHIND: usize = 1024;
 pub(crate) struct Difficult {
     ground: Arc<dyn Reopen>,
     manager: watch::Sender<Arc<dyn Killable>>,
-    how: Difficulties,
+    how: FaultPlan,
     log: Log,
-    cast: Cast,
+    registry: AgentRegistry,
     profiles: Profiles,
     next: AtomicU64,
     away: AtomicBool,
@@ -42,7 +42,7 @@ pub(crate) struct Difficult {
     lost_starts: AtomicU32,
     /// Whose sessions they are: agent and folder.
     sessions: Mutex<BTreeMap<String, (AgentKind, String)>>,
-    told: Mutex<Told>,
+    told: Mutex<GateNews>,
     more: watch::Sender<usize>,
     stream: broadcast::Sender<Announcement>,
     /// Whether more was asked than is answered.
@@ -55,19 +55,19 @@ pub(crate) struct Difficult {
 
 /// What was announced, and what of it somebody heard.
 #[derive(Default)]
-struct Told {
+struct GateNews {
     announcements: Vec<Announcement>,
     heard: BTreeSet<usize>,
 }
 
 impl Difficult {
-    pub(crate) async fn open(ground: Arc<dyn Reopen>, how: Difficulties, profiles: Profiles, cast: Cast) -> Arc<Self> {
+    pub(crate) async fn open(ground: Arc<dyn Reopen>, how: FaultPlan, profiles: Profiles, registry: AgentRegistry) -> Arc<Self> {
         let manager = ground.open().await;
         let difficult = Arc::new(Self {
             ground,
             manager: watch::Sender::new(manager),
-            log: cast.log().clone(),
-            cast,
+            log: registry.log().clone(),
+            registry,
             profiles,
             next: AtomicU64::new(1),
             away: AtomicBool::new(false),
@@ -168,7 +168,7 @@ impl Difficult {
     }
 
     /// Notes in the trace that an announcement reached somebody, the first time.
-    fn hear(&self, told: &mut Told, nth: usize) {
+    fn hear(&self, told: &mut GateNews, nth: usize) {
         if told.heard.insert(nth) {
             self.log.push(Entry::Event(told.announcements[nth].clone()));
         }
@@ -192,7 +192,7 @@ impl Difficult {
         Ok(Args::from_iter([("events".to_owned(), json!(events)), ("cursor".to_owned(), count.to_string().into())]))
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, GateNews> {
         self.told.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
@@ -243,7 +243,7 @@ impl Difficult {
         let Ok(agent) = text(args, "agent").parse() else { return };
         let is_new = self.sessions().insert(session.clone(), (agent, cwd.clone())).is_none();
         let sessions_there = self.sessions().values().filter(|(_, other)| *other == cwd).count();
-        let run = self.cast.runs().into_iter().filter(|run| run.cwd == cwd).nth(sessions_there.saturating_sub(1));
+        let run = self.registry.runs().into_iter().filter(|run| run.cwd == cwd).nth(sessions_there.saturating_sub(1));
         if let Some(run) = run.filter(|_| is_new) {
             self.log.push(Entry::Bound { session_id: SessionId(session), agent_run: run.id, by: Binding::Cwd });
         }
@@ -257,7 +257,7 @@ impl Difficult {
     /// Whether a session cannot be observed yet, by its profile.
     fn is_unobservable(&self, session: &str) -> bool {
         let known = self.sessions().get(session).cloned();
-        let completed = |cwd: &str| self.cast.runs().iter().any(|run| run.cwd == cwd && run.completed > 0);
+        let completed = |cwd: &str| self.registry.runs().iter().any(|run| run.cwd == cwd && run.completed > 0);
         let late = |agent| self.profiles.get(agent, Mode::Interactive).observable != Phase::Started;
         known.is_some_and(|(agent, cwd)| late(agent) && !completed(&cwd))
     }

@@ -11,7 +11,7 @@ use crate::core::diagnostic::Placed;
 use crate::sut::manifest;
 use crate::sut::manifest::Template;
 
-use super::Orchestrator;
+use super::OrchestratorCommand;
 
 /// What is wrong with the table.
 #[derive(Debug, thiserror::Error, Diagnostic)]
@@ -31,13 +31,13 @@ pub struct OrchestratorError {
 
 /// The manifest, as far as the gate reads it; the rest is for `verify`.
 #[derive(Deserialize)]
-struct Written {
-    system: Option<System>,
-    orchestrator: Option<Placed<manifest::Orchestrator>>,
+struct GateManifest {
+    system: Option<NamedSystem>,
+    orchestrator: Option<Placed<manifest::RawOrchestrator>>,
 }
 
 #[derive(Deserialize)]
-struct System {
+struct NamedSystem {
     name: Option<String>,
 }
 
@@ -53,12 +53,12 @@ const EXAMPLE: &str = "[orchestrator]\ncommand = [\"my-orchestrator\", \"run\"]\
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrator, Box<OrchestratorError>> {
+pub fn read(path: Option<&Path>, command: &[String]) -> Result<OrchestratorCommand, Box<OrchestratorError>> {
     let here = PathBuf::from(".");
     let name = command.first().map(|program| Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned());
     let Some(path) = path else {
         let (name, command) = (name.unwrap_or_default(), command.to_vec());
-        return Ok(Orchestrator { name, command, env: BTreeMap::new(), per_worker: false, folder: here });
+        return Ok(OrchestratorCommand { name, command, env: BTreeMap::new(), per_worker: false, folder: here });
     };
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path);
@@ -69,7 +69,7 @@ pub fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrator, Box
     };
     let text = text.map_err(|error| wrong("", 0..0, format!("cannot be read: {error}"), EXAMPLE))?;
     let wrong = |at: Range<usize>, what: String, help: &str| wrong(&text, at, what, help);
-    let written: Written =
+    let written: GateManifest =
         toml::from_str(&text).map_err(|error| wrong(error.span().unwrap_or(0..0), error.message().to_owned(), EXAMPLE))?;
     let Some(table) = written.orchestrator else {
         return Err(wrong(0..0, "there is no table `[orchestrator]`".into(), EXAMPLE));
@@ -100,7 +100,7 @@ pub fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrator, Box
         return Err(wrong(span, "there is no command, here or after `--`".into(), EXAMPLE));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(here.clone(), Path::to_owned);
-    Ok(Orchestrator {
+    Ok(OrchestratorCommand {
         name: written.system.and_then(|system| system.name).or(name).unwrap_or_else(|| words[0].clone()),
         folder: if command.is_empty() { std::path::absolute(&folder).unwrap_or(folder) } else { here },
         env: table.env.into_iter().map(|(name, value)| (name, value.into_inner())).collect(),

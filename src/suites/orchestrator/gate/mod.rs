@@ -7,7 +7,7 @@ pub(crate) mod memory;
 pub(crate) mod rehearsal;
 
 use crate::contract::AgentKind;
-use crate::engine::plan::{Capabilities, Planned};
+use crate::engine::plan::{Capabilities, PlannedScenario};
 use crate::engine::suite::Suites;
 use crate::engine::target::RealSystem;
 use crate::results::model::System;
@@ -18,7 +18,7 @@ use crate::trace::settings::Processes;
 
 use serde_json::{Value, json};
 
-pub use command::Orchestrator;
+pub use command::OrchestratorCommand;
 pub(crate) use command::play;
 pub use manifest::{OrchestratorError, read};
 pub(crate) use memory::play as rehearse;
@@ -26,7 +26,7 @@ pub(crate) use memory::play as rehearse;
 /// An orchestrator at the gate.
 pub struct Gated {
     /// The orchestrator.
-    pub orchestrator: Orchestrator,
+    pub orchestrator: OrchestratorCommand,
     /// The suites that there are.
     pub suites: Suites,
 }
@@ -61,7 +61,7 @@ impl RealSystem for Gated {
 }
 
 /// The plan that a scenario's steps write; they were looked up when the features were read.
-fn plan_of(planned: &Planned) -> Plan {
+fn plan_of(planned: &PlannedScenario) -> Plan {
     let steps = planned.written.steps.iter().map(|step| &step.step);
     Plan::of(steps).unwrap_or_else(|step| unreachable!("the step `{}` was looked up when the feature was read", step.value))
 }

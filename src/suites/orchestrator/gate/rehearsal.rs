@@ -1,4 +1,4 @@
-//! One rehearsal: the stage is set as a plan says, an orchestrator works on it, and what it did is judged.
+//! One rehearsal: it is prepared as a plan says, an orchestrator works on it, and what it did is judged.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::contract::{TurnStatus, WorkerState};
 use crate::core::clock::Clock;
-use crate::engine::plan::Planned;
-use crate::engine::scenario::{Played, meta, unplayed};
-use crate::fakes::cast::{Cast, Run};
-use crate::fakes::control::Command;
+use crate::engine::plan::PlannedScenario;
+use crate::engine::scenario::{ScenarioRun, meta, unplayed};
+use crate::fakes::control::ControlCommand;
+use crate::fakes::registry::{AgentRegistry, FakeRun};
 use crate::fakes::sim::SimWorld;
 use crate::frontends::service::Opening;
 use crate::profile::Profiles;
@@ -20,7 +20,7 @@ use crate::results::verdict_of;
 use crate::spec::{Registry, RequirementId};
 use crate::suites::orchestrator::reference::Assignment;
 use crate::suites::orchestrator::rules::judge;
-use crate::suites::orchestrator::steps::{Expected, Plan, Turn, Work};
+use crate::suites::orchestrator::steps::{Expected, Plan, PlannedTurn, Work};
 use crate::trace::settings::Settings;
 use crate::trace::timeline::contradicted;
 use crate::trace::{Entry, Fact, Log, Outcome, Record, Worker};
@@ -33,8 +33,8 @@ const SENTENCE: &str = "all of it is done and tested. ";
 /// What is said of an orchestrator that floods the manager.
 const FLOODED: &str = "the orchestrator made more calls than the gate answers, and was ended: what it would have done is not known";
 
-/// The stage of a rehearsal.
-pub(crate) struct Stage {
+/// A rehearsal.
+pub(crate) struct Rehearsal {
     pub(crate) log: Log,
     pub(crate) manager: Arc<Difficult>,
     pub(crate) work: Vec<Assignment>,
@@ -54,14 +54,21 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-impl Stage {
-    /// Sets the stage: the manager is up, the work is known, and agents will play their parts. Work is in folders of
+impl Rehearsal {
+    /// Prepares one: the manager is up, the work is known, and agents will play their parts. Work is in folders of
     /// `below`, which are made in the simulated world alone.
-    pub(crate) async fn set(planned: &Planned, plan: &Plan, below: &Path, profiles: &Profiles, clock: Clock, opening: Opening) -> Self {
+    pub(crate) async fn set(
+        planned: &PlannedScenario,
+        plan: &Plan,
+        below: &Path,
+        profiles: &Profiles,
+        clock: Clock,
+        opening: Opening,
+    ) -> Self {
         let log = Log::new(clock);
         log.push(meta(planned, "gate", profiles));
-        let cast = Cast::new(log.clone());
-        let world = SimWorld::new(cast.clone(), profiles.clone(), clock);
+        let registry = AgentRegistry::new(log.clone());
+        let world = SimWorld::new(registry.clone(), profiles.clone(), clock);
         let mut assigned = Vec::new();
         for (worker, work) in plan.workers.iter().enumerate() {
             let folder = below.join(worker.to_string());
@@ -70,9 +77,9 @@ impl Stage {
             log.push(Entry::Worker(Worker { worker, agent: work.agent, cwd: cwd.clone(), deadline_s }));
             assigned.push(Assignment { agent: work.agent, cwd, message: format!("Do the work of worker {worker}."), deadline_s });
         }
-        let manager = Difficult::open(opening(world, clock), plan.manager.clone(), profiles.clone(), cast.clone()).await;
+        let manager = Difficult::open(opening(world, clock), plan.manager.clone(), profiles.clone(), registry.clone()).await;
         let parts = assigned.iter().map(|assigned| assigned.cwd.clone()).zip(plan.workers.clone()).collect();
-        tokio::spawn(play(cast, parts));
+        tokio::spawn(play(registry, parts));
         Self { log, manager, work: assigned }
     }
 
@@ -82,7 +89,7 @@ impl Stage {
     }
 
     /// Judges what is on record.
-    pub(crate) fn judged(&self, planned: &Planned, plan: &Plan, ended: Ended, profiles: &Profiles) -> Played {
+    pub(crate) fn judged(&self, planned: &PlannedScenario, plan: &Plan, ended: Ended, profiles: &Profiles) -> ScenarioRun {
         for outcome in &ended.outcomes {
             self.log.push(Entry::Outcome(outcome.clone()));
         }
@@ -98,7 +105,7 @@ impl Stage {
         // Whoever says that all is done, or never ends, has said something that can be judged.
         if !trace.iter().any(asked) && !ended.overdue && ended.code != Some(0) {
             (result.verdict, result.reason) = (Verdict::Blocked, Some(format!("the orchestrator started no session{}", about(&ended))));
-            return Played { result, trace };
+            return ScenarioRun { result, trace };
         }
         let judgement = judge(&trace, &Settings::of(profiles));
         let mut findings: Vec<Finding> = Vec::new();
@@ -145,7 +152,7 @@ impl Stage {
             (result.verdict, result.reason) = (Verdict::CouldNotTest, Some(FLOODED.into()));
         }
         result.findings = findings;
-        Played { result, trace }
+        ScenarioRun { result, trace }
     }
 }
 
@@ -193,29 +200,29 @@ fn about(ended: &Ended) -> String {
 }
 
 /// Plays the agents: each first turn goes as it was planned, by the folder that it is in.
-async fn play(cast: Cast, parts: Vec<(String, Work)>) {
+async fn play(registry: AgentRegistry, parts: Vec<(String, Work)>) {
     let mut played = 0;
     loop {
-        let run = cast.until(|runs| runs.get(played).filter(|run| run.over || !run.prompts.is_empty()).cloned()).await;
+        let run = registry.until(|runs| runs.get(played).filter(|run| run.over || !run.prompts.is_empty()).cloned()).await;
         played += 1;
         if let Some((_, work)) = parts.iter().find(|(cwd, _)| *cwd == run.cwd) {
-            tokio::spawn(turn(cast.clone(), run, work.clone()));
+            tokio::spawn(turn(registry.clone(), run, work.clone()));
         }
     }
 }
 
-async fn turn(cast: Cast, run: Run, work: Work) {
+async fn turn(registry: AgentRegistry, run: FakeRun, work: Work) {
     let (after, status) = match work.turn {
-        Turn::Completes(after) => (after, TurnStatus::Completed),
-        Turn::Fails(after) => (after, TurnStatus::Failed),
-        Turn::Dies(after) => {
+        PlannedTurn::Completes(after) => (after, TurnStatus::Completed),
+        PlannedTurn::Fails(after) => (after, TurnStatus::Failed),
+        PlannedTurn::Dies(after) => {
             tokio::time::sleep(Duration::from_secs(after.into())).await;
-            cast.send(&run.id, Command::Die);
+            registry.send(&run.id, ControlCommand::Die);
             return;
         }
-        Turn::Never => return,
+        PlannedTurn::Never => return,
     };
     tokio::time::sleep(Duration::from_secs(after.into())).await;
     let reply: String = SENTENCE.chars().cycle().take(work.reply_chars.max(SENTENCE.len())).collect();
-    cast.release(&run.id, 1, &reply, status);
+    registry.release(&run.id, 1, &reply, status);
 }

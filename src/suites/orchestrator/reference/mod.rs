@@ -21,10 +21,11 @@ use crate::trace::{Outcome, WorkerState};
 
 use crate::frontends::clients::Client;
 use news::News;
-use worker::Worker;
+use worker::WorkerWalk;
 
 pub use crate::suites::orchestrator::behavior::{
-    AtDeadline, Choices, EarlyAbsence, Ends, Exit, Hears, LostStart, Pace, Polls, Verification, WhenEndFails, WhenGone, WhenOneFails,
+    AtDeadline, Choices, EarlyAbsence, Ends, Hears, LostStart, Pace, Polls, ReportedExit, Verification, WhenEndFails, WhenGone,
+    WhenOneFails,
 };
 
 /// What one worker is to do, as `PASSMUSTER_WORKERS` says it.
@@ -49,7 +50,7 @@ impl Assignment {
 
 /// How one worker came out, and what it has to tell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Report {
+pub struct WorkerReport {
     /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -89,14 +90,14 @@ pub async fn orchestrate(
     choices: Choices,
     tasks: Vec<Assignment>,
     stop: CancellationToken,
-    mut tell: impl FnMut(&Report),
+    mut tell: impl FnMut(&WorkerReport),
 ) -> bool {
     let news = Arc::new(News::default());
     let mut listener = JoinSet::new();
     listener.spawn(news.clone().listen(client.clone(), pushed));
     let orchestra = Arc::new(Orchestra { client, choices, profiles, news, stop });
-    let mut workers: JoinSet<Report> =
-        tasks.into_iter().enumerate().map(|(number, task)| Worker::new(orchestra.clone(), number, task).run()).collect();
+    let mut workers: JoinSet<WorkerReport> =
+        tasks.into_iter().enumerate().map(|(number, task)| WorkerWalk::new(orchestra.clone(), number, task).run()).collect();
     let mut all_done = true;
     while let Some(report) = workers.join_next().await {
         let report = report.expect("a worker ends in a report");
@@ -111,8 +112,8 @@ pub async fn orchestrate(
     listener.shutdown().await;
     orchestra.client.close().await;
     match orchestra.choices.exit {
-        Exit::Honest => all_done,
-        Exit::Zero => true,
-        Exit::NonZero => false,
+        ReportedExit::Honest => all_done,
+        ReportedExit::Zero => true,
+        ReportedExit::NonZero => false,
     }
 }

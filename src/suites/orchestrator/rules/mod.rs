@@ -1,7 +1,7 @@
 //! The rules for orchestrators: one pure judgement for each requirement of the suite `orchestrator`, over a trace that
 //! goes by.
 //!
-//! The ledger follows the trace and keeps what is known of each open session; whatever may matter to a rule
+//! The trace state follows the trace and keeps what is known of each open session; whatever may matter to a rule
 //! it tells as an [`Occurrence`], before it takes note of it itself. A rule looks at one occurrence and says what it
 //! thinks. Memory is bounded by the sessions that are open at once, and eight bytes for each that is closed;
 //! of a breach that another record might explain a few words are kept.
@@ -9,7 +9,6 @@
 pub(crate) mod clock;
 pub(crate) mod closed;
 pub(crate) mod ending;
-pub(crate) mod ledger;
 pub(crate) mod needs;
 pub(crate) mod observing;
 pub(crate) mod outcomes;
@@ -18,41 +17,42 @@ pub(crate) mod session;
 pub(crate) mod starting;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trace_state;
 pub(crate) mod unjudged;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::contract::SessionId;
 use crate::spec::RequirementId;
-use crate::trace::{Glance, Record};
+use crate::trace::{Record, RecordView};
 
 use crate::trace::Contradiction;
 use crate::trace::history::Moment;
 use crate::trace::settings::Settings;
 
-use ledger::Ledger;
-pub use session::{DAY_MS, Deadline, Ending, Observable, SHORTEST_DEADLINE_MS, Session, Start, Worker};
+pub use session::{AssignedWorker, DAY_MS, Deadline, EndProgress, Observable, SHORTEST_DEADLINE_MS, SessionState, StartState};
+use trace_state::TraceState;
 
 /// Something that a rule may have an opinion about. What is known of a session is what was known before it.
 pub enum Occurrence<'a> {
     /// Any call about a session is asked for.
     CalledAbout {
         /// The session, with this call counted.
-        session: &'a Session,
+        session: &'a SessionState,
         /// When.
         at: Moment,
     },
     /// `get_session_data` is asked for.
     ReadAsked {
         /// The session.
-        session: &'a Session,
+        session: &'a SessionState,
         /// When.
         at: Moment,
     },
     /// `get_session_data` is answered.
     ReadAnswered {
         /// The session.
-        session: &'a Session,
+        session: &'a SessionState,
         /// When it was asked for.
         asked: Moment,
         /// When the answer came.
@@ -63,9 +63,9 @@ pub enum Occurrence<'a> {
     /// `start_session` is asked for.
     StartAsked {
         /// The open session with the same work, under another request; and when it was not to be seen.
-        beside: Option<(&'a Session, Option<Moment>)>,
+        beside: Option<(&'a SessionState, Option<Moment>)>,
         /// The start of the same work of which nobody knows what came of it.
-        unsettled: Option<&'a Start>,
+        unsettled: Option<&'a StartState>,
         /// The `request_id`.
         request: Option<&'a str>,
         /// When.
@@ -74,7 +74,7 @@ pub enum Occurrence<'a> {
     /// `end_session` is asked for.
     EndAsked {
         /// The session.
-        session: &'a Session,
+        session: &'a SessionState,
         /// When it was not to be seen.
         nothing: Option<Moment>,
         /// When.
@@ -90,14 +90,14 @@ pub enum Occurrence<'a> {
     /// A session was ended, and a minute later nobody had looked at a list.
     Unconfirmed {
         /// The session.
-        session: &'a Session,
+        session: &'a SessionState,
     },
     /// The orchestrator is over, and this is how it leaves a session.
     Left {
         /// The session.
-        session: &'a Session,
+        session: &'a SessionState,
         /// Its worker.
-        worker: Option<&'a Worker>,
+        worker: Option<&'a AssignedWorker>,
         /// When.
         at: Moment,
     },
@@ -106,16 +106,16 @@ pub enum Occurrence<'a> {
     /// The orchestrator is over, and nobody knows what came of a start.
     StartLeft {
         /// The start.
-        start: &'a Start,
+        start: &'a StartState,
         /// When.
         at: Moment,
     },
     /// The orchestrator is over, and with it a worker.
     WorkerOver {
         /// The worker.
-        worker: &'a Worker,
+        worker: &'a AssignedWorker,
         /// Its sessions.
-        sessions: &'a [&'a Session],
+        sessions: &'a [&'a SessionState],
         /// Whether the orchestrator failed, and told of no worker at all.
         gave_up: bool,
         /// When.
@@ -128,7 +128,7 @@ pub enum Occurrence<'a> {
         /// Whether it had to be ended.
         overdue: bool,
         /// Every worker, with its sessions.
-        workers: &'a [(&'a Worker, Vec<&'a Session>)],
+        workers: &'a [(&'a AssignedWorker, Vec<&'a SessionState>)],
         /// Whether there were sessions that belong to no worker: one that starts them in another folder than it was told.
         strays: bool,
         /// When.
@@ -152,24 +152,24 @@ pub enum Read {
 }
 
 /// What a rule thinks of an occurrence.
-pub enum Judged {
+pub enum RuleOutcome {
     /// It is nothing to it.
-    Silent,
+    NotApplicable,
     /// It was kept.
-    Kept,
+    Held,
     /// It was broken.
-    Broken(Box<Contradiction>),
+    Violated(Box<Contradiction>),
 }
 
-impl Judged {
-    fn broken(requirement: &str, session: &Session, message: String) -> Self {
+impl RuleOutcome {
+    fn broken(requirement: &str, session: &SessionState, message: String) -> Self {
         Self::broken_of(requirement, &session.id, message)
     }
 
     /// Broken in a session of that id; of none where it is empty.
     fn broken_of(requirement: &str, id: &str, message: String) -> Self {
         let id = Some(id).filter(|id| !id.is_empty());
-        Judged::Broken(Box::new(Contradiction::of_id(requirement, id, message)))
+        RuleOutcome::Violated(Box::new(Contradiction::of_id(requirement, id, message)))
     }
 
     /// What the orchestrator did.
@@ -192,7 +192,7 @@ impl Judged {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Contradiction)) -> Self {
-        if let Judged::Broken(found) = &mut self {
+        if let RuleOutcome::Violated(found) = &mut self {
             change(found);
         }
         self
@@ -200,28 +200,28 @@ impl Judged {
 }
 
 /// One rule.
-pub struct Rule {
+pub struct OrchestratorRule {
     /// The requirement that it judges.
     pub requirement: &'static str,
     /// What it thinks of an occurrence.
-    pub judge: fn(&Occurrence) -> Judged,
+    pub judge: fn(&Occurrence) -> RuleOutcome,
 }
 
 /// Every rule, in the order of their requirements.
-pub const RULES: &[Rule] = &[
-    Rule { requirement: "OR-1", judge: observing::first_turn_unpolled },
-    Rule { requirement: "OR-2", judge: observing::not_found_is_not_ended },
-    Rule { requirement: "OR-3", judge: observing::completion_is_announced },
-    Rule { requirement: "OR-4", judge: ending::ended_once },
-    Rule { requirement: "OR-5", judge: ending::end_is_confirmed },
-    Rule { requirement: "OR-6", judge: observing::gone_is_not_polled },
-    Rule { requirement: "OR-7", judge: starting::settled },
-    Rule { requirement: "OR-8", judge: outcomes::tail_is_told },
-    Rule { requirement: "OR-9", judge: outcomes::looked_before_the_kill },
-    Rule { requirement: "OR-10", judge: outcomes::a_day_is_too_long },
-    Rule { requirement: "OR-11", judge: pace::measured },
-    Rule { requirement: "OR-11b", judge: pace::bounded },
-    Rule { requirement: "OR-12", judge: outcomes::exit_status_is_true },
+pub const RULES: &[OrchestratorRule] = &[
+    OrchestratorRule { requirement: "OR-1", judge: observing::first_turn_unpolled },
+    OrchestratorRule { requirement: "OR-2", judge: observing::not_found_is_not_ended },
+    OrchestratorRule { requirement: "OR-3", judge: observing::completion_is_announced },
+    OrchestratorRule { requirement: "OR-4", judge: ending::ended_once },
+    OrchestratorRule { requirement: "OR-5", judge: ending::end_is_confirmed },
+    OrchestratorRule { requirement: "OR-6", judge: observing::gone_is_not_polled },
+    OrchestratorRule { requirement: "OR-7", judge: starting::settled },
+    OrchestratorRule { requirement: "OR-8", judge: outcomes::tail_is_told },
+    OrchestratorRule { requirement: "OR-9", judge: outcomes::looked_before_the_kill },
+    OrchestratorRule { requirement: "OR-10", judge: outcomes::a_day_is_too_long },
+    OrchestratorRule { requirement: "OR-11", judge: pace::measured },
+    OrchestratorRule { requirement: "OR-11b", judge: pace::bounded },
+    OrchestratorRule { requirement: "OR-12", judge: outcomes::exit_status_is_true },
 ];
 
 /// The most findings of one rule that are kept; the rest is counted.
@@ -254,64 +254,64 @@ pub struct Judgement {
 pub fn judge(records: &[Record], settings: &Settings) -> Judgement {
     let mut judge = Judge::new(settings);
     for (index, record) in records.iter().enumerate() {
-        judge.see(index, &Glance::of_record(record));
+        judge.see(index, &RecordView::of_record(record));
     }
     judge.finish()
 }
 
 /// Judges a trace as it goes by.
 pub struct Judge {
-    ledger: Ledger,
-    court: Court,
+    trace_state: TraceState,
+    sink: FindingSink,
 }
 
 impl Judge {
     /// A judge who has seen nothing. Of the settings, the observe limit and the profiles' phases count.
     pub fn new(settings: &Settings) -> Self {
-        Self { ledger: Ledger::new(settings), court: Court { keep: KEPT, ..Court::default() } }
+        Self { trace_state: TraceState::new(settings), sink: FindingSink { keep: KEPT, ..FindingSink::default() } }
     }
 
     /// Judges only a part of the sessions: shard `k` of `of`, by a hash of their ids that is the same everywhere. A trace
     /// that states workers is not divided: its first shard judges it all, the others nothing.
     #[must_use]
     pub fn shard(mut self, k: u64, of: u64) -> Self {
-        self.ledger.divide(k, of);
+        self.trace_state.divide(k, of);
         self
     }
 
     /// Keeps that many findings of each rule, and counts the rest.
     #[must_use]
     pub fn keep(mut self, findings: u64) -> Self {
-        self.court.keep = findings;
+        self.sink.keep = findings;
         self
     }
 
     /// Takes note of the next record. Findings cite it by this index.
-    pub fn see(&mut self, index: usize, glance: &Glance) {
-        self.court.now = index;
-        self.ledger.see(index, glance, &mut self.court);
+    pub fn see(&mut self, index: usize, view: &RecordView) {
+        self.sink.now = index;
+        self.trace_state.see(index, view, &mut self.sink);
     }
 
     /// How many sessions there were.
     pub fn sessions(&self) -> u64 {
-        self.ledger.sessions_seen()
+        self.trace_state.sessions_seen()
     }
 
     /// How many sessions are open.
     pub fn open_sessions(&self) -> usize {
-        self.ledger.open_sessions()
+        self.trace_state.open_sessions()
     }
 
     /// What was found.
     pub fn finish(mut self) -> Judgement {
-        self.ledger.finish(&mut self.court);
-        let tallies = RULES.iter().zip(self.court.tallies).filter(|(_, tally)| *tally != Tally::default());
+        self.trace_state.finish(&mut self.sink);
+        let tallies = RULES.iter().zip(self.sink.tallies).filter(|(_, tally)| *tally != Tally::default());
         Judgement {
-            contradictions: self.court.found,
-            unjudged: self.ledger.unjudged(),
+            contradictions: self.sink.found,
+            unjudged: self.trace_state.unjudged(),
             tallies: tallies.map(|(rule, tally)| (id(rule), tally)).collect(),
-            absences: self.court.absences,
-            is_of_calls: self.ledger.is_of_calls(),
+            absences: self.sink.absences,
+            is_of_calls: self.trace_state.is_of_calls(),
         }
     }
 }
@@ -342,13 +342,13 @@ impl Judgement {
     }
 }
 
-fn id(rule: &Rule) -> RequirementId {
+fn id(rule: &OrchestratorRule) -> RequirementId {
     rule.requirement.parse().expect("rules name requirements by their ids")
 }
 
 /// Hears every rule, and keeps what they found.
 #[derive(Default)]
-pub(crate) struct Court {
+pub(crate) struct FindingSink {
     found: Vec<Contradiction>,
     tallies: [Tally; RULES.len()],
     keep: u64,
@@ -370,7 +370,7 @@ struct Absence {
     kept: Option<usize>,
 }
 
-impl Court {
+impl FindingSink {
     /// Hears what the rules think of an occurrence. In one session each finds one thing at most.
     fn hear(&mut self, occurrence: &Occurrence) {
         let is_untimed = self.untimed.is_some_and(|untimed| untimed >= occurrence.since());
@@ -379,9 +379,9 @@ impl Court {
                 continue;
             }
             match (rule.judge)(occurrence) {
-                Judged::Silent => {}
-                Judged::Kept => self.tallies[at].kept += 1,
-                Judged::Broken(found) => self.take(at, *found, occurrence),
+                RuleOutcome::NotApplicable => {}
+                RuleOutcome::Held => self.tallies[at].kept += 1,
+                RuleOutcome::Violated(found) => self.take(at, *found, occurrence),
             }
         }
     }
@@ -413,7 +413,7 @@ impl Court {
 
 impl<'a> Occurrence<'a> {
     /// The one session that it is about.
-    fn session(&self) -> Option<&'a Session> {
+    fn session(&self) -> Option<&'a SessionState> {
         match self {
             Occurrence::CalledAbout { session, .. }
             | Occurrence::ReadAsked { session, .. }

@@ -3,41 +3,41 @@
 use crate::contract::WorkerState;
 
 use super::observing::ended_unseen;
-use super::session::{DAY_MS, DAY_SLACK_MS, Deadline, Ending, Observable, Session, Worker};
-use super::{Judged, Moment, Occurrence};
+use super::session::{AssignedWorker, DAY_MS, DAY_SLACK_MS, Deadline, EndProgress, Observable, SessionState};
+use super::{Moment, Occurrence, RuleOutcome};
 
 /// OR-8: a tail is not the whole.
-pub fn tail_is_told(occurrence: &Occurrence) -> Judged {
-    let Occurrence::WorkerOver { worker, sessions, .. } = occurrence else { return Judged::Silent };
+pub fn tail_is_told(occurrence: &Occurrence) -> RuleOutcome {
+    let Occurrence::WorkerOver { worker, sessions, .. } = occurrence else { return RuleOutcome::NotApplicable };
     let Some((told, outcome)) = worker.outcome.as_ref().filter(|(_, outcome)| outcome.state == WorkerState::Done) else {
-        return Judged::Silent;
+        return RuleOutcome::NotApplicable;
     };
-    let Some(session) = sessions.iter().rev().find(|session| session.data.is_some()) else { return Judged::Silent };
+    let Some(session) = sessions.iter().rev().find(|session| session.data.is_some()) else { return RuleOutcome::NotApplicable };
     match session.cut {
         Some(cut) if !outcome.truncated => {
-            Judged::broken("OR-8", session, format!("worker {} reports a truncated answer as the whole", worker.index))
+            RuleOutcome::broken("OR-8", session, format!("worker {} reports a truncated answer as the whole", worker.index))
                 .did("done, not truncated")
                 .known(format!("the last that was read of session {} was truncated", session.id))
                 .shown_by([cut, *told])
         }
-        _ => Judged::Kept,
+        _ => RuleOutcome::Held,
     }
 }
 
 /// OR-9: look before the kill.
-pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
+pub fn looked_before_the_kill(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::EndAsked { session, at, .. } if session.end_asked.is_none() => {
             let nothing_said = session.told.or(session.announced).or(session.gone).is_none();
             let early = at.ms < session.deadline.earliest() && session.has_deadline();
             match (session.observable, session.turn_open) {
                 (Observable::AtOnce | Observable::Soon, Some(true)) if early && nothing_said => {
-                    Judged::broken("OR-9", session, format!("session {} is ended at work, before its time is up", session.id))
+                    RuleOutcome::broken("OR-9", session, format!("session {} is ended at work, before its time is up", session.id))
                         .did("end_session")
                         .known(format!("its turn is open, {}", session.deadline.words()))
                         .shown_by([session.asked, *at])
                 }
-                _ => Judged::Silent,
+                _ => RuleOutcome::NotApplicable,
             }
         }
         Occurrence::WorkerOver { worker, sessions, gave_up, .. } => {
@@ -45,7 +45,7 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
             if let Some((session, end)) = ended_unseen(sessions)
                 && matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
             {
-                return Judged::broken(
+                return RuleOutcome::broken(
                     "OR-9",
                     session,
                     format!("session {} is given up in its first turn, before its time is up", session.id),
@@ -57,24 +57,24 @@ pub fn looked_before_the_kill(occurrence: &Occurrence) -> Judged {
             let killed = sessions.iter().find_map(|session| Some((session, killed_unseen(session)?)));
             match killed {
                 // Whoever gives up and tells of nobody may have escalated it.
-                Some(_) if *gave_up => Judged::Silent,
+                Some(_) if *gave_up => RuleOutcome::NotApplicable,
                 Some((session, end)) if state != Some(WorkerState::Escalated) => {
-                    Judged::broken("OR-9", session, format!("session {} is ended at its deadline without a look at it", session.id))
+                    RuleOutcome::broken("OR-9", session, format!("session {} is ended at its deadline without a look at it", session.id))
                         .did("end_session, and no get_session_data or capture_screen before it")
                         .known(format!("nothing had been heard of it; {}", session.deadline.words()))
                         .shown_by([session.asked, end])
                 }
-                _ if sessions.is_empty() => Judged::Silent,
-                _ => Judged::Kept,
+                _ if sessions.is_empty() => RuleOutcome::NotApplicable,
+                _ => RuleOutcome::Held,
             }
         }
-        _ => Judged::Silent,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
 /// When a session was ended past its deadline, silent and uninspected. A poll in the second half of an observable session's
 /// time counts as a look.
-fn killed_unseen(session: &Session) -> Option<Moment> {
+fn killed_unseen(session: &SessionState) -> Option<Moment> {
     let Deadline::At { ms, .. } = session.deadline else { return None };
     let end = session.end_asked.filter(|end| end.ms >= session.deadline.earliest())?;
     let before_the_end = |moment: Option<Moment>| moment.is_some_and(|moment| moment < end);
@@ -88,26 +88,27 @@ fn killed_unseen(session: &Session) -> Option<Moment> {
 }
 
 /// OR-10: a day is too long.
-pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
+pub fn a_day_is_too_long(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::ReadAsked { session, at } => match session.not_found_at_day {
-            Some(not_found) if session.told.is_none() && session.ending == Ending::NotAsked => {
-                Judged::broken("OR-10", session, format!("session {} was not found after a day, and is waited for still", session.id))
+            Some(not_found) if session.told.is_none() && session.ending == EndProgress::NotAsked => {
+                RuleOutcome::broken("OR-10", session, format!("session {} was not found after a day, and is waited for still", session.id))
                     .did("another get_session_data")
                     .known(format!("it is {} hours old", session.age(at.ms) / 3_600_000))
                     .shown_by([session.asked, not_found, *at])
             }
-            _ => Judged::Silent,
+            _ => RuleOutcome::NotApplicable,
         },
         Occurrence::WorkerOver { worker, sessions, at, .. } => {
-            let old =
-                |session: &&&Session| session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS;
-            let Some(session) = sessions.iter().find(old) else { return Judged::Silent };
+            let old = |session: &&&SessionState| {
+                session.observable == Observable::Late && session.age(session.end_asked.unwrap_or(*at).ms) >= DAY_MS
+            };
+            let Some(session) = sessions.iter().find(old) else { return RuleOutcome::NotApplicable };
             let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
             if let Some(not_found) = session.not_found_at_day
                 && state.is_some_and(|state| state != WorkerState::Escalated)
             {
-                return Judged::broken(
+                return RuleOutcome::broken(
                     "OR-10",
                     session,
                     format!("session {} was not found after a day, and nobody was called", session.id),
@@ -118,36 +119,37 @@ pub fn a_day_is_too_long(occurrence: &Occurrence) -> Judged {
             }
             waited_out(session, *at)
         }
-        _ => Judged::Silent,
+        _ => RuleOutcome::NotApplicable,
     }
 }
 
 /// Whether a session's first day went by, and nobody looked, was told or ended it.
-fn waited_out(session: &Session, at: Moment) -> Judged {
+fn waited_out(session: &SessionState, at: Moment) -> RuleOutcome {
     let limit = session.asked.ms + DAY_MS + DAY_SLACK_MS;
     let by_then = |moment: Option<Moment>| moment.is_some_and(|moment| moment.ms <= limit);
     let noticed = by_then(session.told) || by_then(session.data) || by_then(session.looked_at_day) || by_then(session.end_asked);
     if noticed || at.ms <= limit {
-        return Judged::Kept;
+        return RuleOutcome::Held;
     }
-    Judged::broken("OR-10", session, format!("session {} is waited for longer than a day", session.id))
+    RuleOutcome::broken("OR-10", session, format!("session {} is waited for longer than a day", session.id))
         .did("neither a look at it nor an end")
         .known("nobody had told of it, and it could not be observed")
         .shown_by([session.asked, session.end_asked.unwrap_or(at)])
 }
 
 /// OR-12: the exit status is true.
-pub fn exit_status_is_true(occurrence: &Occurrence) -> Judged {
-    let Occurrence::Exited { code, overdue, workers, strays, at } = occurrence else { return Judged::Silent };
-    let shown = |worker: Option<&Worker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);
+pub fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
+    let Occurrence::Exited { code, overdue, workers, strays, at } = occurrence else { return RuleOutcome::NotApplicable };
+    let shown =
+        |worker: Option<&AssignedWorker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);
     if *overdue {
-        return Judged::broken_of("OR-12", "", "the orchestrator hangs past every deadline".to_owned())
+        return RuleOutcome::broken_of("OR-12", "", "the orchestrator hangs past every deadline".to_owned())
             .did("it had to be ended")
             .known("its last deadline had passed long before")
             .shown_by([*at]);
     }
-    let state = |worker: &Worker| worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
-    let undone = |(worker, sessions): &&(&Worker, Vec<&Session>)| -> Option<String> {
+    let state = |worker: &AssignedWorker| worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
+    let undone = |(worker, sessions): &&(&AssignedWorker, Vec<&SessionState>)| -> Option<String> {
         match state(worker) {
             Some(state @ (WorkerState::Failed | WorkerState::Escalated)) => Some(format!("it is reported as {}", state.name())),
             _ if sessions.is_empty() => (!strays).then(|| "no session was ever started for it".to_owned()),
@@ -161,19 +163,19 @@ pub fn exit_status_is_true(occurrence: &Occurrence) -> Judged {
     let left = workers.iter().find_map(|worker| Some((worker.0, undone(&worker)?)));
     match (code, left) {
         (Some(0), Some((worker, why))) => {
-            Judged::broken_of("OR-12", "", format!("the exit status is 0, though the work of worker {} is not done", worker.index))
+            RuleOutcome::broken_of("OR-12", "", format!("the exit status is 0, though the work of worker {} is not done", worker.index))
                 .did("exit status 0")
                 .known(why)
                 .shown_by(shown(Some(worker)))
         }
-        (Some(0), None) => Judged::Kept,
+        (Some(0), None) => RuleOutcome::Held,
         (code, None) if !workers.is_empty() && workers.iter().all(|(worker, _)| state(worker) == Some(WorkerState::Done)) => {
             let how = code.map_or_else(|| "an end by a signal".to_owned(), |code| format!("exit status {code}"));
-            Judged::broken_of("OR-12", "", "the exit status says failure, though every worker is reported as done".to_owned())
+            RuleOutcome::broken_of("OR-12", "", "the exit status says failure, though every worker is reported as done".to_owned())
                 .did(how)
                 .known("every outcome is `done`")
                 .shown_by(shown(workers.first().map(|(worker, _)| *worker)))
         }
-        _ => Judged::Kept,
+        _ => RuleOutcome::Held,
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::trace::history::Moment;
 
-use super::{Judged, Occurrence};
+use super::{Occurrence, RuleOutcome};
 
 /// Three reads that nothing prompted, within less than this, are faster than one a second even where calls are delayed.
 const TWO_PAUSES_MS: u64 = 1500;
@@ -21,7 +21,7 @@ const CALLS: usize = 12;
 
 /// The recent calls about one session.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Pace {
+pub struct PollPace {
     /// The last two unprompted reads, the later one first.
     last: [Option<Moment>; 2],
     /// When the last read was answered; until then, when it was asked for.
@@ -69,7 +69,7 @@ impl Streak {
     }
 }
 
-impl Pace {
+impl PollPace {
     /// Something happened that is a reason to read.
     pub fn prompt(&mut self) {
         self.prompted = true;
@@ -116,38 +116,38 @@ impl Pace {
 }
 
 /// OR-11: polling is measured.
-pub fn measured(occurrence: &Occurrence) -> Judged {
-    let Occurrence::ReadAsked { session, at } = occurrence else { return Judged::Silent };
+pub fn measured(occurrence: &Occurrence) -> RuleOutcome {
+    let Occurrence::ReadAsked { session, at } = occurrence else { return RuleOutcome::NotApplicable };
     let pace = &session.pace;
     let since = |moment: Moment| at.ms.saturating_sub(moment.ms);
     if pace.prompted {
-        return Judged::Kept;
+        return RuleOutcome::Held;
     }
     if let [Some(last), Some(before)] = pace.last
         && since(before) < TWO_PAUSES_MS
     {
-        return Judged::broken("OR-11", session, format!("session {} is read three times in {} ms", session.id, since(before)))
+        return RuleOutcome::broken("OR-11", session, format!("session {} is read three times in {} ms", session.id, since(before)))
             .did("three reads that nothing prompted")
             .known("a second between two reads is the least")
             .shown_by([before, last, *at]);
     }
     let streak = pace.streak_at(*at);
     if !streak.is_steady() {
-        return Judged::Kept;
+        return RuleOutcome::Held;
     }
-    Judged::broken("OR-11", session, format!("session {} is read at a steady pace, without growing pauses", session.id))
+    RuleOutcome::broken("OR-11", session, format!("session {} is read at a steady pace, without growing pauses", session.id))
         .did(format!("{} reads in {} ms, nothing new in any of them", streak.pauses + 1, since(streak.first)))
         .known("pauses are to grow while nothing changes")
         .shown_by([streak.first, *at])
 }
 
 /// OR-11b: repeating is bounded.
-pub fn bounded(occurrence: &Occurrence) -> Judged {
-    let Occurrence::CalledAbout { session, at } = occurrence else { return Judged::Silent };
+pub fn bounded(occurrence: &Occurrence) -> RuleOutcome {
+    let Occurrence::CalledAbout { session, at } = occurrence else { return RuleOutcome::NotApplicable };
     let Some(first) = session.pace.earliest_call().filter(|first| at.ms.saturating_sub(first.ms) < 1000) else {
-        return Judged::Kept;
+        return RuleOutcome::Held;
     };
-    Judged::broken("OR-11b", session, format!("session {} is asked about more than ten times a second", session.id))
+    RuleOutcome::broken("OR-11b", session, format!("session {} is asked about more than ten times a second", session.id))
         .did(format!("{CALLS} calls in {} ms", at.ms.saturating_sub(first.ms)))
         .known("ten calls a second about one session are the most")
         .shown_by([first, *at])
@@ -165,7 +165,7 @@ mod tests {
 
     /// Reads, each so long after the answer to the one before; every answer takes as long.
     fn polled(pauses: &[u64], answering: u64) -> bool {
-        let (mut pace, mut now, mut steady) = (Pace::default(), 0, false);
+        let (mut pace, mut now, mut steady) = (PollPace::default(), 0, false);
         for pause in [&[0], pauses].concat() {
             now += pause;
             steady |= pace.streak_at(at(now)).is_steady();
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_reason_to_read_and_something_new_begin_anew() {
-        let mut pace = Pace::default();
+        let mut pace = PollPace::default();
         for read in 0..5 {
             pace.read(at(1000 * read));
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn twelve_calls_are_counted_and_the_first_of_them_is_known() {
-        let mut pace = Pace::default();
+        let mut pace = PollPace::default();
         (0..11).for_each(|call| pace.count(at(call)));
         assert_eq!(pace.earliest_call(), None);
         (11..30).for_each(|call| pace.count(at(call)));

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use crate::contract::{AgentKind, TurnStatus};
 use crate::profile::Phase;
 use crate::trace::history::Moment;
-use crate::trace::{News, Outcome};
+use crate::trace::{AnnouncementView, Outcome};
 
-use super::pace::Pace;
+use super::pace::PollPace;
 
 /// The age from which "not found" is to be escalated: OR-10.
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -97,7 +97,7 @@ impl Deadline {
 
 /// How far the end of a session has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum EndProgress {
     /// Nobody asked for it.
     NotAsked,
     /// It was asked for.
@@ -115,7 +115,7 @@ pub enum Ending {
 
 /// A session, as far as it is known.
 #[derive(Debug)]
-pub struct Session {
+pub struct SessionState {
     /// Its id.
     pub id: Arc<str>,
     /// Its agent.
@@ -161,7 +161,7 @@ pub struct Session {
     /// When it was not found after its first day.
     pub not_found_at_day: Option<Moment>,
     /// How fast it is asked about.
-    pub pace: Pace,
+    pub pace: PollPace,
     /// Its agent's run, where it is known.
     pub run: Option<Arc<str>>,
     /// Whether a turn of its agent is open in truth; none where no truth tells.
@@ -171,7 +171,7 @@ pub struct Session {
     /// When its end was first asked for.
     pub end_asked: Option<Moment>,
     /// How far its end has come.
-    pub ending: Ending,
+    pub ending: EndProgress,
     /// How often its end failed.
     pub end_failures: u32,
     /// When a list was first asked for after its end.
@@ -182,7 +182,7 @@ pub struct Session {
     pub found: Cell<u32>,
 }
 
-impl Session {
+impl SessionState {
     /// Its age, in milliseconds.
     pub fn age(&self, ms: u64) -> u64 {
         ms.saturating_sub(self.asked.ms)
@@ -201,16 +201,16 @@ impl Session {
     }
 
     /// Takes note of an announcement.
-    pub fn hear(&mut self, at: Moment, news: News) {
+    pub fn hear(&mut self, at: Moment, news: AnnouncementView) {
         self.announced.get_or_insert(at);
         self.pace.prompt();
         match news {
-            News::TurnCompleted(status) => {
+            AnnouncementView::TurnCompleted(status) => {
                 self.told.get_or_insert(at);
                 self.turn_failed = (status != TurnStatus::Completed).then_some(at);
             }
-            News::SessionEnded => drop(self.told.get_or_insert(at)),
-            News::NeedsInput => {}
+            AnnouncementView::SessionEnded => drop(self.told.get_or_insert(at)),
+            AnnouncementView::NeedsInput => {}
         }
     }
 
@@ -222,7 +222,7 @@ impl Session {
 
 /// A `start_session` of which nobody knows what came of it.
 #[derive(Debug)]
-pub struct Start {
+pub struct StartState {
     /// When it was asked for.
     pub asked: Moment,
     /// When it was known that nobody knows.
@@ -241,7 +241,7 @@ pub struct Start {
 
 /// A worker, as the trace states it, and what became of it.
 #[derive(Debug)]
-pub struct Worker {
+pub struct AssignedWorker {
     /// Its index.
     pub index: usize,
     /// Its folder.
@@ -256,21 +256,21 @@ pub struct Worker {
     pub outcome: Option<(Moment, Outcome)>,
 }
 
-impl Worker {
+impl AssignedWorker {
     /// Whether that is its folder.
     pub fn is_in(&self, cwd: &str) -> bool {
         self.cwd.trim_end_matches('/') == cwd.trim_end_matches('/')
     }
 
     /// Whether another worker has the same folder: whose the sessions in it are, nobody can tell then.
-    pub fn shares_with(&self, other: &Worker) -> bool {
+    pub fn shares_with(&self, other: &AssignedWorker) -> bool {
         self.index != other.index && self.is_in(&other.cwd)
     }
 }
 
 /// The last list that nobody needed for verifying: who was in it.
 #[derive(Debug)]
-pub struct Listing {
+pub struct LastList {
     /// When it was asked for.
     pub asked: Moment,
     /// When it came.

@@ -12,11 +12,11 @@ use brief::trace;
 
 pub(crate) mod brief;
 pub(crate) mod ending;
-pub(crate) mod ledger;
 pub(crate) mod observing;
 pub(crate) mod outcomes;
 pub(crate) mod pace;
 pub(crate) mod starting;
+pub(crate) mod trace_state;
 pub(crate) mod unjudged;
 
 /// A Codex worker of 20 s, of which two are granted: until 19 s its session surely lies before its deadline.
@@ -33,14 +33,14 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces/orchestrator")
 }
 
-fn fixture(rule: &Rule, kind: &str) -> Vec<Record> {
+fn fixture(rule: &OrchestratorRule, kind: &str) -> Vec<Record> {
     let path = folder().join(format!("{}.{kind}.jsonl", rule.requirement.to_lowercase()));
     let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     jsonl::read(std::io::BufReader::new(file)).map(|record| record.unwrap()).collect()
 }
 
 pub(crate) fn see(judge: &mut Judge, records: &[Record]) {
-    records.iter().enumerate().for_each(|(index, record)| judge.see(index, &Glance::of_record(record)));
+    records.iter().enumerate().for_each(|(index, record)| judge.see(index, &RecordView::of_record(record)));
 }
 
 fn judged_by(mut judge: Judge, records: &[Record]) -> Judgement {
@@ -275,7 +275,7 @@ fn closed_sessions_are_forgotten() {
             line(format!(r#"{{"at_ms":{at},"kind":"reply","id":{n},"ok":{{"sessions":[]}}}}"#)),
         ];
         for (index, text) in lines.iter().enumerate() {
-            judge.see(index, &Glance::of_line(text.as_bytes()).unwrap());
+            judge.see(index, &RecordView::of_line(text.as_bytes()).unwrap());
         }
         assert_eq!(judge.open_sessions(), 0);
     }

@@ -6,7 +6,7 @@ use super::needs::TIMED;
 
 /// What a trace had in it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Seen {
+pub struct Occasions {
     /// Workers with their deadlines.
     pub workers: bool,
     /// Workers in one folder.
@@ -30,7 +30,7 @@ pub struct Seen {
 }
 
 /// The requirements that could not be judged, or not wholly, and why.
-pub fn unjudged(seen: &Seen) -> Vec<(RequirementId, String)> {
+pub fn unjudged(seen: &Occasions) -> Vec<(RequirementId, String)> {
     const NO_DEADLINE: &str = "no `worker` lines: only a session's first 30 s surely lie before its deadline";
     const SHARED: &str = "workers share a folder: which of the sessions in it are whose is not known";
     let open = format!("the trace ends while {} sessions are open", seen.open);

@@ -18,7 +18,7 @@ pub(crate) const LOG: &str = "audit.jsonl";
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
     /// The session.
@@ -78,7 +78,7 @@ impl Audit {
 
     /// Notes what happened. What cannot be noted is complained about and keeps nobody from working.
     pub(crate) fn note(&self, at: Timestamp, session_id: &str, happened: Happened) {
-        let entry = Entry { at, session_id: session_id.to_owned(), happened };
+        let entry = AuditEntry { at, session_id: session_id.to_owned(), happened };
         match self.append(&entry) {
             // Where there is no root, there is nothing to note about it either.
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -88,7 +88,7 @@ impl Audit {
         }
     }
 
-    fn append(&self, entry: &Entry) -> io::Result<()> {
+    fn append(&self, entry: &AuditEntry) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let mut file = self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -100,7 +100,7 @@ impl Audit {
     }
 
     /// The entries, oldest first. Lines that mean nothing (half of one, after a kill) are left out.
-    pub(crate) fn entries(&self) -> Vec<Entry> {
+    pub(crate) fn entries(&self) -> Vec<AuditEntry> {
         let text = std::fs::read(&self.path).unwrap_or_default();
         text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::audit::Happened;
 use super::decision::idle;
 use super::folder::{Folder, NEW_RECORD, RECORD, Unreadable};
-use super::record::Record;
+use super::record::StoreRecord;
 use super::store::{Store, StoreError};
 
 /// What becomes of corrupt records and empty folders.
@@ -29,7 +29,7 @@ pub struct Cleaning {
     /// What a number of hours means.
     pub(crate) age: fn(f64) -> Option<Duration>,
     /// Since when a session has been left alone.
-    pub(crate) since: fn(&Record) -> Timestamp,
+    pub(crate) since: fn(&StoreRecord) -> Timestamp,
     /// What becomes of rubbish.
     pub(crate) rubbish: Rubbish,
     /// Whether links are followed.
@@ -70,7 +70,7 @@ impl Store {
     /// # Errors
     /// Where the hours mean nothing, or something cannot be removed.
     pub fn cleanup(&self, hours: f64) -> Result<usize, StoreError> {
-        let cleaning = &self.seams.cleaning;
+        let cleaning = &self.behavior.cleaning;
         let age = (cleaning.age)(hours).ok_or_else(|| StoreError::Invalid(format!("`hours` is {hours}, wanted a number from 0 on")))?;
         let mut cleaned = Cleaned::default();
         for (name, is_folder) in self.root.names().map_err(|error| self.failed("clean up", error))? {
@@ -107,7 +107,7 @@ impl Store {
     }
 
     fn is_old(&self, folder: &Folder, age: Duration) -> std::io::Result<bool> {
-        let cleaning = &self.seams.cleaning;
+        let cleaning = &self.behavior.cleaning;
         let since = match (folder.read(), cleaning.rubbish) {
             (Ok(record), _) => (cleaning.since)(&record),
             (Err(_), Rubbish::Stays) => return Ok(false),

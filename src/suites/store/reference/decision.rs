@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::record::Record;
+use super::record::StoreRecord;
 
 /// Why a session is resumed, or why it is not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,7 @@ impl Decision {
 
 /// What bounds a resumption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResumeLimits {
     /// From this long after its last activity on, a session is not resumed.
     pub idle: Duration,
     /// From this many errors on, it is not.
@@ -73,14 +73,14 @@ pub struct Limits {
     pub skew: Duration,
 }
 
-impl Default for Limits {
+impl Default for ResumeLimits {
     fn default() -> Self {
         Self { idle: Duration::from_secs(30 * 60), errors: 3, skew: Duration::from_secs(60) }
     }
 }
 
 /// A condition against resuming: the reason, and when it applies.
-pub(crate) type Condition = (Reason, fn(&Record, &Limits, Timestamp) -> bool);
+pub(crate) type Condition = (Reason, fn(&StoreRecord, &ResumeLimits, Timestamp) -> bool);
 
 /// The conditions, in the order in which they are looked at.
 pub(crate) const CONDITIONS: &[Condition] = &[
@@ -93,7 +93,7 @@ pub(crate) const CONDITIONS: &[Condition] = &[
 ];
 
 /// Whether a record's last activity lies in the future, beyond what clocks differ by.
-pub(crate) fn is_ahead(record: &Record, limits: &Limits, now: Timestamp) -> bool {
+pub(crate) fn is_ahead(record: &StoreRecord, limits: &ResumeLimits, now: Timestamp) -> bool {
     idle(now, record.last_updated) > limits.skew
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn idle(since: Timestamp, now: Timestamp) -> Duration {
 }
 
 /// Decides on a record that could be read.
-pub(crate) fn decide(conditions: &[Condition], record: &Record, limits: &Limits, now: Timestamp) -> Decision {
+pub(crate) fn decide(conditions: &[Condition], record: &StoreRecord, limits: &ResumeLimits, now: Timestamp) -> Decision {
     let against = conditions.iter().find(|(_, applies)| applies(record, limits, now));
     Decision { reason: against.map_or(Reason::SessionResumable, |(reason, _)| *reason) }
 }
@@ -113,12 +113,12 @@ mod tests {
     use super::*;
     use crate::contract::{Args, SessionPhase};
 
-    fn reason(change: impl Fn(&mut Record), seconds: i64) -> &'static str {
+    fn reason(change: impl Fn(&mut StoreRecord), seconds: i64) -> &'static str {
         let then: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        let mut record = Record::new("a", "n", "p", Args::new(), then);
+        let mut record = StoreRecord::new("a", "n", "p", Args::new(), then);
         super::super::record::enter(&mut record, SessionPhase::Approval);
         change(&mut record);
-        decide(CONDITIONS, &record, &Limits::default(), then + jiff::SignedDuration::from_secs(seconds)).reason.name()
+        decide(CONDITIONS, &record, &ResumeLimits::default(), then + jiff::SignedDuration::from_secs(seconds)).reason.name()
     }
 
     #[test]

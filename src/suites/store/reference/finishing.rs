@@ -5,10 +5,10 @@ use serde_json::Number;
 
 use crate::contract::SessionPhase;
 
-use super::record::{Record, enter, remember};
+use super::record::{StoreRecord, enter, remember};
 
 /// Ends a record for good.
-pub(crate) fn finish(record: &mut Record, outcome: SessionPhase, summary: Option<&str>, now: Timestamp) {
+pub(crate) fn finish(record: &mut StoreRecord, outcome: SessionPhase, summary: Option<&str>, now: Timestamp) {
     remember(record, outcome, now);
     enter(record, outcome);
     record.finalized_at = Some(now);

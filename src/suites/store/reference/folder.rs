@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::record::Record;
+use super::record::StoreRecord;
 
 /// The record's file in a session's folder.
 pub(crate) const RECORD: &str = "state.json";
@@ -62,7 +62,7 @@ impl Root {
     }
 
     /// Makes a session's folder with its record in it, both at once. False where something of that name is there.
-    pub(crate) fn create(&self, id: &str, record: &Record, writing: Writing) -> io::Result<bool> {
+    pub(crate) fn create(&self, id: &str, record: &StoreRecord, writing: Writing) -> io::Result<bool> {
         let new = self.path.join(format!(".new-{}", uuid::Uuid::new_v4().simple()));
         std::fs::DirBuilder::new().mode(0o700).create(&new)?;
         let made = write(&new.join(RECORD), &record.bytes(), writing.mode).and_then(|()| {
@@ -111,7 +111,7 @@ impl Folder {
     }
 
     /// The record.
-    pub(crate) fn read(&self) -> Result<Record, Unreadable> {
+    pub(crate) fn read(&self) -> Result<StoreRecord, Unreadable> {
         let mut bytes = Vec::with_capacity(2048);
         match rustix::fs::openat(&self.file, RECORD, OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty()) {
             Err(Errno::NOENT) => return Err(Unreadable::Absent),
@@ -120,11 +120,11 @@ impl Folder {
                 .read_to_end(&mut bytes)
                 .map_err(|error| Unreadable::Corrupt(format!("{RECORD} cannot be read: {error}")))?,
         };
-        Record::read(&bytes).map_err(Unreadable::Corrupt)
+        StoreRecord::read(&bytes).map_err(Unreadable::Corrupt)
     }
 
     /// Replaces the record. Where that fails, the old one stands.
-    pub(crate) fn write(&self, record: &Record, writing: Writing) -> io::Result<()> {
+    pub(crate) fn write(&self, record: &StoreRecord, writing: Writing) -> io::Result<()> {
         if !writing.whole {
             return self.write_in_place(record, writing.mode);
         }
@@ -160,7 +160,7 @@ impl Folder {
     }
 
     /// Writes half of the record where it is, and after a while the rest: a reader in between sees what a torn write leaves.
-    fn write_in_place(&self, record: &Record, mode: u32) -> io::Result<()> {
+    fn write_in_place(&self, record: &StoreRecord, mode: u32) -> io::Result<()> {
         let bytes = record.bytes();
         self.put(RECORD, OFlags::TRUNC, &bytes[..bytes.len() / 2], mode)?;
         std::thread::sleep(crate::suites::store::behavior::RACE);

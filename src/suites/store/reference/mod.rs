@@ -1,7 +1,7 @@
 //! The reference store of resumable sessions: a folder a session, a record written whole or not at all, a lock for whoever
 //! changes it, a decision that writes nothing.
 //!
-//! Everything that the specification decides is a value in [`Seams`]; a fault is another value.
+//! Everything that the specification decides is a value in [`StoreBehavior`]; a fault is another value.
 
 pub(crate) mod audit;
 pub(crate) mod cleaning;
@@ -16,8 +16,8 @@ pub(crate) mod service;
 pub mod stats;
 pub(crate) mod store;
 
-pub use crate::suites::store::behavior::Seams;
-pub use decision::{Decision, Limits, Reason};
-pub use record::{Record, Skipped};
-pub use service::Served;
-pub use store::{Change, New, Now, Store, StoreError};
+pub use crate::suites::store::behavior::StoreBehavior;
+pub use decision::{Decision, Reason, ResumeLimits};
+pub use record::{Skipped, StoreRecord};
+pub use service::ServedStore;
+pub use store::{New, Now, StateUpdate, Store, StoreError};

@@ -8,7 +8,7 @@ use crate::contract::{Args, SessionPhase};
 
 /// What is kept of one session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct StoreRecord {
     /// The session's id.
     #[serde(default, deserialize_with = "or_default")]
     pub agent_id: String,
@@ -57,7 +57,7 @@ fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserial
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-impl Record {
+impl StoreRecord {
     /// A fresh record.
     pub fn new(agent_id: &str, agent_name: &str, purpose: &str, metadata: Args, now: Timestamp) -> Self {
         Self {
@@ -104,12 +104,12 @@ impl Record {
 }
 
 /// Puts a change of phase behind the earlier ones.
-pub(crate) fn remember(record: &mut Record, to: SessionPhase, now: Timestamp) {
+pub(crate) fn remember(record: &mut StoreRecord, to: SessionPhase, now: Timestamp) {
     record.history.push(json!({ "from_phase": record.phase, "to_phase": to, "timestamp": now }));
 }
 
 /// Moves a record to a phase.
-pub(crate) fn enter(record: &mut Record, phase: SessionPhase) {
+pub(crate) fn enter(record: &mut StoreRecord, phase: SessionPhase) {
     record.phase = phase;
     record.resume_ready = phase.is_resumable();
 }
@@ -120,7 +120,7 @@ pub(crate) fn merge(known: &mut Args, given: Args) {
 }
 
 /// Counts an error and keeps it.
-pub(crate) fn note_error(record: &mut Record, error: &str) {
+pub(crate) fn note_error(record: &mut StoreRecord, error: &str) {
     record.error_count += 1;
     record.last_error = Some(error.to_owned());
 }
@@ -145,7 +145,7 @@ mod tests {
             "created_at": "2026-01-08T18:05:30.123456+00:00", "last_updated": "2026-01-08T19:10:15+01:00",
             "phase": "approval", "metadata": null, "history": [{"to_phase": "approval"}], "duration_seconds": 7,
         });
-        let record = Record::read(theirs.to_string().as_bytes()).unwrap();
+        let record = StoreRecord::read(theirs.to_string().as_bytes()).unwrap();
         assert_eq!((record.error_count, record.resume_ready, record.metadata.len()), (0, false, 0));
         let ours = record.json();
         assert_eq!(ours["created_at"], "2026-01-08T18:05:30.123456Z");
@@ -161,6 +161,6 @@ mod tests {
     #[case::no_such_phase(r#"{"agent_name":"a","created_at":"2026-01-01T00:00:00Z","last_updated":"2026-01-01T00:00:00Z","phase":"x"}"#)]
     #[case::no_time(r#"{"agent_name":"a","created_at":"2026-01-01T00:00:00Z","last_updated":"yesterday","phase":"approval"}"#)]
     fn what_means_nothing_is_corrupt(#[case] text: &str) {
-        Record::read(text.as_bytes()).unwrap_err();
+        StoreRecord::read(text.as_bytes()).unwrap_err();
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use crate::contract::{Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable, STORE_OPERATIONS};
 use crate::frontends::service::Service;
 
-use super::store::{Change, New, Store};
+use super::store::{New, StateUpdate, Store};
 
 impl Store {
     /// Answers one operation of the contract's table.
@@ -34,7 +34,7 @@ impl Store {
                 json!({ "session_id": self.create(new)? })
             }
             "update_state" => {
-                let change = Change {
+                let change = StateUpdate {
                     phase: text("phase").map(str::to_owned),
                     metadata: object("metadata"),
                     error: text("error").map(str::to_owned),
@@ -83,13 +83,13 @@ impl Store {
 
 /// A store behind the fronts.
 #[derive(Debug)]
-pub struct Served {
+pub struct ServedStore {
     store: Store,
     /// A store announces nothing; the channel is open all the same, for a closed one says that the service is gone.
     nothing: broadcast::Sender<Announcement>,
 }
 
-impl Served {
+impl ServedStore {
     /// Puts a store behind the fronts.
     pub fn new(store: Store) -> Self {
         Self { store, nothing: broadcast::channel(1).0 }
@@ -97,7 +97,7 @@ impl Served {
 }
 
 #[async_trait]
-impl Service for Served {
+impl Service for ServedStore {
     fn operations(&self) -> OperationTable {
         STORE_OPERATIONS
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::audit::{Entry, Happened};
+use super::audit::{AuditEntry, Happened};
 use super::finishing::seconds_between;
-use super::record::Record;
+use super::record::StoreRecord;
 use super::store::{Store, StoreError};
 use crate::contract::SessionPhase;
 
@@ -45,7 +45,7 @@ pub struct Stats {
 
 /// A target.
 #[derive(Clone, Copy)]
-enum Target {
+enum FigureTarget {
     Over(f64),
     Under(f64),
 }
@@ -62,12 +62,12 @@ impl Store {
         let (resumed, delegations, succeeded, ended) = resumptions(&audit);
         let failing = listed.sessions.iter().filter(|record| record.error_count > 0).count();
         let figures = vec![
-            figure("resume rate", share(resumed, delegations), "%", Target::Over(60.0)),
-            figure("resume success rate", share(succeeded, ended), "%", Target::Over(80.0)),
-            figure("session duration, median", quantile(&durations, 0.5), "s", Target::Under(300.0)),
-            figure("session duration, p95", quantile(&durations, 0.95), "s", Target::Under(1_800.0)),
-            figure("sessions with errors", share(failing, listed.sessions.len()), "%", Target::Under(10.0)),
-            figure("on disk", Some(bytes_below(&self.root.path) as f64 / 1e6), "MB", Target::Under(100.0)),
+            figure("resume rate", share(resumed, delegations), "%", FigureTarget::Over(60.0)),
+            figure("resume success rate", share(succeeded, ended), "%", FigureTarget::Over(80.0)),
+            figure("session duration, median", quantile(&durations, 0.5), "s", FigureTarget::Under(300.0)),
+            figure("session duration, p95", quantile(&durations, 0.95), "s", FigureTarget::Under(1_800.0)),
+            figure("sessions with errors", share(failing, listed.sessions.len()), "%", FigureTarget::Under(10.0)),
+            figure("on disk", Some(bytes_below(&self.root.path) as f64 / 1e6), "MB", FigureTarget::Under(100.0)),
         ];
         let mut stats = Stats {
             sessions: listed.sessions.len(),
@@ -86,7 +86,7 @@ impl Store {
 }
 
 /// Delegations that resumed a session, all of them; resumed sessions that were completed, those that are over.
-fn resumptions(audit: &[Entry]) -> (usize, usize, usize, usize) {
+fn resumptions(audit: &[AuditEntry]) -> (usize, usize, usize, usize) {
     let mut resumed = BTreeMap::new();
     let (mut yes, mut all) = (0, 0);
     for entry in audit {
@@ -109,7 +109,7 @@ fn resumptions(audit: &[Entry]) -> (usize, usize, usize, usize) {
 }
 
 /// How long sessions took that are over, in seconds, sorted.
-fn durations(records: &[Record], audit: &[Entry]) -> Vec<f64> {
+fn durations(records: &[StoreRecord], audit: &[AuditEntry]) -> Vec<f64> {
     let mut took: BTreeMap<&str, f64> = BTreeMap::new();
     for entry in audit {
         if let Happened::Finalized { duration_seconds, .. } = entry.happened {
@@ -136,10 +136,10 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     sorted.get(at.saturating_sub(1)).copied()
 }
 
-fn figure(name: &'static str, value: Option<f64>, unit: &'static str, target: Target) -> Figure {
+fn figure(name: &'static str, value: Option<f64>, unit: &'static str, target: FigureTarget) -> Figure {
     let (words, met) = match target {
-        Target::Over(than) => (format!("> {than}"), value.map(|value| value > than)),
-        Target::Under(than) => (format!("< {than}"), value.map(|value| value < than)),
+        FigureTarget::Over(than) => (format!("> {than}"), value.map(|value| value > than)),
+        FigureTarget::Under(than) => (format!("< {than}"), value.map(|value| value < than)),
     };
     Figure { name, value, unit, target: format!("{words} {unit}"), met }
 }

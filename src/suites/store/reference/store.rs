@@ -12,11 +12,11 @@ use crate::contract::{Args, ContractError, ErrorCode, SessionPhase};
 use crate::core::clock::Clock;
 
 use super::audit::{Audit, Happened};
-use super::decision::{Decision, Limits, Reason, decide};
+use super::decision::{Decision, Reason, ResumeLimits, decide};
 use super::finishing::seconds_between;
 use super::folder::{Folder, Root, Unreadable};
-use super::record::{Record, Skipped};
-use crate::suites::store::behavior::{Existing, Odd, RACE, Seams};
+use super::record::{Skipped, StoreRecord};
+use crate::suites::store::behavior::{Existing, Odd, RACE, StoreBehavior};
 
 /// Why a store refuses.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub struct New {
 
 /// A change of a session.
 #[derive(Debug, Clone, Default)]
-pub struct Change {
+pub struct StateUpdate {
     /// The phase to move to.
     pub phase: Option<String>,
     /// What to merge into its metadata.
@@ -88,7 +88,7 @@ pub struct Change {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Listed {
     /// The sessions, oldest first.
-    pub sessions: Vec<Record>,
+    pub sessions: Vec<StoreRecord>,
     /// What was left out.
     pub skipped: Vec<Skipped>,
 }
@@ -99,8 +99,8 @@ pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// A store of resumable sessions in a folder. Any number of programs may share the folder.
 pub struct Store {
     pub(crate) root: Root,
-    pub(crate) limits: Limits,
-    pub(crate) seams: Seams,
+    pub(crate) limits: ResumeLimits,
+    pub(crate) behavior: StoreBehavior,
     pub(crate) audit: Audit,
     now: Now,
 }
@@ -116,21 +116,21 @@ impl Store {
     pub fn new(root: &Path) -> Self {
         Self {
             root: Root { path: root.to_owned() },
-            limits: Limits::default(),
-            seams: Seams::default(),
+            limits: ResumeLimits::default(),
+            behavior: StoreBehavior::default(),
             audit: Audit::new(root),
             now: Arc::new(Timestamp::now),
         }
     }
 
     /// The same store with other limits.
-    pub fn with_limits(self, limits: Limits) -> Self {
+    pub fn with_limits(self, limits: ResumeLimits) -> Self {
         Self { limits, ..self }
     }
 
     /// The same store with other choices.
-    pub fn with_seams(self, seams: Seams) -> Self {
-        Self { seams, ..self }
+    pub fn with_behavior(self, behavior: StoreBehavior) -> Self {
+        Self { behavior, ..self }
     }
 
     /// The same store with its time from a clock, such as a virtual one.
@@ -151,22 +151,22 @@ impl Store {
     pub fn create(&self, new: New) -> Result<String, StoreError> {
         let now = self.now();
         if let Some(id) = &new.session_id {
-            (self.seams.check_id)(id).map_err(StoreError::Invalid)?;
+            (self.behavior.check_id)(id).map_err(StoreError::Invalid)?;
         }
         self.root.make().map_err(|error| self.failed("make the store", error))?;
-        let metadata = (self.seams.redact)(new.metadata);
+        let metadata = (self.behavior.redact)(new.metadata);
         loop {
-            let id = new.session_id.clone().unwrap_or_else(|| (self.seams.new_id)(now));
-            let mut record = Record::new(&id, &new.agent_name, &new.purpose, metadata.clone(), now);
-            (self.seams.fresh)(&mut record);
-            let is_new = self.root.create(&id, &record, self.seams.writing).map_err(|error| self.failed(&id, error))?;
-            match (is_new, self.seams.existing, &new.session_id) {
+            let id = new.session_id.clone().unwrap_or_else(|| (self.behavior.new_id)(now));
+            let mut record = StoreRecord::new(&id, &new.agent_name, &new.purpose, metadata.clone(), now);
+            (self.behavior.fresh)(&mut record);
+            let is_new = self.root.create(&id, &record, self.behavior.writing).map_err(|error| self.failed(&id, error))?;
+            match (is_new, self.behavior.existing, &new.session_id) {
                 (true, ..) => self.audit.note(now, &id, Happened::Created { agent_name: new.agent_name }),
                 (false, Existing::Refuse, Some(_)) => return Err(StoreError::AlreadyExists(id)),
                 (false, Existing::Refuse, None) => continue,
                 (false, Existing::Wipe, _) => {
                     let folder = self.folder(&id)?;
-                    folder.write(&record, self.seams.writing).map_err(|error| self.failed(&id, error))?;
+                    folder.write(&record, self.behavior.writing).map_err(|error| self.failed(&id, error))?;
                 }
                 (false, Existing::Keep, _) => {}
             }
@@ -178,34 +178,34 @@ impl Store {
     ///
     /// # Errors
     /// Where there is none, it is over, the phase means nothing, or nothing can be written. Then it is as it was.
-    pub fn update(&self, id: &str, change: Change) -> Result<(), StoreError> {
+    pub fn update(&self, id: &str, change: StateUpdate) -> Result<(), StoreError> {
         let phase = change.phase.as_deref().map(|word| {
-            (self.seams.phase)(word).ok_or_else(|| {
+            (self.behavior.phase)(word).ok_or_else(|| {
                 StoreError::Invalid(format!("`{word}` is no phase: wanted one of {}", SessionPhase::ALL.map(SessionPhase::name).join(", ")))
             })
         });
         let (phase, refused) = match phase.transpose() {
             Ok(phase) => (phase, None),
-            Err(refused) if self.seams.refuses_first => return Err(refused),
+            Err(refused) if self.behavior.refuses_first => return Err(refused),
             Err(refused) => (None, Some(refused)),
         };
-        let metadata = (self.seams.redact)(change.metadata);
-        let updated = self.change(id, self.seams.is_over, |record, now| {
-            (self.seams.merge)(&mut record.metadata, metadata);
+        let metadata = (self.behavior.redact)(change.metadata);
+        let updated = self.change(id, self.behavior.is_over, |record, now| {
+            (self.behavior.merge)(&mut record.metadata, metadata);
             if let Some(error) = &change.error {
-                (self.seams.note_error)(record, error);
+                (self.behavior.note_error)(record, error);
             }
             match phase {
-                Some(phase) if (self.seams.finishes)(phase) => (self.seams.finish)(record, phase, None, now),
+                Some(phase) if (self.behavior.finishes)(phase) => (self.behavior.finish)(record, phase, None, now),
                 Some(phase) => {
-                    (self.seams.remember)(record, phase, now);
-                    (self.seams.enter)(record, phase);
+                    (self.behavior.remember)(record, phase, now);
+                    (self.behavior.enter)(record, phase);
                 }
                 None => {}
             }
         });
         match updated {
-            Err(unknown @ StoreError::NotFound(_)) => (self.seams.unknown_update)(unknown)?,
+            Err(unknown @ StoreError::NotFound(_)) => (self.behavior.unknown_update)(unknown)?,
             updated => updated?,
         }
         refused.map_or(Ok(()), Err)
@@ -216,22 +216,27 @@ impl Store {
     /// # Errors
     /// Where there is none, it is over, the outcome means nothing, or nothing can be written. Then it is as it was.
     pub fn finalize(&self, id: &str, outcome: &str, summary: Option<&str>) -> Result<(), StoreError> {
-        let outcome = (self.seams.outcome)(outcome)
+        let outcome = (self.behavior.outcome)(outcome)
             .ok_or_else(|| StoreError::Invalid(format!("`{outcome}` is no outcome: wanted completed, failed or abandoned")))?;
-        self.change(id, self.seams.is_finalized, |record, now| (self.seams.finish)(record, outcome, summary, now))
+        self.change(id, self.behavior.is_finalized, |record, now| (self.behavior.finish)(record, outcome, summary, now))
     }
 
     /// Reads a session, changes it and writes it, while nobody else does.
-    fn change(&self, id: &str, is_over: fn(&Record) -> bool, change: impl FnOnce(&mut Record, Timestamp)) -> Result<(), StoreError> {
+    fn change(
+        &self,
+        id: &str,
+        is_over: fn(&StoreRecord) -> bool,
+        change: impl FnOnce(&mut StoreRecord, Timestamp),
+    ) -> Result<(), StoreError> {
         let folder = self.folder(id)?;
-        if self.seams.locks {
+        if self.behavior.locks {
             folder.lock().map_err(|error| self.failed(id, error))?;
         }
         let mut record = self.read(id, &folder)?;
         if is_over(&record) {
             return Err(StoreError::Ended(id.to_owned(), record.phase));
         }
-        if !self.seams.locks {
+        if !self.behavior.locks {
             std::thread::sleep(RACE);
         }
         // The time of a change is that of its turn: history is in order.
@@ -239,8 +244,8 @@ impl Store {
         let changes = record.history.len();
         change(&mut record, now);
         record.last_updated = now;
-        (self.seams.kept)(&mut record);
-        folder.write(&record, self.seams.writing).map_err(|error| self.failed(id, error))?;
+        (self.behavior.kept)(&mut record);
+        folder.write(&record, self.behavior.writing).map_err(|error| self.failed(id, error))?;
         if record.phase.is_final() {
             let duration_seconds = seconds_between(record.created_at, now);
             self.audit.note(now, id, Happened::Finalized { outcome: record.phase, duration_seconds });
@@ -261,16 +266,16 @@ impl Store {
     }
 
     /// Decides, and gives the record that it was decided on.
-    pub(crate) fn decide(&self, id: &str) -> Result<(Decision, Option<Record>), StoreError> {
+    pub(crate) fn decide(&self, id: &str) -> Result<(Decision, Option<StoreRecord>), StoreError> {
         let no = |reason| Ok((Decision { reason }, None));
         let record = match self.folder(id).and_then(|folder| self.read(id, &folder)) {
-            Err(StoreError::NotFound(_)) if self.seams.decides_on_unknown => return no(Reason::NotFound),
-            Err(StoreError::Corrupt(..) | StoreError::Io(..)) if self.seams.decides_on_corrupt => return no(Reason::Corrupt),
+            Err(StoreError::NotFound(_)) if self.behavior.decides_on_unknown => return no(Reason::NotFound),
+            Err(StoreError::Corrupt(..) | StoreError::Io(..)) if self.behavior.decides_on_corrupt => return no(Reason::Corrupt),
             read => read?,
         };
         let now = self.now();
-        let decision = decide(self.seams.conditions, &record, &self.limits, now);
-        if let (Some(decided), true) = (self.seams.decided, decision.resume()) {
+        let decision = decide(self.behavior.conditions, &record, &self.limits, now);
+        if let (Some(decided), true) = (self.behavior.decided, decision.resume()) {
             self.change(id, |_| false, decided)?;
         }
         Ok((decision, Some(record)))
@@ -286,7 +291,7 @@ impl Store {
     ///
     /// # Errors
     /// Where there is none, or it means nothing.
-    pub fn get(&self, id: &str) -> Result<Record, StoreError> {
+    pub fn get(&self, id: &str) -> Result<StoreRecord, StoreError> {
         self.folder(id).and_then(|folder| self.read(id, &folder))
     }
 
@@ -301,32 +306,32 @@ impl Store {
                 true => self.get(&name),
                 false => Err(StoreError::Corrupt(name.clone(), "it is no folder".to_owned())),
             };
-            match (read, self.seams.odd) {
+            match (read, self.behavior.odd) {
                 (Ok(record), _) => listed.sessions.push(record),
                 (Err(error), Odd::Fail) => return Err(error),
                 (Err(error), Odd::Skip) => listed.skipped.push(Skipped { reason: why(&error), name }),
-                (Err(_), Odd::Show) => listed.sessions.push(Record::new(&name, "", "", Args::new(), self.now())),
+                (Err(_), Odd::Show) => listed.sessions.push(StoreRecord::new(&name, "", "", Args::new(), self.now())),
             }
         }
         listed.sessions.retain(|record| {
-            (!active_only || (self.seams.is_active)(record)) && agent_name.is_none_or(|agent| (self.seams.is_of_agent)(record, agent))
+            (!active_only || (self.behavior.is_active)(record)) && agent_name.is_none_or(|agent| (self.behavior.is_of_agent)(record, agent))
         });
-        listed.sessions.sort_by_cached_key(self.seams.order);
+        listed.sessions.sort_by_cached_key(self.behavior.order);
         listed.skipped.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(listed)
     }
 
     pub(crate) fn folder(&self, id: &str) -> Result<Folder, StoreError> {
-        if (self.seams.check_id)(id).is_err() {
+        if (self.behavior.check_id)(id).is_err() {
             return Err(StoreError::NotFound(id.to_owned()));
         }
         let folder = self.root.session(id).map_err(|error| self.failed(id, error))?;
         folder.ok_or_else(|| StoreError::NotFound(id.to_owned()))
     }
 
-    fn read(&self, id: &str, folder: &Folder) -> Result<Record, StoreError> {
+    fn read(&self, id: &str, folder: &Folder) -> Result<StoreRecord, StoreError> {
         match folder.read() {
-            Ok(record) if record.agent_id.is_empty() => Ok(Record { agent_id: id.to_owned(), ..record }),
+            Ok(record) if record.agent_id.is_empty() => Ok(StoreRecord { agent_id: id.to_owned(), ..record }),
             Ok(record) => Ok(record),
             Err(Unreadable::Absent) => Err(StoreError::NotFound(id.to_owned())),
             Err(Unreadable::Corrupt(why)) => Err(StoreError::Corrupt(id.to_owned(), why)),
@@ -370,8 +375,8 @@ mod tests {
         New { agent_name: agent.into(), purpose: "p".into(), session_id: id.map(str::to_owned), ..New::default() }
     }
 
-    fn to(phase: &str) -> Change {
-        Change { phase: Some(phase.into()), ..Change::default() }
+    fn to(phase: &str) -> StateUpdate {
+        StateUpdate { phase: Some(phase.into()), ..StateUpdate::default() }
     }
 
     #[test]
@@ -396,7 +401,7 @@ mod tests {
         let (_folder, store) = store();
         let id = store.create(new("a", Some("s"))).unwrap();
         let before = store.get(&id).unwrap();
-        let refused = Change { phase: Some("thinking".into()), metadata: object(json!({"a": 1})), error: Some("e".into()) };
+        let refused = StateUpdate { phase: Some("thinking".into()), metadata: object(json!({"a": 1})), error: Some("e".into()) };
         assert_eq!(store.update(&id, refused).unwrap_err().code(), ErrorCode::InvalidArgument);
         assert_eq!(store.get(&id).unwrap(), before);
         store.update(&id, to("failed")).unwrap();
@@ -442,7 +447,7 @@ mod tests {
             store.create(new("a", Some(id))).unwrap();
         }
         let file = |id: &str| store.root.path.join(id).join("state.json");
-        let old = Record { last_updated: Timestamp::now() - jiff::SignedDuration::from_hours(25), ..store.get("old").unwrap() };
+        let old = StoreRecord { last_updated: Timestamp::now() - jiff::SignedDuration::from_hours(25), ..store.get("old").unwrap() };
         std::fs::write(file("old"), old.bytes()).unwrap();
         for id in ["corrupt", "foreign"] {
             let then = std::time::SystemTime::now() - Duration::from_secs(25 * 3_600);

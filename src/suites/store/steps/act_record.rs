@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::kept::World;
+use super::kept::StoreWorld;
 use super::kept::{no_record, value};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
@@ -15,7 +15,7 @@ use crate::engine::world::Stop;
 /// comes a while after the record was made older.
 const JUST_UNDER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(15)];
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<StoreWorld>] = &[
     step!(Act, "{int} seconds pass", "virtual time goes by; in real time every record is made older", seconds),
     step!(Act, "{int} minutes pass", "the same", minutes),
     step!(Act, "{int} hours pass", "the same", hours),
@@ -34,33 +34,33 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
     step!(Act, "the record of {string} is held open", "open the record's file as a reader does", held),
 ];
 
-async fn seconds(w: &mut World, a: &Arguments) -> Done {
+async fn seconds(w: &mut StoreWorld, a: &Arguments) -> Done {
     w.pass(Duration::from_secs(a.number(0))).await
 }
 
-async fn minutes(w: &mut World, a: &Arguments) -> Done {
+async fn minutes(w: &mut StoreWorld, a: &Arguments) -> Done {
     w.pass(Duration::from_secs(60 * a.number::<u64>(0))).await
 }
 
-async fn hours(w: &mut World, a: &Arguments) -> Done {
+async fn hours(w: &mut StoreWorld, a: &Arguments) -> Done {
     w.pass(Duration::from_secs(3_600 * a.number::<u64>(0))).await
 }
 
-async fn just_under(w: &mut World, a: &Arguments) -> Done {
+async fn just_under(w: &mut StoreWorld, a: &Arguments) -> Done {
     let less = JUST_UNDER[usize::from(!w.is_virtual())];
     w.pass(Duration::from_secs(60 * a.number::<u64>(0)) - less).await
 }
 
-async fn ahead(w: &mut World, a: &Arguments) -> Done {
+async fn ahead(w: &mut StoreWorld, a: &Arguments) -> Done {
     let time = w.log.clock().now() + SignedDuration::from_secs(a.number(1));
     w.rewrite(a.text(0), |record| drop(record.insert("last_updated".into(), json!(time))))
 }
 
-async fn says(w: &mut World, a: &Arguments) -> Done {
+async fn says(w: &mut StoreWorld, a: &Arguments) -> Done {
     w.rewrite(a.text(0), |record| drop(record.insert(a.text(1).to_owned(), value(a.text(2)))))
 }
 
-async fn spoilt(w: &mut World, a: &Arguments) -> Done {
+async fn spoilt(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     let whole = std::fs::read(&path).map_err(|error| Stop::CouldNotTest(format!("{}: {error}: check `[store] record`", path.display())))?;
     let without = |name: &str, instead: Option<Value>| {
@@ -84,13 +84,13 @@ async fn spoilt(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn written(w: &mut World, a: &Arguments) -> Done {
+async fn written(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     let time = w.log.clock().now() - SignedDuration::from_hours(a.number(1));
     aged(&path, time)
 }
 
-async fn foreign_record(w: &mut World, a: &Arguments) -> Done {
+async fn foreign_record(w: &mut StoreWorld, a: &Arguments) -> Done {
     let now = w.log.clock().now();
     let elsewhere = jiff::tz::TimeZone::fixed(jiff::tz::offset(2));
     w.rewrite(a.text(0), |record| {
@@ -105,7 +105,7 @@ async fn foreign_record(w: &mut World, a: &Arguments) -> Done {
     })
 }
 
-async fn lies(w: &mut World, a: &Arguments) -> Done {
+async fn lies(w: &mut StoreWorld, a: &Arguments) -> Done {
     let root = w.store_root()?;
     let failed = |error: std::io::Error| Stop::CouldNotTest(format!("{}: {error}", root.display()));
     let long_ago = Timestamp::UNIX_EPOCH;
@@ -134,7 +134,7 @@ async fn lies(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn held(w: &mut World, a: &Arguments) -> Done {
+async fn held(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     let open = || Ok((std::fs::File::open(&path)?, std::fs::read(&path)?));
     w.state.held = Some(open().map_err(|error: std::io::Error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?);

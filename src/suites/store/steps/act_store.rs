@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use crate::contract::Args;
 use crate::sut::CallError;
 
-use super::kept::World;
-use super::kept::{Kept, args, value};
+use super::kept::StoreWorld;
+use super::kept::{StoredSession, args, value};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 
 /// An id that no store gave.
@@ -27,7 +27,7 @@ pub(crate) const OUTSIDER: &str = "outsider";
 /// So many readings during updates are enough, however long a busy disk makes the updates take: all answers are kept.
 const READINGS: usize = 1000;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<StoreWorld>] = &[
     step!(Act, "a stored session {string}", "create a session, of agent `terraform-architect`, for `approval_workflow`", create),
     step!(Act, "a stored session {string} with {string}", "create a session with this metadata (JSON)", create_with),
     step!(Act, "a stored session {string} of agent {string} with {string}", "create another agent's session", create_of),
@@ -100,28 +100,28 @@ fn fresh(agent: &str, metadata: &str) -> Args {
     args([("agent_name", agent.into()), ("purpose", "approval_workflow".into()), ("metadata", value(metadata))])
 }
 
-async fn created(w: &mut World, label: &str, given: Args) -> Done {
+async fn created(w: &mut StoreWorld, label: &str, given: Args) -> Done {
     let answer = w.ask("create_session", given).await?;
     if let Some(id) = answer.result.as_ref().ok().and_then(|result| result.get("session_id")).and_then(Value::as_str) {
-        w.state.sessions.push(Kept { label: label.to_owned(), id: id.to_owned(), remembered: None });
+        w.state.sessions.push(StoredSession { label: label.to_owned(), id: id.to_owned(), remembered: None });
     }
     let given = w.is_given();
     w.granted(&answer, given)
 }
 
-async fn create(w: &mut World, a: &Arguments) -> Done {
+async fn create(w: &mut StoreWorld, a: &Arguments) -> Done {
     created(w, a.text(0), fresh(AGENT, "null")).await
 }
 
-async fn create_with(w: &mut World, a: &Arguments) -> Done {
+async fn create_with(w: &mut StoreWorld, a: &Arguments) -> Done {
     created(w, a.text(0), fresh(AGENT, a.text(1))).await
 }
 
-async fn create_of(w: &mut World, a: &Arguments) -> Done {
+async fn create_of(w: &mut StoreWorld, a: &Arguments) -> Done {
     created(w, a.text(0), fresh(a.text(1), a.text(2))).await
 }
 
-async fn create_with_id(w: &mut World, a: &Arguments) -> Done {
+async fn create_with_id(w: &mut StoreWorld, a: &Arguments) -> Done {
     let mut id = IDS.iter().find(|(name, _)| *name == a.text(0)).map_or(a.text(0), |(_, id)| id).to_owned();
     // Where it is known, a place that could be written to: the store's own neighbourhood, which goes with the scenario.
     if let (true, Ok(root)) = (id.starts_with('/'), w.store_root()) {
@@ -132,56 +132,56 @@ async fn create_with_id(w: &mut World, a: &Arguments) -> Done {
     created(w, OUTSIDER, given).await
 }
 
-async fn create_again(w: &mut World, a: &Arguments) -> Done {
+async fn create_again(w: &mut StoreWorld, a: &Arguments) -> Done {
     let mut given = fresh("somebody-else", "null");
     given.insert("session_id".into(), w.kept_id(a.text(0))?.into());
     w.ask("create_session", given).await?;
     Ok(())
 }
 
-async fn create_at_once(w: &mut World, a: &Arguments) -> Done {
+async fn create_at_once(w: &mut StoreWorld, a: &Arguments) -> Done {
     let create = |n: usize| w.driver.call("create_session", fresh(&format!("agent-{n}"), "null"));
     w.earlier = join_all((0..a.number(0)).map(create)).await;
     Ok(())
 }
 
-async fn asked(w: &mut World, operation: &'static str, given: Args) -> Done {
+async fn asked(w: &mut StoreWorld, operation: &'static str, given: Args) -> Done {
     let answer = w.ask(operation, given).await?;
     let given = w.is_given();
     w.granted(&answer, given)
 }
 
-async fn update(w: &mut World, label: &str, phase: Value, metadata: Value, error: Value) -> Done {
+async fn update(w: &mut StoreWorld, label: &str, phase: Value, metadata: Value, error: Value) -> Done {
     let id = w.kept_id(label)?.into();
     asked(w, "update_state", args([("session_id", id), ("phase", phase), ("metadata", metadata), ("error", error)])).await
 }
 
-async fn moves(w: &mut World, a: &Arguments) -> Done {
+async fn moves(w: &mut StoreWorld, a: &Arguments) -> Done {
     update(w, a.text(0), a.text(1).into(), Value::Null, Value::Null).await
 }
 
-async fn notes(w: &mut World, a: &Arguments) -> Done {
+async fn notes(w: &mut StoreWorld, a: &Arguments) -> Done {
     update(w, a.text(0), Value::Null, value(a.text(1)), Value::Null).await
 }
 
-async fn errs(w: &mut World, a: &Arguments) -> Done {
+async fn errs(w: &mut StoreWorld, a: &Arguments) -> Done {
     update(w, a.text(0), Value::Null, Value::Null, a.text(1).into()).await
 }
 
-async fn all_three(w: &mut World, a: &Arguments) -> Done {
+async fn all_three(w: &mut StoreWorld, a: &Arguments) -> Done {
     update(w, a.text(0), a.text(1).into(), value(a.text(2)), a.text(3).into()).await
 }
 
-async fn at_once(w: &mut World, a: &Arguments) -> Done {
+async fn at_once(w: &mut StoreWorld, a: &Arguments) -> Done {
     update_beside(w, a.number(0), a.text(1), 1).await
 }
 
-async fn writers(w: &mut World, a: &Arguments) -> Done {
+async fn writers(w: &mut StoreWorld, a: &Arguments) -> Done {
     update_beside(w, a.number(0), a.text(1), a.number(2)).await
 }
 
 /// Each update names a phase and a key of its own: afterwards there is a trace of every one.
-async fn update_beside(w: &mut World, writers: usize, label: &str, times: usize) -> Done {
+async fn update_beside(w: &mut StoreWorld, writers: usize, label: &str, times: usize) -> Done {
     let id = w.kept_id(label)?;
     let driver = w.driver.clone();
     let update = |n: usize| {
@@ -216,7 +216,7 @@ async fn update_beside(w: &mut World, writers: usize, label: &str, times: usize)
 
 /// The first is not killed, and shows how long an update takes. Golden-ratio steps through that time, and a little more, miss
 /// no part of it.
-async fn killed(w: &mut World, a: &Arguments) -> Done {
+async fn killed(w: &mut StoreWorld, a: &Arguments) -> Done {
     let id = w.kept_id(a.text(1))?;
     let update = |n: u64| {
         let metadata = json!({ "killed": n, "pad": "x".repeat(KILLED_PAD) });
@@ -239,63 +239,63 @@ async fn killed(w: &mut World, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn decide(w: &mut World, a: &Arguments) -> Done {
+async fn decide(w: &mut StoreWorld, a: &Arguments) -> Done {
     let id = w.kept_id(a.text(0))?.into();
     asked(w, "should_resume", args([("session_id", id)])).await
 }
 
-async fn decide_never(w: &mut World, _: &Arguments) -> Done {
+async fn decide_never(w: &mut StoreWorld, _: &Arguments) -> Done {
     asked(w, "should_resume", args([("session_id", NEVER.into())])).await
 }
 
-async fn move_never(w: &mut World, a: &Arguments) -> Done {
+async fn move_never(w: &mut StoreWorld, a: &Arguments) -> Done {
     asked(w, "update_state", args([("session_id", NEVER.into()), ("phase", a.text(0).into())])).await
 }
 
-async fn finalize(w: &mut World, a: &Arguments) -> Done {
+async fn finalize(w: &mut StoreWorld, a: &Arguments) -> Done {
     let id = w.kept_id(a.text(0))?.into();
     asked(w, "finalize_session", args([("session_id", id), ("outcome", a.text(1).into())])).await
 }
 
-async fn finalize_with(w: &mut World, a: &Arguments) -> Done {
+async fn finalize_with(w: &mut StoreWorld, a: &Arguments) -> Done {
     let id = w.kept_id(a.text(0))?.into();
     asked(w, "finalize_session", args([("session_id", id), ("outcome", a.text(1).into()), ("summary", a.text(2).into())])).await
 }
 
-async fn list(w: &mut World, _: &Arguments) -> Done {
+async fn list(w: &mut StoreWorld, _: &Arguments) -> Done {
     asked(w, "list_sessions", Args::new()).await
 }
 
-async fn list_active(w: &mut World, _: &Arguments) -> Done {
+async fn list_active(w: &mut StoreWorld, _: &Arguments) -> Done {
     asked(w, "list_sessions", args([("active_only", true.into())])).await
 }
 
-async fn list_of(w: &mut World, a: &Arguments) -> Done {
+async fn list_of(w: &mut StoreWorld, a: &Arguments) -> Done {
     asked(w, "list_sessions", args([("agent_name", a.text(0).into())])).await
 }
 
-async fn clean(w: &mut World, a: &Arguments) -> Done {
+async fn clean(w: &mut StoreWorld, a: &Arguments) -> Done {
     asked(w, "cleanup_sessions", args([("hours", a.number::<i64>(0).into())])).await
 }
 
-async fn clean_twice(w: &mut World, a: &Arguments) -> Done {
+async fn clean_twice(w: &mut StoreWorld, a: &Arguments) -> Done {
     let hours = a.number::<i64>(0);
     let clean = |_| w.driver.call("cleanup_sessions", args([("hours", hours.into())]));
     w.earlier = join_all((0..2).map(clean)).await;
     Ok(())
 }
 
-async fn before(w: &mut World, a: &Arguments) -> Done {
+async fn before(w: &mut StoreWorld, a: &Arguments) -> Done {
     let input = w.with_ids(a.text(0)).into();
     asked(w, "pre_delegate", args([("input", input)])).await
 }
 
-async fn after(w: &mut World, a: &Arguments) -> Done {
+async fn after(w: &mut StoreWorld, a: &Arguments) -> Done {
     let input = w.with_ids(a.text(0)).into();
     asked(w, "subagent_stop", args([("input", input)])).await
 }
 
-async fn remember(w: &mut World, a: &Arguments) -> Done {
+async fn remember(w: &mut StoreWorld, a: &Arguments) -> Done {
     let record = w.record_of(a.text(0)).await?.map_err(|answer| crate::engine::world::Stop::Blocked(answer.claim()))?;
     w.state.sessions.iter_mut().filter(|kept| kept.label == a.text(0)).for_each(|kept| kept.remembered = Some(record.clone()));
     Ok(())

@@ -11,7 +11,7 @@ use crate::sut::CallError;
 use crate::sut::recorder::{Answered, shortened};
 
 use super::act_store::OUTSIDER;
-use super::kept::World;
+use super::kept::StoreWorld;
 use super::kept::value;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
@@ -19,7 +19,7 @@ use crate::engine::world::Stop;
 /// How much longer than in virtual time something may seem to have taken in real time, in seconds.
 const SLACK_S: f64 = 60.0;
 
-pub(crate) const STEPS: &[StepDef<World>] = &[
+pub(crate) const STEPS: &[StepDef<StoreWorld>] = &[
     step!(Check, "{string} of {string} is {string}", "a field of the record, as `get_session` answers it (JSON); absent is null", field),
     step!(Check, "{string} of {string} is a time", "a field of the record is a time of RFC 3339 in UTC", time),
     step!(Check, "{string} of {string} is about {int}", "a number of the record: exact in virtual time", about),
@@ -54,7 +54,7 @@ pub(crate) const STEPS: &[StepDef<World>] = &[
 ];
 
 /// The record, or a finding that there is none.
-async fn read(w: &mut World, label: &str) -> Result<Option<Value>, Stop> {
+async fn read(w: &mut StoreWorld, label: &str) -> Result<Option<Value>, Stop> {
     match w.record_of(label).await? {
         Ok(record) => Ok(Some(record)),
         Err(answer) => {
@@ -92,7 +92,7 @@ fn said(value: &Value) -> String {
     shortened(&value.to_string())
 }
 
-async fn field(w: &mut World, a: &Arguments) -> Done {
+async fn field(w: &mut StoreWorld, a: &Arguments) -> Done {
     let Some(record) = read(w, a.text(1)).await? else { return Ok(()) };
     let (found, wanted) = (record.get(a.text(0)).cloned().unwrap_or_default(), value(&w.with_ids(a.text(2))));
     match same(&found, &wanted) {
@@ -103,7 +103,7 @@ async fn field(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn time(w: &mut World, a: &Arguments) -> Done {
+async fn time(w: &mut StoreWorld, a: &Arguments) -> Done {
     let Some(record) = read(w, a.text(1)).await? else { return Ok(()) };
     let found = record.get(a.text(0)).cloned().unwrap_or_default();
     let is_time = found.as_str().is_some_and(|text| text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok());
@@ -113,7 +113,7 @@ async fn time(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn about(w: &mut World, a: &Arguments) -> Done {
+async fn about(w: &mut StoreWorld, a: &Arguments) -> Done {
     let Some(record) = read(w, a.text(1)).await? else { return Ok(()) };
     let (found, wanted) = (record.get(a.text(0)).cloned().unwrap_or_default(), a.number::<u32>(2));
     let slack = if w.is_virtual() { 0.0 } else { SLACK_S };
@@ -124,7 +124,7 @@ async fn about(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn history(w: &mut World, a: &Arguments) -> Done {
+async fn history(w: &mut StoreWorld, a: &Arguments) -> Done {
     let Some(record) = read(w, a.text(0)).await? else { return Ok(()) };
     let found = record.get("history").cloned().unwrap_or_default();
     let phases: Vec<&str> = a.text(1).split(" > ").collect();
@@ -138,7 +138,7 @@ async fn history(w: &mut World, a: &Arguments) -> Done {
     w.wrong(None, format!("the history of \"{}\" is wrong", a.text(0)), said(&found), format!("its phases were {}", a.text(1)))
 }
 
-async fn as_it_was(w: &mut World, a: &Arguments) -> Done {
+async fn as_it_was(w: &mut StoreWorld, a: &Arguments) -> Done {
     let before = w.kept(a.text(0))?.remembered.clone().ok_or_else(|| Stop::CouldNotTest("nothing was remembered".into()))?;
     let Some(now) = read(w, a.text(0)).await? else { return Ok(()) };
     match same(&now, &before) {
@@ -154,7 +154,7 @@ fn decision(answer: &Answered) -> Option<(bool, &str)> {
     Some((resume.as_bool()?, result.get("reason").and_then(Value::as_str).unwrap_or_default()))
 }
 
-async fn decided(w: &mut World, wanted: bool) -> Done {
+async fn decided(w: &mut StoreWorld, wanted: bool) -> Done {
     let answer = w.last()?.clone();
     if decision(&answer).is_some_and(|(resume, _)| resume == wanted) {
         return Ok(());
@@ -163,15 +163,15 @@ async fn decided(w: &mut World, wanted: bool) -> Done {
     w.wrong(None, message.into(), answer.claim(), format!("wanted: {wanted}"))
 }
 
-async fn resumed(w: &mut World, _: &Arguments) -> Done {
+async fn resumed(w: &mut StoreWorld, _: &Arguments) -> Done {
     decided(w, true).await
 }
 
-async fn not_resumed(w: &mut World, _: &Arguments) -> Done {
+async fn not_resumed(w: &mut StoreWorld, _: &Arguments) -> Done {
     decided(w, false).await
 }
 
-async fn reason(w: &mut World, a: &Arguments) -> Done {
+async fn reason(w: &mut StoreWorld, a: &Arguments) -> Done {
     let answer = w.last()?.clone();
     match decision(&answer) {
         Some((_, reason)) if a.text(0).split(" or ").any(|word| word == reason) => Ok(()),
@@ -185,7 +185,7 @@ fn listed(answer: &Answered) -> Option<Vec<String>> {
     Some(sessions.iter().filter_map(|item| item.get("session_id")?.as_str().map(str::to_owned)).collect())
 }
 
-async fn list(w: &mut World, a: &Arguments) -> Done {
+async fn list(w: &mut StoreWorld, a: &Arguments) -> Done {
     let answer = w.last()?.clone();
     let wanted: Vec<&str> = a.text(0).split(", ").filter(|label| !label.is_empty()).collect();
     let found: Option<Vec<String>> = listed(&answer).map(|ids| ids.iter().map(|id| w.label_of(id)).collect());
@@ -196,7 +196,7 @@ async fn list(w: &mut World, a: &Arguments) -> Done {
     w.wrong(None, "the list is wrong".into(), claimed, format!("wanted: {}", a.text(0)))
 }
 
-async fn removed(w: &mut World, a: &Arguments) -> Done {
+async fn removed(w: &mut StoreWorld, a: &Arguments) -> Done {
     let answer = w.last()?.clone();
     let count = answer.result.as_ref().ok().and_then(|result| result.get("removed")).and_then(Value::as_u64);
     match count == Some(a.number(0)) {
@@ -205,7 +205,7 @@ async fn removed(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn both_removed(w: &mut World, a: &Arguments) -> Done {
+async fn both_removed(w: &mut StoreWorld, a: &Arguments) -> Done {
     let counts: Option<Vec<u64>> = w.earlier.iter().map(|answer| answer.result.as_ref().ok()?.get("removed")?.as_u64()).collect();
     if counts.is_some_and(|counts| counts.iter().sum::<u64>() == a.number::<u64>(0)) {
         return Ok(());
@@ -214,7 +214,7 @@ async fn both_removed(w: &mut World, a: &Arguments) -> Done {
     w.wrong(None, "two clean-ups at once do not count what they removed".into(), claimed, format!("removed were {}", a.text(0)))
 }
 
-async fn gone(w: &mut World, a: &Arguments) -> Done {
+async fn gone(w: &mut StoreWorld, a: &Arguments) -> Done {
     match w.record_of(a.text(0)).await? {
         Err(answer) if answer.word() == "session_not_found" => Ok(()),
         Err(answer) => w.wrong(None, format!("\"{}\" is not gone", a.text(0)), answer.claim(), "wanted: session_not_found".into()),
@@ -222,11 +222,11 @@ async fn gone(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn there(w: &mut World, a: &Arguments) -> Done {
+async fn there(w: &mut StoreWorld, a: &Arguments) -> Done {
     read(w, a.text(0)).await.map(drop)
 }
 
-async fn file_gone(w: &mut World, a: &Arguments) -> Done {
+async fn file_gone(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     match path.exists() {
         false => Ok(()),
@@ -234,7 +234,7 @@ async fn file_gone(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn file_there(w: &mut World, a: &Arguments) -> Done {
+async fn file_there(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     match path.exists() {
         true => Ok(()),
@@ -244,7 +244,7 @@ async fn file_there(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn own_records(w: &mut World, _: &Arguments) -> Done {
+async fn own_records(w: &mut StoreWorld, _: &Arguments) -> Done {
     let answers = w.earlier.clone();
     let mut ids = BTreeSet::new();
     for answer in &answers {
@@ -266,7 +266,7 @@ async fn own_records(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn all_there(w: &mut World, a: &Arguments) -> Done {
+async fn all_there(w: &mut StoreWorld, a: &Arguments) -> Done {
     let updates = w.earlier.iter().filter(|answer| answer.operation == "update_state");
     if let Some(failed) = updates.clone().find(|answer| answer.result.is_err()) {
         return w.wrong(None, "an update failed because of others".into(), failed.claim(), "nobody ended the session".into());
@@ -282,7 +282,7 @@ async fn all_there(w: &mut World, a: &Arguments) -> Done {
     w.wrong(None, "updates were lost".into(), claimed, format!("{count} updates succeeded"))
 }
 
-async fn whole(w: &mut World, _: &Arguments) -> Done {
+async fn whole(w: &mut StoreWorld, _: &Arguments) -> Done {
     let torn = |answer: &&Answered| {
         answer.operation == "get_session"
             && !answer.result.as_ref().is_ok_and(|result| result.get("session").is_some_and(|record| record["phase"].is_string()))
@@ -302,7 +302,7 @@ fn last_killed(read: &Answered) -> Option<(u64, usize)> {
     Some((record["metadata"]["killed"].as_u64()?, record["history"].as_array()?.len()))
 }
 
-async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
+async fn old_or_new(w: &mut StoreWorld, _: &Arguments) -> Done {
     let killed = std::mem::take(&mut w.state.killed);
     // Before the first kill one update was made.
     let (mut last, mut changes) = (0, 1);
@@ -330,7 +330,7 @@ async fn old_or_new(w: &mut World, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn held_whole(w: &mut World, _: &Arguments) -> Done {
+async fn held_whole(w: &mut StoreWorld, _: &Arguments) -> Done {
     let (mut file, before) = w.state.held.take().ok_or_else(|| Stop::CouldNotTest("nothing was held open".into()))?;
     let mut now = Vec::new();
     match file.read_to_end(&mut now) {
@@ -347,7 +347,7 @@ async fn held_whole(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn still_spoilt(w: &mut World, _: &Arguments) -> Done {
+async fn still_spoilt(w: &mut StoreWorld, _: &Arguments) -> Done {
     let (path, before) = w.state.spoilt.clone().ok_or_else(|| Stop::CouldNotTest("nothing was spoilt".into()))?;
     match std::fs::read(&path) {
         Ok(now) if now == before => Ok(()),
@@ -361,7 +361,7 @@ async fn still_spoilt(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn private(w: &mut World, a: &Arguments) -> Done {
+async fn private(w: &mut StoreWorld, a: &Arguments) -> Done {
     let path = w.record_path(a.text(0))?;
     let file = path.metadata().map_err(|error| Stop::CouldNotTest(format!("{}: {error}: check `[store] record`", path.display())))?;
     let mode = file.permissions().mode() & 0o777;
@@ -385,7 +385,7 @@ fn outsider(folder: &Path, store: &Path) -> Option<String> {
     })
 }
 
-async fn inside(w: &mut World, _: &Arguments) -> Done {
+async fn inside(w: &mut StoreWorld, _: &Arguments) -> Done {
     let Ok(root) = w.store_root() else { return Ok(()) };
     let near = root.parent().and_then(|near| outsider(near, &root));
     match near {
@@ -394,7 +394,7 @@ async fn inside(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn untouched(w: &mut World, _: &Arguments) -> Done {
+async fn untouched(w: &mut StoreWorld, _: &Arguments) -> Done {
     let file = w.state.elsewhere.clone().ok_or_else(|| Stop::CouldNotTest("nothing lies elsewhere".into()))?;
     match file.exists() {
         true => Ok(()),
@@ -407,7 +407,7 @@ async fn untouched(w: &mut World, _: &Arguments) -> Done {
     }
 }
 
-async fn nowhere(w: &mut World, a: &Arguments) -> Done {
+async fn nowhere(w: &mut StoreWorld, a: &Arguments) -> Done {
     let Some(record) = read(w, a.text(1)).await? else { return Ok(()) };
     let file = w.record_path(a.text(1)).ok().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
     match record.to_string().contains(a.text(0)) || file.contains(a.text(0)) {
@@ -421,7 +421,7 @@ async fn nowhere(w: &mut World, a: &Arguments) -> Done {
     }
 }
 
-async fn answered(w: &mut World, a: &Arguments) -> Done {
+async fn answered(w: &mut StoreWorld, a: &Arguments) -> Done {
     let answer = w.last()?.clone();
     let found = answer.result.as_ref().ok().map(|result| Value::Object(result.clone()));
     let found = found.as_ref().and_then(|result| result.pointer(&format!("/{}", a.text(0)))).cloned().unwrap_or_default();

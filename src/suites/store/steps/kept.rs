@@ -17,11 +17,11 @@ use crate::engine::world::{self, Ground, State, Stop};
 use super::{act_record, act_store, check_store};
 
 /// What the steps act on.
-pub(crate) type World = world::World<Store>;
+pub(crate) type StoreWorld = world::World<StoreState>;
 
 /// A session in a store.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredSession {
     /// Its name in the scenario.
     pub label: String,
     /// Its id.
@@ -32,9 +32,9 @@ pub struct Kept {
 
 /// What a scenario knows of a store.
 #[derive(Debug, Default)]
-pub struct Store {
+pub struct StoreState {
     /// The sessions that it knows by name.
-    pub(crate) sessions: Vec<Kept>,
+    pub(crate) sessions: Vec<StoredSession>,
     /// A record's file, held open, and what was in it.
     pub(crate) held: Option<(std::fs::File, Vec<u8>)>,
     /// A file outside of the store that must stay.
@@ -45,10 +45,10 @@ pub struct Store {
     pub(crate) spoilt: Option<(PathBuf, Vec<u8>)>,
 }
 
-impl State for Store {
-    fn steps() -> &'static StepTable<World> {
-        static STEPS: LazyLock<StepTable<World>> =
-            LazyLock::new(|| StepTable::of([act_store::STEPS, act_record::STEPS, Common::<Store>::STEPS, check_store::STEPS]));
+impl State for StoreState {
+    fn steps() -> &'static StepTable<StoreWorld> {
+        static STEPS: LazyLock<StepTable<StoreWorld>> =
+            LazyLock::new(|| StepTable::of([act_store::STEPS, act_record::STEPS, Common::<StoreState>::STEPS, check_store::STEPS]));
         &STEPS
     }
 }
@@ -63,9 +63,9 @@ pub(crate) fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 
-impl World {
+impl StoreWorld {
     /// The kept session of that label.
-    pub(crate) fn kept(&self, label: &str) -> Result<&Kept, Stop> {
+    pub(crate) fn kept(&self, label: &str) -> Result<&StoredSession, Stop> {
         let found = self.state.sessions.iter().find(|kept| kept.label == label);
         found.ok_or_else(|| Stop::Blocked(format!("the store gave no session \"{label}\" an id")))
     }

@@ -6,4 +6,4 @@ pub mod check_store;
 pub mod kept;
 
 pub use act_store::IDS;
-pub use kept::Store;
+pub use kept::StoreState;

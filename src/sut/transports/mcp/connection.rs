@@ -22,7 +22,7 @@ use super::errors::{closed, refusal, service_error};
 use crate::sut::CallError;
 use crate::sut::transports::process::too_long;
 use crate::sut::transports::rpc::peer::Notified;
-use crate::sut::transports::wire::{Line, Lines, Oddities, Oddity};
+use crate::sut::transports::wire::{Oddities, Oddity, WireLine, WireLines};
 
 /// The longest event that is read over HTTP, in bytes: nobody counts its values before they are in memory. The longest
 /// answer without events is rmcp's own, 16 MB.
@@ -47,7 +47,7 @@ pub enum ToolAnswer {
 /// An initialized connection.
 #[derive(Debug)]
 pub struct Connection {
-    service: RunningService<RoleClient, Ear>,
+    service: RunningService<RoleClient, McpEar>,
     /// Counts lines that were too long: each may be the answer to any open question.
     too_long: watch::Receiver<u64>,
 }
@@ -84,8 +84,8 @@ impl Connection {
     ) -> Result<Self, Refusal> {
         let (count, too_long) = watch::channel(0);
         let (sieve, sieved) = tokio::io::duplex(64 << 10);
-        tokio::spawn(sift(Lines::new(read), sieve, oddities, count));
-        let service = Ear { notified }.serve_with_lifecycle((sieved, write), lifecycle.mode()).await.map_err(refusal)?;
+        tokio::spawn(sift(WireLines::new(read), sieve, oddities, count));
+        let service = McpEar { notified }.serve_with_lifecycle((sieved, write), lifecycle.mode()).await.map_err(refusal)?;
         Ok(Self { service, too_long })
     }
 
@@ -101,7 +101,7 @@ impl Connection {
         let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none());
         let client = client.build().map_err(|error| Refusal::Failed(CallError::Broken { what: error.to_string() }))?;
         let transport = StreamableHttpClientTransport::with_client(client, config);
-        let service = Ear { notified }.serve_with_lifecycle(transport, lifecycle.mode()).await.map_err(refusal)?;
+        let service = McpEar { notified }.serve_with_lifecycle(transport, lifecycle.mode()).await.map_err(refusal)?;
         Ok(Self { service, too_long: watch::channel(0).1 })
     }
 
@@ -174,17 +174,17 @@ fn read_result(result: ServerResult) -> Result<ToolAnswer, CallError> {
 }
 
 /// Passes on what may be a message, line by line; counts and drops the rest.
-async fn sift(mut lines: Lines<impl AsyncRead + Unpin>, mut sieve: DuplexStream, oddities: Oddities, too_long: watch::Sender<u64>) {
+async fn sift(mut lines: WireLines<impl AsyncRead + Unpin>, mut sieve: DuplexStream, oddities: Oddities, too_long: watch::Sender<u64>) {
     while let Ok(Some(line)) = lines.next().await {
         match line {
-            Line::Whole(mut line) if is_object(&line) => {
+            WireLine::Whole(mut line) if is_object(&line) => {
                 line.push(b'\n');
                 if sieve.write_all(&line).await.is_err() {
                     return;
                 }
             }
-            Line::Whole(line) => oddities.note(Oddity::Garbage, &line),
-            Line::TooLong => {
+            WireLine::Whole(line) => oddities.note(Oddity::Garbage, &line),
+            WireLine::TooLong => {
                 oddities.note(Oddity::TooLong, "");
                 too_long.send_modify(|count| *count += 1);
             }
@@ -206,17 +206,17 @@ impl Lifecycle {
 }
 
 /// The client's side of the protocol: it listens and offers nothing.
-struct Ear {
+struct McpEar {
     notified: Notified,
 }
 
-impl fmt::Debug for Ear {
+impl fmt::Debug for McpEar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ear")
     }
 }
 
-impl ClientHandler for Ear {
+impl ClientHandler for McpEar {
     async fn on_logging_message(&self, message: LoggingMessageNotificationParam, _: NotificationContext<RoleClient>) {
         (self.notified)("notifications/message", &serde_json::to_value(message).unwrap_or_default());
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use tokio::net::UnixStream;
 
 use super::connection::{Connection, Lifecycle, Refusal, ToolAnswer};
-use crate::sut::running::{Running, drain};
+use crate::sut::running::{RunningProcess, drain};
 use crate::sut::transports::rpc::link::Endpoint;
 use crate::sut::transports::rpc::peer::Notified;
 use crate::sut::transports::wire::Oddities;
@@ -14,12 +14,12 @@ use crate::sut::{CallError, Tail};
 
 /// An initialized connection to an MCP server.
 #[derive(Debug)]
-pub struct Link {
+pub struct McpLink {
     connection: Connection,
-    process: Option<Running>,
+    process: Option<RunningProcess>,
 }
 
-impl Link {
+impl McpLink {
     /// Connects and shakes hands: the older way first, which has log messages, then the newer. `notified` is asked for
     /// once a try. The caller sets the limit.
     ///
@@ -48,7 +48,7 @@ impl Link {
     ) -> Result<Self, Refusal> {
         match endpoint {
             Endpoint::Stdio(launch) => {
-                let (process, pipes) = Running::start(launch).map_err(Refusal::Failed)?;
+                let (process, pipes) = RunningProcess::start(launch).map_err(Refusal::Failed)?;
                 drain(pipes.stderr, tail);
                 match Connection::over_pipes(pipes.stdout, pipes.stdin, lifecycle, notified, oddities).await {
                     Ok(connection) => Ok(Self { connection, process: Some(process) }),
@@ -92,7 +92,7 @@ impl Link {
     }
 
     /// The process that was started for this connection.
-    pub fn process(&self) -> Option<&Running> {
+    pub fn process(&self) -> Option<&RunningProcess> {
         self.process.as_ref()
     }
 

@@ -9,10 +9,10 @@ use hyper::Method;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
-use super::peer::{Answer, Notified, Peer, answer, message};
-use crate::sut::running::{Running, drain};
+use super::peer::{Notified, Peer, PeerAnswer, answer, message};
+use crate::sut::running::{RunningProcess, drain};
 use crate::sut::transports::http;
-use crate::sut::transports::process::Launch;
+use crate::sut::transports::process::ProcessLaunch;
 use crate::sut::transports::wire::{Oddities, excerpt};
 use crate::sut::{CallError, Tail};
 
@@ -20,7 +20,7 @@ use crate::sut::{CallError, Tail};
 #[derive(Debug, Clone)]
 pub enum Endpoint {
     /// A process of its own, over its standard streams.
-    Stdio(Launch),
+    Stdio(ProcessLaunch),
     /// A Unix socket.
     Socket(PathBuf),
     /// A URL that takes POSTs.
@@ -29,18 +29,18 @@ pub enum Endpoint {
 
 /// A connection to a JSON-RPC server.
 #[derive(Debug)]
-pub struct Link {
-    line: Line,
-    process: Option<Running>,
+pub struct RpcLink {
+    line: RpcLine,
+    process: Option<RunningProcess>,
 }
 
 #[derive(Debug)]
-enum Line {
+enum RpcLine {
     Stream(Peer),
     Http { url: String, next: AtomicU64, jsonrpc_field: bool },
 }
 
-impl Link {
+impl RpcLink {
     /// Connects. Nothing is said yet.
     ///
     /// # Errors
@@ -54,21 +54,21 @@ impl Link {
     ) -> Result<Self, CallError> {
         Ok(match endpoint {
             Endpoint::Stdio(launch) => {
-                let (process, pipes) = Running::start(launch)?;
+                let (process, pipes) = RunningProcess::start(launch)?;
                 drain(pipes.stderr, tail);
                 let peer = Peer::start(pipes.stdout, pipes.stdin, jsonrpc_field, notified, oddities);
-                Self { line: Line::Stream(peer), process: Some(process) }
+                Self { line: RpcLine::Stream(peer), process: Some(process) }
             }
             Endpoint::Socket(path) => {
                 let stream = UnixStream::connect(path)
                     .await
                     .map_err(|error| CallError::Broken { what: format!("cannot connect to the socket {}: {error}", path.display()) })?;
                 let (read, write) = stream.into_split();
-                Self { line: Line::Stream(Peer::start(read, write, jsonrpc_field, notified, oddities)), process: None }
+                Self { line: RpcLine::Stream(Peer::start(read, write, jsonrpc_field, notified, oddities)), process: None }
             }
             Endpoint::Http(url) => {
                 http::parse(url)?;
-                Self { line: Line::Http { url: url.clone(), next: AtomicU64::new(1), jsonrpc_field }, process: None }
+                Self { line: RpcLine::Http { url: url.clone(), next: AtomicU64::new(1), jsonrpc_field }, process: None }
             }
         })
     }
@@ -77,15 +77,15 @@ impl Link {
     ///
     /// # Errors
     /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
-    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<Answer, CallError> {
+    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<PeerAnswer, CallError> {
         match &self.line {
-            Line::Stream(peer) => match (peer.request(method, params).await, &self.process) {
+            RpcLine::Stream(peer) => match (peer.request(method, params).await, &self.process) {
                 (Err(CallError::Broken { what }), Some(process)) => {
                     Err(CallError::Broken { what: format!("{what}; {}", process.obituary().await) })
                 }
                 (answer, _) => answer,
             },
-            Line::Http { url, next, jsonrpc_field } => {
+            RpcLine::Http { url, next, jsonrpc_field } => {
                 let head = json!({ "id": next.fetch_add(1, Ordering::Relaxed), "method": method });
                 let (status, body) = http::exchange(Method::POST, url, message(*jsonrpc_field, head, params)).await?;
                 match serde_json::from_slice(&body) {
@@ -102,8 +102,8 @@ impl Link {
     /// `Broken` where an HTTP server cannot be reached.
     pub async fn notify(&self, method: &str, params: Option<Value>) -> Result<(), CallError> {
         match &self.line {
-            Line::Stream(peer) => peer.notify(method, params),
-            Line::Http { url, jsonrpc_field, .. } => {
+            RpcLine::Stream(peer) => peer.notify(method, params),
+            RpcLine::Http { url, jsonrpc_field, .. } => {
                 http::exchange(Method::POST, url, message(*jsonrpc_field, json!({ "method": method }), params)).await?;
             }
         }
@@ -112,17 +112,17 @@ impl Link {
 
     /// Whether notifications can come at all.
     pub fn hears(&self) -> bool {
-        matches!(self.line, Line::Stream(_))
+        matches!(self.line, RpcLine::Stream(_))
     }
 
     /// The process that was started for this connection.
-    pub fn process(&self) -> Option<&Running> {
+    pub fn process(&self) -> Option<&RunningProcess> {
         self.process.as_ref()
     }
 
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
     pub async fn close(&self, limit: Duration) -> Option<String> {
-        if let Line::Stream(peer) = &self.line {
+        if let RpcLine::Stream(peer) = &self.line {
             peer.close();
         }
         self.process.as_ref()?.see_off(limit).await

@@ -10,11 +10,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::sut::CallError;
 use crate::sut::transports::process::too_long;
-use crate::sut::transports::wire::{Line, Lines, Oddities, Oddity, excerpt};
+use crate::sut::transports::wire::{Oddities, Oddity, WireLine, WireLines, excerpt};
 
 /// An answer, as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum PeerAnswer {
     /// The `result`, `null` included.
     Result(Value),
     /// The `error`.
@@ -29,7 +29,7 @@ pub enum Answer {
 }
 
 /// Where an open question's answer goes.
-type Told = oneshot::Sender<Result<Answer, CallError>>;
+type AnswerTo = oneshot::Sender<Result<PeerAnswer, CallError>>;
 
 /// Takes notifications: their method and `params`.
 pub type Notified = Box<dyn Fn(&str, &Value) + Send + Sync>;
@@ -48,7 +48,7 @@ pub struct Peer {
 #[derive(Debug, Default)]
 struct Shared {
     /// `None` once the connection is closed.
-    pending: Mutex<Option<HashMap<u64, Told>>>,
+    pending: Mutex<Option<HashMap<u64, AnswerTo>>>,
     oddities: Oddities,
 }
 
@@ -65,9 +65,9 @@ impl Peer {
         let (out, queue) = mpsc::unbounded_channel();
         let (hang_up, closed) = watch::channel(false);
         tokio::spawn(write_lines(queue, write, closed.clone()));
-        let reader = Reader { shared: shared.clone(), out: out.downgrade(), jsonrpc_field, notified };
+        let reader = PeerReader { shared: shared.clone(), out: out.downgrade(), jsonrpc_field, notified };
         tokio::spawn(async move {
-            reader.read_lines(Lines::new(read)).await;
+            reader.read_lines(WireLines::new(read)).await;
             reader.shared.lock().take();
             hang_up.send_replace(true);
         });
@@ -78,11 +78,11 @@ impl Peer {
     ///
     /// # Errors
     /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
-    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<Answer, CallError> {
+    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<PeerAnswer, CallError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (told, answer) = oneshot::channel();
         self.shared.lock().as_mut().ok_or_else(closed)?.insert(id, told);
-        let _open = Open { id, shared: &self.shared };
+        let _open = OpenQuestion { id, shared: &self.shared };
         self.send(message(self.jsonrpc_field, json!({ "id": id, "method": method }), params));
         answer.await.unwrap_or_else(|_| Err(closed()))
     }
@@ -111,12 +111,12 @@ impl Peer {
 }
 
 /// A question that is open; dropped, it is open no more.
-struct Open<'a> {
+struct OpenQuestion<'a> {
     id: u64,
     shared: &'a Shared,
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenQuestion<'_> {
     fn drop(&mut self) {
         if let Some(pending) = self.shared.lock().as_mut() {
             pending.remove(&self.id);
@@ -125,11 +125,11 @@ impl Drop for Open<'_> {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Told>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, AnswerTo>>> {
         lock(&self.pending)
     }
 
-    fn take(&self, id: &Value) -> Option<Told> {
+    fn take(&self, id: &Value) -> Option<AnswerTo> {
         self.lock().as_mut()?.remove(&id.as_u64()?)
     }
 }
@@ -172,22 +172,22 @@ async fn write_lines(mut queue: mpsc::UnboundedReceiver<Vec<u8>>, mut write: imp
     let _ = write.shutdown().await;
 }
 
-struct Reader {
+struct PeerReader {
     shared: Arc<Shared>,
     out: mpsc::WeakUnboundedSender<Vec<u8>>,
     jsonrpc_field: bool,
     notified: Notified,
 }
 
-impl Reader {
-    async fn read_lines(&self, mut lines: Lines<impl AsyncRead + Unpin>) {
+impl PeerReader {
+    async fn read_lines(&self, mut lines: WireLines<impl AsyncRead + Unpin>) {
         loop {
             match lines.next().await {
-                Ok(Some(Line::Whole(line))) => match serde_json::from_slice(&line) {
+                Ok(Some(WireLine::Whole(line))) => match serde_json::from_slice(&line) {
                     Ok(Value::Object(message)) => self.take(message),
                     _ => self.shared.oddities.note(Oddity::Garbage, &line),
                 },
-                Ok(Some(Line::TooLong)) => {
+                Ok(Some(WireLine::TooLong)) => {
                     self.shared.oddities.note(Oddity::TooLong, "");
                     self.fail_open();
                 }
@@ -227,15 +227,15 @@ impl Reader {
 }
 
 /// Reads an answer by its keys: serde would take an array for a struct, and `null` for absent.
-pub fn answer(message: &mut Map<String, Value>) -> Result<Answer, CallError> {
+pub fn answer(message: &mut Map<String, Value>) -> Result<PeerAnswer, CallError> {
     match (message.remove("result"), message.remove("error").filter(|error| !error.is_null())) {
-        (Some(result), None) => Ok(Answer::Result(result)),
-        (None | Some(Value::Null), Some(Value::Object(mut error))) => Ok(Answer::Error {
+        (Some(result), None) => Ok(PeerAnswer::Result(result)),
+        (None | Some(Value::Null), Some(Value::Object(mut error))) => Ok(PeerAnswer::Error {
             code: error.get("code").and_then(Value::as_i64),
             message: error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned(),
             data: error.remove("data"),
         }),
-        (None | Some(Value::Null), Some(error)) => Ok(Answer::Error { code: None, message: error.to_string(), data: None }),
+        (None | Some(Value::Null), Some(error)) => Ok(PeerAnswer::Error { code: None, message: error.to_string(), data: None }),
         (Some(_), Some(_)) => Err(malformed("an answer with both `result` and `error`", message)),
         (None, None) => Err(malformed("an answer with neither `result` nor `error`", message)),
     }
@@ -290,8 +290,8 @@ mod tests {
             other.say(r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32001,"message":"no","data":{"code":"session_not_found"}}}"#).await;
         };
         let (first, second, ()) = tokio::join!(peer.request("a", Some(json!({"x":1}))), peer.request("b", None), serve);
-        assert_eq!(second.unwrap(), Answer::Result(Value::Null));
-        let error = Answer::Error { code: Some(-32001), message: "no".to_owned(), data: Some(json!({"code":"session_not_found"})) };
+        assert_eq!(second.unwrap(), PeerAnswer::Result(Value::Null));
+        let error = PeerAnswer::Error { code: Some(-32001), message: "no".to_owned(), data: Some(json!({"code":"session_not_found"})) };
         assert_eq!(first.unwrap(), error);
         assert_eq!(oddities.count(), 0);
     }
@@ -315,7 +315,7 @@ mod tests {
             other.say(r#"{"jsonrpc":"2.0"}"#).await;
         };
         let (answer, ()) = tokio::join!(peer.request("a", None), serve);
-        assert_eq!(answer.unwrap(), Answer::Result(json!(5)));
+        assert_eq!(answer.unwrap(), PeerAnswer::Result(json!(5)));
         drop(other);
         peer.hung_up().await;
         assert_eq!(

@@ -1,6 +1,6 @@
-//! Agents on terminals of their own, each held by a keeper process.
+//! Agents on terminals of their own, each held by a shim process.
 
-pub mod keeper;
+pub mod shim;
 pub(crate) mod terminal;
 
 use std::fs::File;
@@ -20,20 +20,20 @@ use tokio::time::timeout;
 
 use crate::contract::SessionId;
 
-use super::host::{End, Handle, Host, HostError, Launch, Signal};
+use super::host::{AgentLaunch, End, Handle, Host, HostError, Signal};
 use super::real::Real;
 
-use keeper::{Answer, Ask, Kept};
+use shim::{Ask, ShimAnswer, ShimJob};
 
-/// How long a keeper may take to answer; each of its answers has a limit of its own below that.
+/// How long a shim may take to answer; each of its answers has a limit of its own below that.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The longest message that goes as an argument, in bytes; the system takes 128 KiB for one.
 const LONGEST_ARGUMENT: usize = 100_000;
 
-/// The longest id that its keeper's socket is named after, in bytes: a socket's path ends soon. Others go by their hash.
+/// The longest id that its shim's socket is named after, in bytes: a socket's path ends soon. Others go by their hash.
 const LONGEST_NAME: usize = 11;
 
-/// The host of keepers.
+/// The host of shims.
 #[derive(Debug)]
 pub struct ProcessHost {
     ground: Real,
@@ -58,44 +58,44 @@ impl ProcessHost {
         self.ground.at(&format!("k/{name}.sock"))
     }
 
-    /// Starts a keeper, which listens from the beginning; gives the first connection to it.
-    fn keeper(&self, socket: &Path) -> io::Result<std::os::unix::net::UnixStream> {
+    /// Starts a shim, which listens from the beginning; gives the first connection to it.
+    fn shim(&self, socket: &Path) -> io::Result<std::os::unix::net::UnixStream> {
         // An id is given once: what is there belongs to nobody.
         let _ = std::fs::remove_file(socket);
         let listener = UnixListener::bind(socket)?;
         let first = std::os::unix::net::UnixStream::connect(socket)?;
         let log = File::options().create(true).append(true).open(self.ground.at("keepers.log"))?;
-        let mut keeper = tokio::process::Command::new(self.ground.passmuster())
+        let mut shim = tokio::process::Command::new(self.ground.passmuster())
             .args(["session", "keeper"])
             .stdin(Stdio::from(OwnedFd::from(listener)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
         // Somebody has to take leave of it when it ends.
-        tokio::spawn(async move { keeper.wait().await });
+        tokio::spawn(async move { shim.wait().await });
         Ok(first)
     }
 }
 
-/// Asks a keeper.
-async fn ask(mut stream: UnixStream, ask: &Ask) -> Result<Answer, HostError> {
+/// Asks a shim.
+async fn ask(mut stream: UnixStream, ask: &Ask) -> Result<ShimAnswer, HostError> {
     let gone = |_| HostError::Gone;
-    stream.write_all(&keeper::line(ask)).await.map_err(gone)?;
-    match timeout(ANSWER, keeper::hear(stream)).await {
-        Err(_) => Err(HostError::Failed("the session's keeper does not answer".into())),
-        Ok(Err(_)) | Ok(Ok(Answer::Gone)) => Err(HostError::Gone),
-        Ok(Ok(Answer::Failed(why))) => Err(HostError::Failed(why)),
+    stream.write_all(&shim::line(ask)).await.map_err(gone)?;
+    match timeout(ANSWER, shim::hear(stream)).await {
+        Err(_) => Err(HostError::Failed("the session's shim does not answer".into())),
+        Ok(Err(_)) | Ok(Ok(ShimAnswer::Gone)) => Err(HostError::Gone),
+        Ok(Ok(ShimAnswer::Failed(why))) => Err(HostError::Failed(why)),
         Ok(Ok(answer)) => Ok(answer),
     }
 }
 
-async fn ask_at(address: impl AsRef<Path>, question: &Ask) -> Result<Answer, HostError> {
+async fn ask_at(address: impl AsRef<Path>, question: &Ask) -> Result<ShimAnswer, HostError> {
     ask(UnixStream::connect(address).await.map_err(|_| HostError::Gone)?, question).await
 }
 
 #[async_trait]
 impl Host for ProcessHost {
-    async fn launch(&self, launch: Launch) -> Result<Handle, HostError> {
+    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
         let program = Real::program(launch.agent)?;
         let (mut args, env) = self.ground.with_hooks(&launch)?;
         let mut typed = None;
@@ -105,26 +105,26 @@ impl Host for ProcessHost {
             None => {}
         }
         let socket = self.socket(&launch.session);
-        let kept = Kept { program, args, cwd: launch.cwd, env, typed, socket: socket.clone() };
-        let broken = |error: io::Error| HostError::Failed(format!("the session's keeper cannot be started: {error}"));
-        let first = self.keeper(&socket).map_err(broken)?;
+        let kept = ShimJob { program, args, cwd: launch.cwd, env, typed, socket: socket.clone() };
+        let broken = |error: io::Error| HostError::Failed(format!("the session's shim cannot be started: {error}"));
+        let first = self.shim(&socket).map_err(broken)?;
         first.set_nonblocking(true).map_err(broken)?;
         let first = UnixStream::from_std(first).map_err(broken)?;
         match ask(first, &Ask::Keep(Box::new(kept))).await {
-            Ok(Answer::Agent { pid, started }) => {
+            Ok(ShimAnswer::Agent { pid, started }) => {
                 let handle = Handle { session: launch.session, pid, started, address: socket.display().to_string() };
                 self.ground.watch(&handle);
                 Ok(handle)
             }
             Err(HostError::Failed(why)) => Err(HostError::CannotStart(why)),
-            _ => Err(HostError::Failed("the session's keeper gave no answer".into())),
+            _ => Err(HostError::Failed("the session's shim gave no answer".into())),
         }
     }
 
     async fn recover(&self, session: &SessionId) -> Option<Handle> {
         let socket = self.socket(session);
         match ask_at(&socket, &Ask::Which).await {
-            Ok(Answer::Agent { pid, started }) => {
+            Ok(ShimAnswer::Agent { pid, started }) => {
                 Some(Handle { session: session.clone(), pid, started, address: socket.display().to_string() })
             }
             _ => None,
@@ -145,7 +145,7 @@ impl Host for ProcessHost {
 
     async fn end(&self, handle: &Handle, how: End) -> Result<(), HostError> {
         let done = match ask_at(&handle.address, &Ask::End(how)).await {
-            // Its keeper went, of itself or killed: what it knew as its own still carries the session's mark.
+            // Its shim went, of itself or killed: what it knew as its own still carries the session's mark.
             Err(HostError::Gone) => Ok(()),
             other => other.map(drop),
         };
@@ -159,7 +159,7 @@ impl Host for ProcessHost {
 
     async fn screen(&self, handle: &Handle) -> Result<String, HostError> {
         match ask_at(&handle.address, &Ask::Screen).await? {
-            Answer::Text(text) => Ok(text),
+            ShimAnswer::Text(text) => Ok(text),
             _ => Err(HostError::Gone),
         }
     }

@@ -1,4 +1,4 @@
-//! The terminal of an agent, as its keeper sees it: what was drawn last, and what the agent expects of a terminal.
+//! The terminal of an agent, as its shim sees it: what was drawn last, and what the agent expects of a terminal.
 
 /// How much of what an agent drew is kept, in bytes.
 const KEPT: usize = 64 * 1024;

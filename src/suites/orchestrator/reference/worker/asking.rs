@@ -7,12 +7,12 @@ use tokio::time::timeout;
 
 use crate::contract::{Args, ContractError, ErrorCode, Status};
 
-use super::Worker;
+use super::WorkerWalk;
 
 /// The least and the most that one call is given; between them, a quarter of the worker's deadline.
 const CALL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(10));
 
-impl Worker {
+impl WorkerWalk {
     /// One call, within its limit.
     pub(crate) async fn call(&self, operation: &str, args: Value) -> Result<Args, ContractError> {
         let limit = (self.task.deadline() / 4).clamp(CALL.0, CALL.1);

@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::contract::worker_machine::{Act, FIRST, Happening, Stage, next};
+use crate::contract::worker_machine::{Act, FIRST, Happening, WorkerStage, next};
 use crate::contract::{Announcement, ContractError, ErrorCode, SessionId, Status, TurnStatus, WorkerState};
 use crate::trace::Outcome;
 
-use super::{Assignment, Orchestra, Report};
+use super::{Assignment, Orchestra, WorkerReport};
 use crate::suites::orchestrator::behavior::{
     AtDeadline, EarlyAbsence, Ends, Hears, LostStart, Polls, Verification, WhenEndFails, WhenGone,
 };
@@ -27,7 +27,7 @@ const ENDS: u32 = 4;
 const LOOKS: u32 = 3;
 
 /// A worker.
-pub(crate) struct Worker {
+pub(crate) struct WorkerWalk {
     orchestra: Arc<Orchestra>,
     number: usize,
     task: Assignment,
@@ -57,7 +57,7 @@ pub(crate) struct Worker {
     truncated: bool,
 }
 
-impl Worker {
+impl WorkerWalk {
     pub(crate) fn new(orchestra: Arc<Orchestra>, number: usize, task: Assignment) -> Self {
         let now = Instant::now();
         Self {
@@ -85,9 +85,9 @@ impl Worker {
     }
 
     /// Goes through the machine to its end.
-    pub(crate) async fn run(mut self) -> Report {
+    pub(crate) async fn run(mut self) -> WorkerReport {
         let (mut stage, mut act) = (FIRST, Act::StartAgain);
-        while stage != Stage::Over && !(stage == Stage::Ending && self.leaves_it()) {
+        while stage != WorkerStage::Over && !(stage == WorkerStage::Ending && self.leaves_it()) {
             let happened = match act {
                 Act::StartAgain => self.start().await,
                 Act::Await => self.wait().await,
@@ -106,7 +106,7 @@ impl Worker {
         }
         let truncated = self.truncated && self.orchestra.choices.tells_truncation;
         let outcome = Outcome { worker: self.number, state: self.comes_out, truncated };
-        Report { outcome, session: self.session, why: self.why, text: self.text }
+        WorkerReport { outcome, session: self.session, why: self.why, text: self.text }
     }
 
     // ---- starting ------------------------------------------------------------------------------------------------

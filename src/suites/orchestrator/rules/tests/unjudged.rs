@@ -91,7 +91,7 @@ fn remarks_and_outcomes_need_no_time() {
 fn damaged(lines: &str, unread: &[usize], named: usize) -> Judgement {
     let mut judge = Judge::new(&Settings::default());
     for (index, record) in trace(lines).iter().enumerate().filter(|(index, _)| !unread.contains(&(index + 1))) {
-        judge.see(index + 1, &Glance::of_record(record));
+        judge.see(index + 1, &RecordView::of_record(record));
     }
     let mut judged = judge.finish();
     let more = unread.len() - named;

@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use crate::contract::{ErrorCode, Status};
 use crate::trace::history::Moment;
-use crate::trace::{Answered, Listed};
+use crate::trace::{AnswerView, ListView};
 
 use super::super::closed::hash;
-use super::super::session::{CONFIRM_MS, Ending, Listing};
-use super::super::{Court, Occurrence};
-use super::{LOOKED_FOR_MS, Ledger};
+use super::super::session::{CONFIRM_MS, EndProgress, LastList};
+use super::super::{FindingSink, Occurrence};
+use super::{LOOKED_FOR_MS, TraceState};
 
-impl Ledger {
-    pub(crate) fn listed(&mut self, asked: Moment, verifies: bool, result: Result<&Answered, ErrorCode>, court: &mut Court) {
+impl TraceState {
+    pub(crate) fn listed(&mut self, asked: Moment, verifies: bool, result: Result<&AnswerView, ErrorCode>, sink: &mut FindingSink) {
         let items = result.ok().and_then(|answered| answered.sessions.as_deref());
         if let Some(items) = items {
             self.learn(items);
-            self.settle(asked, items, court);
+            self.settle(asked, items, sink);
             if !verifies {
                 let ids = items.iter().filter_map(|item| item.session.get()).map(hash).collect();
-                self.listing = Some(Listing { asked, at: self.now, ids });
+                self.listing = Some(LastList { asked, at: self.now, ids });
             }
         }
-        self.verify(asked, items, court);
+        self.verify(asked, items, sink);
     }
 
     /// What a list says of sessions for certain.
-    pub(crate) fn learn(&mut self, items: &[Listed]) {
+    pub(crate) fn learn(&mut self, items: &[ListView]) {
         for item in items {
             let dead = item.status.get().and_then(Status::from_name).is_some_and(|status| !status.is_alive());
             let Some(session) = item.session.get().filter(|_| dead).and_then(|id| self.sessions.get_mut(id)) else { continue };
@@ -35,11 +35,11 @@ impl Ledger {
     }
 
     /// Starts of which nobody knew, found in a list or not.
-    pub(crate) fn settle(&mut self, asked: Moment, items: &[Listed], court: &mut Court) {
+    pub(crate) fn settle(&mut self, asked: Moment, items: &[ListView], sink: &mut FindingSink) {
         let mut found = Vec::new();
         for start in self.unsettled.iter_mut().filter(|start| asked > start.failed) {
             start.looked = true;
-            let is_it = |item: &&Listed| match (item.request.get(), &start.request) {
+            let is_it = |item: &&ListView| match (item.request.get(), &start.request) {
                 (Some(listed), Some(own)) => listed == &**own,
                 _ => item.cwd.get().is_some() && item.cwd.get() == start.cwd.as_deref(),
             };
@@ -53,19 +53,19 @@ impl Ledger {
         for (asked, id) in found {
             let Some(at) = self.unsettled.iter().position(|start| start.asked == asked) else { continue };
             let start = self.unsettled.swap_remove(at);
-            court.hear(&Occurrence::StartFound);
+            sink.hear(&Occurrence::StartFound);
             self.open(id, &start);
         }
     }
 
     /// Looks in a list for the sessions that were ended before it was asked for. One that failed has been tried, at least.
-    pub(crate) fn verify(&mut self, asked: Moment, items: Option<&[Listed]>, court: &mut Court) {
+    pub(crate) fn verify(&mut self, asked: Moment, items: Option<&[ListView]>, sink: &mut FindingSink) {
         let now = self.now;
         let mut gone = Vec::new();
         let sessions = &mut self.sessions;
         self.unverified.retain(|id| {
             let Some(session) = sessions.get_mut(id) else { return false };
-            let Ending::Done { at, .. } = session.ending else { return false };
+            let EndProgress::Done { at, .. } = session.ending else { return false };
             if at > asked {
                 return true;
             }
@@ -83,18 +83,18 @@ impl Ledger {
             }
         });
         for id in gone {
-            self.close(&id, court);
+            self.close(&id, sink);
         }
     }
 
     /// A session is over and seen to be; what belongs to a worker is kept until the worker is judged.
-    pub(crate) fn close(&mut self, id: &Arc<str>, court: &mut Court) {
+    pub(crate) fn close(&mut self, id: &Arc<str>, sink: &mut FindingSink) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.still_alive = None;
         if session.worker.is_some() {
             return;
         }
-        court.hear(&Occurrence::Unconfirmed { session });
+        sink.hear(&Occurrence::Unconfirmed { session });
         self.forget(id);
     }
 
@@ -110,15 +110,15 @@ impl Ledger {
     }
 
     /// Sessions that were ended a minute ago: who wanted to look has looked.
-    pub(crate) fn confirm_overdue(&mut self, court: &mut Court) {
+    pub(crate) fn confirm_overdue(&mut self, sink: &mut FindingSink) {
         while let Some(id) = self.unverified.front() {
             let session = self.sessions.get(id).filter(|session| session.worker.is_none());
-            let Some(Ending::Done { at, .. }) = session.map(|session| session.ending) else { return };
+            let Some(EndProgress::Done { at, .. }) = session.map(|session| session.ending) else { return };
             if self.now.ms.saturating_sub(at.ms) <= CONFIRM_MS {
                 return;
             }
             let id = self.unverified.pop_front().expect("it has a front");
-            court.hear(&Occurrence::Unconfirmed { session: &self.sessions[&id] });
+            sink.hear(&Occurrence::Unconfirmed { session: &self.sessions[&id] });
             self.forget(&id);
         }
     }

@@ -1,8 +1,8 @@
-//! The keeper: a process of its own for each session, which holds the agent's terminal. It outlives the manager, so that
+//! The shim: a process of its own for each session, which holds the agent's terminal. It outlives the manager, so that
 //! an agent does not lose its terminal with it; and it is a subreaper, so that whatever the agent starts stays under it.
 //!
-//! Its standard input is a socket that listens already: whoever can connect to it knows that there is a keeper, or that
-//! there will be one. The first connection says what to keep; one that ends before it does ends the keeper.
+//! Its standard input is a socket that listens already: whoever can connect to it knows that there is a shim, or that
+//! there will be one. The first connection says what to keep; one that ends before it does ends the shim.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -43,9 +43,9 @@ const POLITE: Duration = Duration::from_millis(300);
 /// How long whatever is killed may take to be gone.
 const KILLED: Duration = Duration::from_secs(5);
 
-/// What a keeper is to keep.
+/// What a shim is to keep.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct ShimJob {
     /// The agent's program.
     pub program: PathBuf,
     /// Its arguments.
@@ -56,16 +56,16 @@ pub struct Kept {
     pub env: BTreeMap<String, String>,
     /// A message to type once the agent is there: one that is too long for an argument.
     pub typed: Option<String>,
-    /// The keeper's socket, which goes with the keeper.
+    /// The shim's socket, which goes with the shim.
     pub socket: PathBuf,
 }
 
-/// What a keeper is asked: a line.
+/// What a shim is asked: a line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
     /// Keep this. The first thing that is asked, and asked once.
-    Keep(Box<Kept>),
+    Keep(Box<ShimJob>),
     /// Which agent is kept?
     Which,
     /// Type this and submit it.
@@ -79,7 +79,7 @@ pub enum Ask {
 /// What it answers: a line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Answer {
+pub enum ShimAnswer {
     /// The agent that is kept.
     Agent {
         /// Its process.
@@ -97,7 +97,7 @@ pub enum Answer {
     Failed(String),
 }
 
-/// The keeper's main.
+/// The shim's main.
 pub fn main() -> ExitCode {
     // Its own session: whatever befalls the manager's terminal or group does not befall it.
     let _ = rustix::process::setsid();
@@ -120,16 +120,16 @@ async fn keep() -> Result<(), String> {
         return Err("the manager ended before it said what to keep".into());
     };
     // The manager may be gone before it hears an answer: the next one asks again.
-    match Keeper::begin(&kept).await {
-        Ok(keeper) => {
-            let _ = write.write_all(&line(&keeper.agent())).await;
+    match Shim::begin(&kept).await {
+        Ok(shim) => {
+            let _ = write.write_all(&line(&shim.agent())).await;
             drop(write);
-            keeper.stay(&kept, listener).await;
+            shim.stay(&kept, listener).await;
         }
         Err(why) => {
             ProcFs::end_descendants_of(std::process::id(), &[]);
             let _ = std::fs::remove_file(&kept.socket);
-            let _ = write.write_all(&line(&Answer::Failed(why))).await;
+            let _ = write.write_all(&line(&ShimAnswer::Failed(why))).await;
         }
     }
     Ok(())
@@ -162,8 +162,8 @@ pub async fn hear<T: for<'de> Deserialize<'de>>(read: impl AsyncRead + Unpin) ->
 /// Keys for the agent, and whom to tell that it took them.
 type Keys = (Vec<u8>, Option<oneshot::Sender<()>>);
 
-/// A keeper at work.
-struct Keeper {
+/// A shim at work.
+struct Shim {
     pid: u32,
     started: u64,
     terminal: Mutex<Terminal>,
@@ -174,15 +174,15 @@ struct Keeper {
     typing: AsyncMutex<()>,
     drew: watch::Sender<bool>,
     exited: watch::Sender<Option<Option<i32>>>,
-    /// Whether nothing is left under the keeper.
+    /// Whether nothing is left under the shim.
     alone: watch::Sender<bool>,
     /// Whether the manager ended the session, and the answer that says so is out.
     ended: watch::Sender<bool>,
 }
 
-impl Keeper {
+impl Shim {
     /// Starts the agent, and waits for a first sign of it.
-    async fn begin(kept: &Kept) -> Result<Arc<Self>, String> {
+    async fn begin(kept: &ShimJob) -> Result<Arc<Self>, String> {
         let no_terminal = |error: pty_process::Error| format!("no terminal: {error}");
         let children = signal(SignalKind::child()).map_err(|error| error.to_string())?;
         let (pty, pts) = pty_process::open().map_err(no_terminal)?;
@@ -195,7 +195,7 @@ impl Keeper {
         std::mem::forget(child);
         let (mut reader, mut writer) = pty.into_split();
         let (keys, mut typed) = mpsc::unbounded_channel::<Keys>();
-        let keeper = Arc::new(Self {
+        let shim = Arc::new(Self {
             pid,
             started: ProcFs::ticks(pid),
             terminal: Mutex::default(),
@@ -207,8 +207,8 @@ impl Keeper {
             alone: watch::Sender::new(false),
             ended: watch::Sender::new(false),
         });
-        tokio::spawn(keeper.clone().reap(children));
-        let shown = keeper.clone();
+        tokio::spawn(shim.clone().reap(children));
+        let shown = shim.clone();
         tokio::spawn(async move {
             let mut bytes = vec![0; 64 << 10];
             // The terminal's end is an error: the last one that had it open is gone.
@@ -228,8 +228,8 @@ impl Keeper {
                 taken.map(|taken| taken.send(()));
             }
         });
-        keeper.sign_of_life().await.map_err(|why| format!("{} {why}", kept.program.display()))?;
-        Ok(keeper)
+        shim.sign_of_life().await.map_err(|why| format!("{} {why}", kept.program.display()))?;
+        Ok(shim)
     }
 
     async fn sign_of_life(&self) -> Result<(), String> {
@@ -273,10 +273,10 @@ impl Keeper {
     }
 
     /// Answers until nothing is left to keep: the agent is over, and everything under it.
-    async fn stay(self: Arc<Self>, kept: &Kept, listener: UnixListener) {
+    async fn stay(self: Arc<Self>, kept: &ShimJob, listener: UnixListener) {
         if let Some(message) = kept.typed.clone() {
-            let keeper = self.clone();
-            tokio::spawn(async move { keeper.type_message(&message).await });
+            let shim = self.clone();
+            tokio::spawn(async move { shim.type_message(&message).await });
         }
         let attending = self.clone();
         tokio::spawn(async move {
@@ -304,19 +304,19 @@ impl Keeper {
         let answer = match ask {
             Ask::Which => self.agent(),
             Ask::Type(message) => self.type_message(&message).await,
-            Ask::Screen => Answer::Text(self.terminal().text()),
+            Ask::Screen => ShimAnswer::Text(self.terminal().text()),
             Ask::End(how) => self.end(how).await,
-            Ask::Keep(_) => Answer::Failed("something is kept already".into()),
+            Ask::Keep(_) => ShimAnswer::Failed("something is kept already".into()),
         };
-        let done = ends && matches!(answer, Answer::Done);
+        let done = ends && matches!(answer, ShimAnswer::Done);
         let _ = write.write_all(&line(&answer)).await;
         if done {
             self.ended.send_replace(true);
         }
     }
 
-    fn agent(&self) -> Answer {
-        Answer::Agent { pid: self.pid, started: self.started }
+    fn agent(&self) -> ShimAnswer {
+        ShimAnswer::Agent { pid: self.pid, started: self.started }
     }
 
     fn terminal(&self) -> MutexGuard<'_, Terminal> {
@@ -324,24 +324,24 @@ impl Keeper {
     }
 
     /// Types a message once the agent has taken the terminal over.
-    async fn type_message(&self, message: &str) -> Answer {
+    async fn type_message(&self, message: &str) -> ShimAnswer {
         let _turn = self.typing.lock().await;
         let deadline = Instant::now() + TAKE_OVER;
         while Instant::now() < deadline && self.exited.borrow().is_none() && !(self.is_raw() && self.terminal().knows_pastes()) {
             sleep(LOOK_AGAIN).await;
         }
         if self.exited.borrow().is_some() {
-            return Answer::Gone;
+            return ShimAnswer::Gone;
         }
         let (taken, took) = oneshot::channel();
         let keys = self.terminal().keys(message);
         if self.keys.send((keys, Some(taken))).is_err() {
-            return Answer::Gone;
+            return ShimAnswer::Gone;
         }
         match timeout(TAKE_KEYS, took).await {
-            Ok(Ok(())) => Answer::Done,
-            Ok(Err(_)) => Answer::Gone,
-            Err(_) => Answer::Failed("the agent does not take what is typed".into()),
+            Ok(Ok(())) => ShimAnswer::Done,
+            Ok(Err(_)) => ShimAnswer::Gone,
+            Err(_) => ShimAnswer::Failed("the agent does not take what is typed".into()),
         }
     }
 
@@ -350,9 +350,9 @@ impl Keeper {
         tcgetattr(&self.pty).is_ok_and(|mode| !mode.local_modes.contains(LocalModes::ICANON))
     }
 
-    async fn end(&self, how: End) -> Answer {
+    async fn end(&self, how: End) -> ShimAnswer {
         if self.exited.borrow().is_some() && how != End::Tree {
-            return Answer::Gone;
+            return ShimAnswer::Gone;
         }
         match how {
             End::Polite => ask_to_end(self.pid),
@@ -365,11 +365,11 @@ impl Keeper {
             End::Descendants => ProcFs::kill_with_descendants(self.pid),
             End::Tree => return self.end_tree().await,
         }
-        Answer::Done
+        ShimAnswer::Done
     }
 
     /// Everything under this process is of the session: it is asked, then killed, until nothing is left.
-    async fn end_tree(&self) -> Answer {
+    async fn end_tree(&self) -> ShimAnswer {
         let under = || ProcFs::descendants(&ProcFs::table(), std::process::id());
         let mut alone = self.alone.subscribe();
         under().iter().for_each(|entry| ask_to_end(entry.pid));
@@ -379,13 +379,13 @@ impl Keeper {
             let left = under();
             if Instant::now() > deadline {
                 let left: Vec<String> = left.iter().map(|entry| format!("{} (pid {})", entry.command, entry.pid)).collect();
-                return Answer::Failed(format!("these cannot be killed: {}", left.join(", ")));
+                return ShimAnswer::Failed(format!("these cannot be killed: {}", left.join(", ")));
             }
             left.iter().for_each(|entry| kill(entry.pid, Signal::KILL));
             // A process that forked meanwhile is found in the next round.
             let _ = timeout_at(Instant::now() + LOOK_AGAIN, alone.changed()).await;
         }
-        Answer::Done
+        ShimAnswer::Done
     }
 }
 

@@ -1,4 +1,4 @@
-//! The stage: the Unix socket on which the harness hears and directs its stand-ins.
+//! The control server: the Unix socket on which the harness hears and directs its stand-ins.
 
 use std::io;
 use std::path::Path;
@@ -10,52 +10,52 @@ use tokio::task::JoinHandle;
 
 use crate::trace::Entry;
 
-use super::cast::{Cast, Hello};
-use super::control::{Command, Report};
+use super::control::{AgentReport, ControlCommand};
 use super::processes::ProcFs;
+use super::registry::{AgentRegistry, Hello};
 
-/// A stage that listens; it closes when it is dropped.
+/// A control server that listens; it closes when it is dropped.
 #[derive(Debug)]
-pub struct Stage {
+pub struct ControlServer {
     task: JoinHandle<()>,
 }
 
-impl Stage {
-    /// Opens a stage at a socket's path; who connects joins `cast`.
+impl ControlServer {
+    /// Opens a control server at a socket's path; who connects joins `registry`.
     ///
     /// # Errors
     /// Where the socket cannot be made.
-    pub fn open(path: &Path, cast: Cast) -> io::Result<Self> {
+    pub fn open(path: &Path, registry: AgentRegistry) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(hear(stream, cast.clone()));
+                tokio::spawn(hear(stream, registry.clone()));
             }
         });
         Ok(Self { task })
     }
 }
 
-impl Drop for Stage {
+impl Drop for ControlServer {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Hears one stand-in until its channel closes.
-async fn hear(stream: UnixStream, cast: Cast) {
+async fn hear(stream: UnixStream, registry: AgentRegistry) {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     let Ok(Some(first)) = lines.next_line().await else { return };
-    let Ok(Report::Hello { agent, pid, cwd, args }) = serde_json::from_str(&first) else {
-        cast.log().push(Entry::Note { text: format!("a stand-in began with something else than hello: {first}") });
+    let Ok(AgentReport::Hello { agent, pid, cwd, args }) = serde_json::from_str(&first) else {
+        registry.log().push(Entry::Note { text: format!("a stand-in began with something else than hello: {first}") });
         return;
     };
     let (to, mut commands) = mpsc::unbounded_channel();
     let hello = Hello { agent, pid, started_ticks: ProcFs::ticks(pid), cwd, args };
-    let (run, script) = cast.attach(hello, to);
+    let (run, script) = registry.attach(hello, to);
     let speak = async move {
-        let mut next = Some(Command::Script(script));
+        let mut next = Some(ControlCommand::Script(script));
         while let Some(command) = next {
             let mut line = serde_json::to_vec(&command).expect("commands are plain data");
             line.push(b'\n');
@@ -68,10 +68,10 @@ async fn hear(stream: UnixStream, cast: Cast) {
     let speaking = tokio::spawn(speak);
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
-            Ok(report) => cast.report_with(&run, report, ProcFs::ticks),
-            Err(error) => drop(cast.log().push(Entry::Note { text: format!("{run} reported what is no report ({error}): {line}") })),
+            Ok(report) => registry.report_with(&run, report, ProcFs::ticks),
+            Err(error) => drop(registry.log().push(Entry::Note { text: format!("{run} reported what is no report ({error}): {line}") })),
         }
     }
     speaking.abort();
-    cast.gone(&run);
+    registry.gone(&run);
 }

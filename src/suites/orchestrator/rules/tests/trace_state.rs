@@ -1,4 +1,4 @@
-//! What the ledger knows of whom: sessions and their announcements, agents' runs, parts of a trace, what it counts.
+//! What the trace state knows of whom: sessions and their announcements, agents' runs, parts of a trace, what it counts.
 
 use super::*;
 

@@ -2,36 +2,36 @@
 
 use std::sync::Arc;
 
-use crate::trace::Asked;
+use crate::trace::ArgsView;
 use crate::trace::history::Moment;
 
 use super::super::closed::hash;
-use super::super::session::{DAY_MS, Ending, Listing, Session, Start};
-use super::super::{Court, Occurrence};
-use super::{Call, Ledger, MANY_PENDING, Pending};
+use super::super::session::{DAY_MS, EndProgress, LastList, SessionState, StartState};
+use super::super::{FindingSink, Occurrence};
+use super::{MANY_PENDING, OpenCalls, PendingCall, TraceState};
 
-impl Ledger {
-    pub(crate) fn asked(&mut self, id: u64, op: &str, args: &Asked, court: &mut Court) {
+impl TraceState {
+    pub(crate) fn asked(&mut self, id: u64, op: &str, args: &ArgsView, sink: &mut FindingSink) {
         let call = match (op, args.session.get()) {
-            ("start_session", _) => self.start_asked(args, court),
-            ("list_sessions", _) => Call::List { verifies: !self.unverified.is_empty() },
-            (_, Some(session)) => match self.about_asked(op, session, court) {
+            ("start_session", _) => self.start_asked(args, sink),
+            ("list_sessions", _) => PendingCall::List { verifies: !self.unverified.is_empty() },
+            (_, Some(session)) => match self.about_asked(op, session, sink) {
                 Some(call) => call,
                 None => return,
             },
             _ => return,
         };
-        self.pending.insert(id, Pending { asked: self.now, call });
+        self.pending.insert(id, OpenCalls { asked: self.now, call });
         if self.pending.len() > MANY_PENDING + 4 * self.sessions.len() {
             let oldest = self.now.ms.saturating_sub(DAY_MS);
             self.pending.retain(|_, pending| match &pending.call {
-                Call::Start(_) | Call::List { .. } => pending.asked.ms >= oldest,
-                Call::Read(id) | Call::End(id) | Call::About(id) => self.sessions.contains_key(id),
+                PendingCall::Start(_) | PendingCall::List { .. } => pending.asked.ms >= oldest,
+                PendingCall::Read(id) | PendingCall::End(id) | PendingCall::About(id) => self.sessions.contains_key(id),
             });
         }
     }
 
-    pub(crate) fn start_asked(&mut self, args: &Asked, court: &mut Court) -> Call {
+    pub(crate) fn start_asked(&mut self, args: &ArgsView, sink: &mut FindingSink) -> PendingCall {
         let at = self.now;
         let worker = self.worker_of(args.cwd.get());
         if let Some(worker) = worker {
@@ -49,13 +49,13 @@ impl Ledger {
         let beside =
             beside.filter(|session| session.end_asked.is_none()).map(|session| (session, nothing_of(session, self.listing.as_ref())));
         let unsettled = self.unsettled.iter().find(|start| start.work == work);
-        court.hear(&Occurrence::StartAsked { beside, unsettled, request, at });
+        sink.hear(&Occurrence::StartAsked { beside, unsettled, request, at });
         // A repetition is the same start: what it starts is as old as the first.
         let first = unsettled.filter(|first| first.request.is_some() && first.request.as_deref() == request);
         let asked = first.map_or(at, |first| first.asked);
         self.unsettled.retain(|start| start.work != work);
         self.starting += 1;
-        Call::Start(Box::new(Start {
+        PendingCall::Start(Box::new(StartState {
             asked,
             failed: at,
             request: request.map(Into::into),
@@ -71,11 +71,11 @@ impl Ledger {
         self.workers.iter().position(|worker| worker.is_in(cwd))
     }
 
-    pub(crate) fn about_asked(&mut self, op: &str, id: &str, court: &mut Court) -> Option<Call> {
+    pub(crate) fn about_asked(&mut self, op: &str, id: &str, sink: &mut FindingSink) -> Option<PendingCall> {
         let at = self.now;
         let Some(session) = self.sessions.get_mut(id) else {
             match self.closed.contains(id) {
-                true if op == "end_session" => court.hear(&Occurrence::EndedAgain { id, at }),
+                true if op == "end_session" => sink.hear(&Occurrence::EndedAgain { id, at }),
                 false if self.is_ours(id) => self.seen.strangers += 1,
                 _ => {}
             }
@@ -84,25 +84,25 @@ impl Ledger {
         session.pace.count(at);
         let id = Arc::clone(&session.id);
         let session = &self.sessions[&id];
-        court.hear(&Occurrence::CalledAbout { session, at });
+        sink.hear(&Occurrence::CalledAbout { session, at });
         match op {
-            "get_session_data" => self.read_asked(id, court),
-            "end_session" => self.end_asked(id, court),
+            "get_session_data" => self.read_asked(id, sink),
+            "end_session" => self.end_asked(id, sink),
             "capture_screen" => {
                 self.sessions.get_mut(&id)?.looked = Some(at);
-                Some(Call::About(id))
+                Some(PendingCall::About(id))
             }
             "send_message" => {
                 let session = self.sessions.get_mut(&id)?;
                 (session.whole, session.messaged) = (false, true);
                 session.pace.prompt();
-                Some(Call::About(id))
+                Some(PendingCall::About(id))
             }
             _ => None,
         }
     }
 
-    pub(crate) fn read_asked(&mut self, id: Arc<str>, court: &mut Court) -> Option<Call> {
+    pub(crate) fn read_asked(&mut self, id: Arc<str>, sink: &mut FindingSink) -> Option<PendingCall> {
         let at = self.now;
         let session = self.sessions.get_mut(&id)?;
         let deadline = session.deadline.earliest();
@@ -110,31 +110,31 @@ impl Ledger {
         if last_look < deadline && deadline <= at.ms {
             session.pace.prompt();
         }
-        court.hear(&Occurrence::ReadAsked { session, at });
+        sink.hear(&Occurrence::ReadAsked { session, at });
         session.pace.read(at);
         session.looked = Some(at);
         if session.age(at.ms) >= DAY_MS {
             session.looked_at_day.get_or_insert(at);
         }
-        Some(Call::Read(id))
+        Some(PendingCall::Read(id))
     }
 
-    pub(crate) fn end_asked(&mut self, id: Arc<str>, court: &mut Court) -> Option<Call> {
+    pub(crate) fn end_asked(&mut self, id: Arc<str>, sink: &mut FindingSink) -> Option<PendingCall> {
         let at = self.now;
         let session = self.sessions.get_mut(&id)?;
         let nothing = nothing_of(session, self.listing.as_ref());
-        court.hear(&Occurrence::EndAsked { session, nothing, at });
+        sink.hear(&Occurrence::EndAsked { session, nothing, at });
         session.nothing = nothing;
         session.end_asked.get_or_insert(at);
-        if !matches!(session.ending, Ending::Done { .. }) {
-            session.ending = Ending::Asked;
+        if !matches!(session.ending, EndProgress::Done { .. }) {
+            session.ending = EndProgress::Asked;
         }
-        Some(Call::End(id))
+        Some(PendingCall::End(id))
     }
 }
 
 /// When a session was not to be seen: by a read of it, or by a list that nobody needed for verifying.
-pub(crate) fn nothing_of(session: &Session, listing: Option<&Listing>) -> Option<Moment> {
+pub(crate) fn nothing_of(session: &SessionState, listing: Option<&LastList>) -> Option<Moment> {
     let absent = listing.filter(|list| list.asked > session.known && !list.ids.contains(&hash(&*session.id)));
     session.nothing.max(absent.map(|list| list.at))
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::contract::TurnStatus;
-use crate::trace::{News, Turned};
+use crate::trace::{AnnouncementView, Turned};
 
 use super::super::closed::hash;
-use super::{Ledger, MANY_PENDING, Run};
+use super::{MANY_PENDING, RunState, TraceState};
 
-impl Ledger {
-    pub(crate) fn told(&mut self, id: &str, news: News) {
+impl TraceState {
+    pub(crate) fn told(&mut self, id: &str, news: AnnouncementView) {
         let at = self.now;
         match self.sessions.get_mut(id) {
             Some(session) => session.hear(at, news),
@@ -29,7 +29,7 @@ impl Ledger {
             return;
         }
         if !self.runs.contains_key(id) {
-            self.runs.insert(id.to_owned(), Run::default());
+            self.runs.insert(id.to_owned(), RunState::default());
         }
         let run = self.runs.get_mut(id).expect("it was just made");
         match fact {

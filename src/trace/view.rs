@@ -1,4 +1,4 @@
-//! A glance at a record: what the rules for orchestrators look at, borrowed from a line or from a [`Record`].
+//! A view at a record: what the rules for orchestrators look at, borrowed from a line or from a [`Record`].
 //!
 //! Reading a line this way allocates next to nothing: transcripts are measured and passed over, unknown keys skipped.
 
@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use crate::contract::{AgentKind, Announcement, Args, ErrorCode, TurnStatus};
 
-use super::loose::{Length, Text, Truthful};
+use super::loose::{Length, LooseText, Truthful};
 use super::{Entry, Fact, Outcome, RESTARTED, Record, Worker};
 
 /// What of one record matters, and when it was.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Glance<'a> {
+pub struct RecordView<'a> {
     /// Milliseconds: `at_ms`, else those of the wall time `at` since 1970. None where the record says neither.
     pub ms: Option<u64>,
     /// What the record says.
@@ -30,21 +30,21 @@ pub enum What<'a> {
         /// The operation.
         op: Cow<'a, str>,
         /// What of its arguments matters.
-        args: Asked<'a>,
+        args: ArgsView<'a>,
     },
     /// An answer came.
     Answered {
         /// The request's id.
         id: u64,
         /// The result or the error; none where no answer was seen.
-        said: Option<Result<Answered<'a>, ErrorCode>>,
+        said: Option<Result<AnswerView<'a>, ErrorCode>>,
     },
     /// The manager announced something about a session.
     Told {
         /// The session.
         session: Cow<'a, str>,
         /// What.
-        news: News,
+        news: AnnouncementView,
     },
     /// A fact about an agent's run.
     Truth {
@@ -83,30 +83,30 @@ pub enum What<'a> {
 
 /// The arguments that matter.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Asked<'a> {
+pub struct ArgsView<'a> {
     /// `session_id`.
     #[serde(borrow, default, rename = "session_id")]
-    pub session: Text<'a>,
+    pub session: LooseText<'a>,
     /// `agent`.
     #[serde(borrow, default)]
-    pub agent: Text<'a>,
+    pub agent: LooseText<'a>,
     /// `cwd`.
     #[serde(borrow, default)]
-    pub cwd: Text<'a>,
+    pub cwd: LooseText<'a>,
     /// `message`.
     #[serde(borrow, default)]
-    pub message: Text<'a>,
+    pub message: LooseText<'a>,
     /// `request_id`.
     #[serde(borrow, default, rename = "request_id")]
-    pub request: Text<'a>,
+    pub request: LooseText<'a>,
 }
 
 /// What of a result matters.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Answered<'a> {
+pub struct AnswerView<'a> {
     /// `session_id`.
     #[serde(borrow, default, rename = "session_id")]
-    pub session: Text<'a>,
+    pub session: LooseText<'a>,
     /// The length of `text`, in bytes; none where there is no text.
     #[serde(default)]
     pub text: Length,
@@ -118,29 +118,29 @@ pub struct Answered<'a> {
     pub pending: Truthful,
     /// `sessions`.
     #[serde(borrow, default)]
-    pub sessions: Option<Vec<Listed<'a>>>,
+    pub sessions: Option<Vec<ListView<'a>>>,
 }
 
 /// A session in a list.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-pub struct Listed<'a> {
+pub struct ListView<'a> {
     /// `session_id`.
     #[serde(borrow, default, rename = "session_id")]
-    pub session: Text<'a>,
+    pub session: LooseText<'a>,
     /// `status`.
     #[serde(borrow, default)]
-    pub status: Text<'a>,
+    pub status: LooseText<'a>,
     /// `request_id`.
     #[serde(borrow, default, rename = "request_id")]
-    pub request: Text<'a>,
+    pub request: LooseText<'a>,
     /// `cwd`.
     #[serde(borrow, default)]
-    pub cwd: Text<'a>,
+    pub cwd: LooseText<'a>,
 }
 
 /// What an announcement tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum AnnouncementView {
     /// A turn is over, in that way.
     TurnCompleted(TurnStatus),
     /// The session is over.
@@ -164,7 +164,7 @@ pub enum Turned<'a> {
     Else,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> RecordView<'a> {
     /// What of a record matters.
     pub fn of_record(record: &'a Record) -> Self {
         Self { ms: record.at_ms.or_else(|| epoch_ms(record.at.as_deref()?)), what: what(&record.entry) }
@@ -178,20 +178,20 @@ pub(crate) fn epoch_ms(at: &str) -> Option<u64> {
 
 fn what(entry: &Entry) -> What<'_> {
     match entry {
-        Entry::Request { id, op, args } => What::Asked { id: *id, op: Cow::Borrowed(op), args: Asked::of(args) },
+        Entry::Request { id, op, args } => What::Asked { id: *id, op: Cow::Borrowed(op), args: ArgsView::of(args) },
         Entry::Reply { id, ok, error } => What::Answered {
             id: *id,
             said: match (ok, error) {
                 (_, Some(error)) => Some(Err(error.code)),
-                (ok, None) => ok.as_ref().map(|ok| Ok(Answered::of(ok))),
+                (ok, None) => ok.as_ref().map(|ok| Ok(AnswerView::of(ok))),
             },
         },
         Entry::Event(said) => What::Told {
             session: Cow::Borrowed(said.session_id().as_str()),
             news: match said {
-                Announcement::TurnCompleted { status, .. } => News::TurnCompleted(status.unwrap_or(TurnStatus::Completed)),
-                Announcement::SessionEnded { .. } => News::SessionEnded,
-                Announcement::NeedsInput { .. } => News::NeedsInput,
+                Announcement::TurnCompleted { status, .. } => AnnouncementView::TurnCompleted(status.unwrap_or(TurnStatus::Completed)),
+                Announcement::SessionEnded { .. } => AnnouncementView::SessionEnded,
+                Announcement::NeedsInput { .. } => AnnouncementView::NeedsInput,
             },
         },
         Entry::Truth(fact) => What::Truth {
@@ -217,9 +217,9 @@ fn what(entry: &Entry) -> What<'_> {
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> ArgsView<'a> {
     fn of(args: &'a Args) -> Self {
-        let text = |name| Text::of(args.get(name));
+        let text = |name| LooseText::of(args.get(name));
         Self { session: text("session_id"), agent: text("agent"), cwd: text("cwd"), message: text("message"), request: text("request_id") }
     }
 
@@ -229,23 +229,23 @@ impl<'a> Asked<'a> {
     }
 }
 
-impl<'a> Answered<'a> {
+impl<'a> AnswerView<'a> {
     fn of(result: &'a Args) -> Self {
         let flag = |name: &str| Truthful(result.get(name).and_then(serde_json::Value::as_bool).unwrap_or_default());
         let sessions = result.get("sessions").and_then(serde_json::Value::as_array);
         Self {
-            session: Text::of(result.get("session_id")),
+            session: LooseText::of(result.get("session_id")),
             text: Length(result.get("text").and_then(serde_json::Value::as_str).map(str::len)),
             truncated: flag("truncated"),
             pending: flag("pending"),
-            sessions: sessions.map(|items| items.iter().filter_map(|item| item.as_object().map(Listed::of)).collect()),
+            sessions: sessions.map(|items| items.iter().filter_map(|item| item.as_object().map(ListView::of)).collect()),
         }
     }
 }
 
-impl<'a> Listed<'a> {
+impl<'a> ListView<'a> {
     fn of(item: &'a Args) -> Self {
-        let text = |name| Text::of(item.get(name));
+        let text = |name| LooseText::of(item.get(name));
         Self { session: text("session_id"), status: text("status"), request: text("request_id"), cwd: text("cwd") }
     }
 }
@@ -269,7 +269,7 @@ mod tests {
     fn a_line_and_its_record_look_the_same() {
         for line in lines() {
             let record: Record = serde_json::from_str(&line).unwrap();
-            assert_eq!(Glance::of_line(line.as_bytes()).unwrap(), Glance::of_record(&record), "{line}");
+            assert_eq!(RecordView::of_line(line.as_bytes()).unwrap(), RecordView::of_record(&record), "{line}");
         }
     }
 
@@ -295,7 +295,7 @@ mod tests {
             r#"{"at_ms":-1.0,"kind":"meta"}"#,
             r#"{"at_ms":1e300,"kind":"meta"}"#,
         ] {
-            assert!(Glance::of_line(line.as_bytes()).is_err(), "{line}");
+            assert!(RecordView::of_line(line.as_bytes()).is_err(), "{line}");
             assert!(serde_json::from_str::<Record>(line).is_err(), "{line}");
         }
     }
@@ -309,7 +309,7 @@ mod tests {
     #[case::more_than_a_float_holds(r#"{"at_ms":18446744073709551615,"#, Some(u64::MAX))]
     fn a_time_is_a_whole_number_however_it_is_written(#[case] begin: &str, #[case] ms: Option<u64>) {
         let line = format!(r#"{begin}"kind":"meta"}}"#);
-        assert_eq!(Glance::of_line(line.as_bytes()).unwrap().ms, ms);
+        assert_eq!(RecordView::of_line(line.as_bytes()).unwrap().ms, ms);
         assert_eq!(serde_json::from_str::<Record>(&line).unwrap().at_ms, ms);
     }
 
@@ -320,21 +320,21 @@ mod tests {
     #[case::both(r#""ok":{},"error":{"code":"internal","message":"x"}"#, false)]
     fn a_reply_is_not_both_a_result_and_an_error(#[case] said: &str, #[case] is_reply: bool) {
         let line = format!(r#"{{"at_ms":1,"kind":"reply","id":1,{said}}}"#);
-        assert_eq!(Glance::of_line(line.as_bytes()).is_ok(), is_reply);
+        assert_eq!(RecordView::of_line(line.as_bytes()).is_ok(), is_reply);
         assert_eq!(serde_json::from_str::<Record>(&line).is_ok(), is_reply);
     }
 
     #[test]
     fn what_an_operation_was_asked_with_is_not_held_to_types() {
         let line = r#"{"kind":"request","id":1,"op":"get_session_data","args":{"session_id":{"a":[1]},"cwd":7,"agent":null}}"#;
-        let What::Asked { args, .. } = Glance::of_line(line.as_bytes()).unwrap().what else { panic!("a request") };
-        assert_eq!(args, Asked::default());
+        let What::Asked { args, .. } = RecordView::of_line(line.as_bytes()).unwrap().what else { panic!("a request") };
+        assert_eq!(args, ArgsView::default());
     }
 
     #[test]
     fn wall_times_are_milliseconds_since_1970() {
-        let glance = Glance::of_line(br#"{"at":"2026-01-01T01:00:00.250+01:00","kind":"meta"}"#).unwrap();
-        assert_eq!(glance.ms, Some(1_767_225_600_250));
-        assert!(Glance::of_line(br#"{"at":"yesterday","kind":"meta"}"#).is_err());
+        let view = RecordView::of_line(br#"{"at":"2026-01-01T01:00:00.250+01:00","kind":"meta"}"#).unwrap();
+        assert_eq!(view.ms, Some(1_767_225_600_250));
+        assert!(RecordView::of_line(br#"{"at":"yesterday","kind":"meta"}"#).is_err());
     }
 }

@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use crate::contract::ErrorCode;
-use crate::trace::Answered;
+use crate::trace::AnswerView;
 use crate::trace::history::Moment;
 
-use super::super::session::{DAY_MS, Deadline, Ending, Observable, Session, Start};
-use super::super::{Court, Occurrence, Read};
-use super::{Call, GIVEN_UP_MS, Ledger, Pending};
+use super::super::session::{DAY_MS, Deadline, EndProgress, Observable, SessionState, StartState};
+use super::super::{FindingSink, Occurrence, Read};
+use super::{GIVEN_UP_MS, OpenCalls, PendingCall, TraceState};
 
-impl Ledger {
-    pub(crate) fn answered(&mut self, id: u64, said: Option<&Result<Answered, ErrorCode>>, court: &mut Court) {
-        let Some(Pending { asked, call }) = self.pending.remove(&id) else { return };
+impl TraceState {
+    pub(crate) fn answered(&mut self, id: u64, said: Option<&Result<AnswerView, ErrorCode>>, sink: &mut FindingSink) {
+        let Some(OpenCalls { asked, call }) = self.pending.remove(&id) else { return };
         let result = match said {
             Some(Ok(answered)) => Ok(answered),
             Some(Err(code)) => Err(*code),
             None => Err(ErrorCode::Timeout),
         };
         match call {
-            Call::Start(start) => self.started(*start, result),
-            Call::List { verifies } => self.listed(asked, verifies, result, court),
-            Call::Read(session) => self.read(asked, &session, result, court),
-            Call::End(session) => self.ended(asked, &session, result),
-            Call::About(session) => {
+            PendingCall::Start(start) => self.started(*start, result),
+            PendingCall::List { verifies } => self.listed(asked, verifies, result, sink),
+            PendingCall::Read(session) => self.read(asked, &session, result, sink),
+            PendingCall::End(session) => self.ended(asked, &session, result),
+            PendingCall::About(session) => {
                 if let (Err(code), Some(session)) = (result, self.sessions.get_mut(&session)) {
                     prompt_after(session, code);
                     if code == ErrorCode::SessionEnded {
@@ -34,7 +34,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn started(&mut self, mut start: Start, result: Result<&Answered, ErrorCode>) {
+    pub(crate) fn started(&mut self, mut start: StartState, result: Result<&AnswerView, ErrorCode>) {
         self.starting = self.starting.saturating_sub(1);
         match result.map(|answered| answered.session.get()) {
             Ok(Some(id)) if !self.sessions.contains_key(id) => self.open(id, &start),
@@ -49,7 +49,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn open(&mut self, id: &str, start: &Start) {
+    pub(crate) fn open(&mut self, id: &str, start: &StartState) {
         if !self.is_ours(id) {
             return;
         }
@@ -67,7 +67,7 @@ impl Ledger {
         };
         let observable = start.agent.and_then(|agent| self.observable.get(&agent).copied()).unwrap_or(Observable::Unknown);
         self.seen.unknown_agents += u64::from(observable == Observable::Unknown);
-        let session = Session {
+        let session = SessionState {
             id: Arc::clone(&id),
             agent: start.agent,
             observable,
@@ -95,7 +95,7 @@ impl Ledger {
             turn_open: None,
             turn_completed: false,
             end_asked: None,
-            ending: Ending::NotAsked,
+            ending: EndProgress::NotAsked,
             end_failures: 0,
             listed: None,
             still_alive: None,
@@ -120,7 +120,7 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn read(&mut self, asked: Moment, id: &str, result: Result<&Answered, ErrorCode>, court: &mut Court) {
+    pub(crate) fn read(&mut self, asked: Moment, id: &str, result: Result<&AnswerView, ErrorCode>, sink: &mut FindingSink) {
         let at = self.now;
         let observe_ms = self.observe_ms;
         let Some(session) = self.sessions.get_mut(id) else { return };
@@ -132,7 +132,7 @@ impl Ledger {
             Err(ErrorCode::SessionEnded) => Read::Over,
             Err(_) => Read::Failed,
         };
-        court.hear(&Occurrence::ReadAnswered { session, asked, at, read });
+        sink.hear(&Occurrence::ReadAnswered { session, asked, at, read });
         session.pace.answered(at);
         let was_observable = match session.observable {
             Observable::AtOnce => session.data.is_some() || asked.ms >= session.known.ms.saturating_add(observe_ms),
@@ -165,32 +165,32 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn ended(&mut self, asked: Moment, id: &str, result: Result<&Answered, ErrorCode>) {
+    pub(crate) fn ended(&mut self, asked: Moment, id: &str, result: Result<&AnswerView, ErrorCode>) {
         let at = self.now;
         let Some(session) = self.sessions.get_mut(id) else { return };
         match result {
             Ok(_) | Err(ErrorCode::SessionNotFound | ErrorCode::SessionEnded) => {
-                let was_done = matches!(session.ending, Ending::Done { .. });
+                let was_done = matches!(session.ending, EndProgress::Done { .. });
                 if was_done && session.still_alive.is_none() {
                     return;
                 }
-                session.ending = Ending::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
+                session.ending = EndProgress::Done { at, late: at.ms.saturating_sub(asked.ms) >= GIVEN_UP_MS };
                 session.listed = None;
                 session.still_alive = None;
                 self.unverified.retain(|other| **other != *session.id);
                 self.unverified.push_back(Arc::clone(&session.id));
             }
-            Err(_) if matches!(session.ending, Ending::Done { .. }) => {}
+            Err(_) if matches!(session.ending, EndProgress::Done { .. }) => {}
             Err(_) => {
                 session.end_failures += 1;
-                session.ending = Ending::Failed(at);
+                session.ending = EndProgress::Failed(at);
             }
         }
     }
 }
 
 /// An indefinite error is a reason to ask again.
-fn prompt_after(session: &mut Session, code: ErrorCode) {
+fn prompt_after(session: &mut SessionState, code: ErrorCode) {
     if !code.spec().definite {
         session.pace.prompt();
     }

@@ -1,4 +1,4 @@
-//! The ledger: follows a trace, keeps what is known of each open session, and tells the rules what occurs.
+//! The trace state: follows a trace, keeps what is known of each open session, and tells the rules what occurs.
 
 pub(crate) mod answered;
 pub(crate) mod asked;
@@ -12,13 +12,13 @@ use crate::contract::{AgentKind, WorkerState};
 use crate::spec::RequirementId;
 use crate::trace::history::Moment;
 use crate::trace::settings::Settings;
-use crate::trace::{Glance, News, What};
+use crate::trace::{AnnouncementView, RecordView, What};
 
 use super::clock::RecordClock;
 use super::closed::{Closed, Fast, shard};
-use super::session::{Ending, Listing, Observable, Session, Start, Unverified, Worker};
-use super::unjudged::{Seen, unjudged};
-use super::{Court, Occurrence};
+use super::session::{AssignedWorker, EndProgress, LastList, Observable, SessionState, StartState, Unverified};
+use super::unjudged::{Occasions, unjudged};
+use super::{FindingSink, Occurrence};
 
 /// How long a start whose session no list shows may still turn up in one, in milliseconds.
 const LOOKED_FOR_MS: u64 = 60 * 60 * 1000;
@@ -30,13 +30,13 @@ const GIVEN_UP_MS: u64 = 5000;
 const MANY_PENDING: usize = 4096;
 
 /// A call that waits for its answer.
-struct Pending {
+struct OpenCalls {
     asked: Moment,
-    call: Call,
+    call: PendingCall,
 }
 
-pub(crate) enum Call {
-    Start(Box<Start>),
+pub(crate) enum PendingCall {
+    Start(Box<StartState>),
     List { verifies: bool },
     Read(Arc<str>),
     End(Arc<str>),
@@ -45,7 +45,7 @@ pub(crate) enum Call {
 
 /// An agent's run, as far as the truth tells.
 #[derive(Default)]
-struct Run {
+struct RunState {
     folder: u64,
     session: Option<Arc<str>>,
     open: bool,
@@ -61,31 +61,31 @@ enum Part {
 }
 
 /// What is known, as a trace goes by.
-pub(crate) struct Ledger {
+pub(crate) struct TraceState {
     part: Part,
     clock: RecordClock,
     opened: u64,
     observable: HashMap<AgentKind, Observable>,
     observe_ms: u64,
-    sessions: HashMap<Arc<str>, Session, Fast>,
+    sessions: HashMap<Arc<str>, SessionState, Fast>,
     closed: Closed,
-    pending: HashMap<u64, Pending, Fast>,
+    pending: HashMap<u64, OpenCalls, Fast>,
     /// The open session that works on something.
     works: HashMap<u64, Arc<str>, Fast>,
     unverified: Unverified,
-    unsettled: Vec<Start>,
-    workers: Vec<Worker>,
-    runs: HashMap<String, Run, Fast>,
-    listing: Option<Listing>,
+    unsettled: Vec<StartState>,
+    workers: Vec<AssignedWorker>,
+    runs: HashMap<String, RunState, Fast>,
+    listing: Option<LastList>,
     /// How many starts wait for their answer.
     starting: usize,
     /// Announcements about sessions whose start has not been answered yet.
-    early: VecDeque<(String, Moment, News)>,
+    early: VecDeque<(String, Moment, AnnouncementView)>,
     now: Moment,
-    seen: Seen,
+    seen: Occasions,
 }
 
-impl Ledger {
+impl TraceState {
     pub(crate) fn new(settings: &Settings) -> Self {
         let observable = |agent: AgentKind| (agent, Observable::from_phase(settings.observable.get(&agent).copied()));
         Self {
@@ -106,7 +106,7 @@ impl Ledger {
             starting: 0,
             early: VecDeque::new(),
             now: Moment { index: 0, ms: 0 },
-            seen: Seen::default(),
+            seen: Occasions::default(),
         }
     }
 
@@ -139,19 +139,19 @@ impl Ledger {
         unjudged(&self.seen)
     }
 
-    pub(crate) fn see(&mut self, index: usize, glance: &Glance, court: &mut Court) {
-        if glance.what == What::Begun {
+    pub(crate) fn see(&mut self, index: usize, view: &RecordView, sink: &mut FindingSink) {
+        if view.what == What::Begun {
             self.clock.begin_anew();
         }
-        self.now = Moment { index, ms: self.clock.read(glance.ms) };
-        let happens = matches!(glance.what, What::Asked { .. } | What::Answered { .. } | What::Told { .. } | What::Exited { .. });
-        if happens && glance.ms.is_none() {
+        self.now = Moment { index, ms: self.clock.read(view.ms) };
+        let happens = matches!(view.what, What::Asked { .. } | What::Answered { .. } | What::Told { .. } | What::Exited { .. });
+        if happens && view.ms.is_none() {
             self.seen.untimed += 1;
-            court.untimed = Some(index);
+            sink.untimed = Some(index);
         }
-        match &glance.what {
-            What::Asked { id, op, args } => self.asked(*id, op, args, court),
-            What::Answered { id, said } => self.answered(*id, said.as_ref(), court),
+        match &view.what {
+            What::Asked { id, op, args } => self.asked(*id, op, args, sink),
+            What::Answered { id, said } => self.answered(*id, said.as_ref(), sink),
             What::Told { session, news } => self.told(session, *news),
             What::Truth { run, fact } => self.truth(run, fact),
             What::Bound { session, run } => self.bind(session, run),
@@ -160,7 +160,7 @@ impl Ledger {
                 if let Part::Shard { k, .. } = self.part {
                     self.part = if k == 1 { Part::All } else { Part::None };
                 }
-                let worker = Worker {
+                let worker = AssignedWorker {
                     index: worker.worker,
                     cwd: worker.cwd.as_str().into(),
                     deadline_s: worker.deadline_s,
@@ -178,13 +178,13 @@ impl Ledger {
                     worker.outcome = Some((now, outcome.clone()));
                 }
             }
-            What::Exited { code, overdue } => self.exited(*code, *overdue, court),
+            What::Exited { code, overdue } => self.exited(*code, *overdue, sink),
             What::Begun | What::Restarted | What::Other | What::Unknown => {}
         }
-        self.confirm_overdue(court);
+        self.confirm_overdue(sink);
     }
 
-    fn exited(&mut self, code: Option<i32>, overdue: bool, court: &mut Court) {
+    fn exited(&mut self, code: Option<i32>, overdue: bool, sink: &mut FindingSink) {
         self.seen.exit = true;
         if matches!(self.part, Part::None) {
             return;
@@ -193,30 +193,31 @@ impl Ledger {
         for session in self.sessions.values_mut().filter(|session| session.end_asked.is_none()) {
             session.nothing = asked::nothing_of(session, self.listing.as_ref());
         }
-        let mut left: Vec<&Session> = self.sessions.values().collect();
+        let mut left: Vec<&SessionState> = self.sessions.values().collect();
         left.sort_by_key(|session| session.known);
         for session in left {
             let worker = session.worker.map(|worker| self.answerable(&self.workers[worker]));
-            court.hear(&Occurrence::Left { session, worker, at });
+            sink.hear(&Occurrence::Left { session, worker, at });
         }
-        let mut starts: Vec<&Start> = self.unsettled.iter().chain(self.unanswered()).collect();
+        let mut starts: Vec<&StartState> = self.unsettled.iter().chain(self.unanswered()).collect();
         starts.sort_by_key(|start| start.asked);
         for start in starts {
-            court.hear(&Occurrence::StartLeft { start, at });
+            sink.hear(&Occurrence::StartLeft { start, at });
         }
-        let own = |worker: &Worker| -> Vec<&Session> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
+        let own =
+            |worker: &AssignedWorker| -> Vec<&SessionState> { worker.sessions.iter().filter_map(|id| self.sessions.get(id)).collect() };
         let of_workers: usize = self.workers.iter().map(|worker| own(worker).len()).sum();
         // What was started in a shared folder counts for all who share it.
         let there = |worker| std::iter::once(worker).chain(self.sharing(worker)).flat_map(own).collect();
-        let workers: Vec<(&Worker, Vec<&Session>)> = self.workers.iter().map(|worker| (worker, there(worker))).collect();
+        let workers: Vec<(&AssignedWorker, Vec<&SessionState>)> = self.workers.iter().map(|worker| (worker, there(worker))).collect();
         let gave_up = code.is_some_and(|code| code != 0) && !self.seen.outcomes;
         for (worker, sessions) in workers.iter().filter(|(worker, _)| !self.is_shared(worker)) {
-            court.hear(&Occurrence::WorkerOver { worker, sessions, gave_up, at });
+            sink.hear(&Occurrence::WorkerOver { worker, sessions, gave_up, at });
         }
         let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;
         // What is of no session is for the first shard to judge.
         if matches!(self.part, Part::All | Part::Shard { k: 1, .. }) {
-            court.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
+            sink.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
         }
         self.sessions.clear();
         self.unsettled.clear();
@@ -226,17 +227,17 @@ impl Ledger {
     }
 
     /// The other workers in a worker's folder.
-    fn sharing<'a>(&'a self, worker: &'a Worker) -> impl Iterator<Item = &'a Worker> {
+    fn sharing<'a>(&'a self, worker: &'a AssignedWorker) -> impl Iterator<Item = &'a AssignedWorker> {
         self.workers.iter().filter(|other| other.shares_with(worker))
     }
 
-    fn is_shared(&self, worker: &Worker) -> bool {
+    fn is_shared(&self, worker: &AssignedWorker) -> bool {
         self.sharing(worker).next().is_some()
     }
 
     /// Who answers for a session of a worker: of those who share its folder one that called for help, for it may be that one's.
-    fn answerable<'a>(&'a self, worker: &'a Worker) -> &'a Worker {
-        let blame = |worker: &&Worker| match worker.outcome.as_ref().map(|(_, outcome)| outcome.state) {
+    fn answerable<'a>(&'a self, worker: &'a AssignedWorker) -> &'a AssignedWorker {
+        let blame = |worker: &&AssignedWorker| match worker.outcome.as_ref().map(|(_, outcome)| outcome.state) {
             Some(WorkerState::Escalated) => 0,
             None => 1,
             Some(_) => 2,
@@ -245,16 +246,16 @@ impl Ledger {
     }
 
     /// The trace is over. What is open then is not judged: it may have gone on.
-    pub(crate) fn finish(&mut self, _: &mut Court) {
-        let is_open = |session: &&Session| !matches!(session.ending, Ending::Done { .. });
+    pub(crate) fn finish(&mut self, _: &mut FindingSink) {
+        let is_open = |session: &&SessionState| !matches!(session.ending, EndProgress::Done { .. });
         self.seen.open = self.sessions.values().filter(is_open).count() as u64;
         self.seen.unsettled = (self.unsettled.len() + self.unanswered().count()) as u64;
     }
 
     /// The starts that wait for their answer; the folder stands for the session.
-    fn unanswered(&self) -> impl Iterator<Item = &Start> {
+    fn unanswered(&self) -> impl Iterator<Item = &StartState> {
         self.pending.values().filter_map(|pending| match &pending.call {
-            Call::Start(start) if self.is_ours(start.cwd.as_deref().unwrap_or_default()) => Some(&**start),
+            PendingCall::Start(start) if self.is_ours(start.cwd.as_deref().unwrap_or_default()) => Some(&**start),
             _ => None,
         })
     }
@@ -268,10 +269,10 @@ mod tests {
     use super::super::tests::{brief::trace, see};
     use super::*;
 
-    fn ledger(lines: &str) -> Ledger {
+    fn trace_state(lines: &str) -> TraceState {
         let mut judge = Judge::new(&Settings::default());
         see(&mut judge, &trace(lines));
-        judge.ledger
+        judge.trace_state
     }
 
     #[rstest]
@@ -281,18 +282,18 @@ mod tests {
         let open = "0 start claude /a -> s1\n 0 start claude /b -> s2\n 0 read s1\n";
         let over = "0 start claude /c -> s3\n 0 read s3\n 0 end s3 -> ok\n 0 list -> []\n";
         let lists = "0 list\n".repeat(4101) + &"86_400_001 list\n".repeat(later);
-        assert_eq!(ledger(&format!("{open}{over}{lists}")).pending.len(), waiting);
+        assert_eq!(trace_state(&format!("{open}{over}{lists}")).pending.len(), waiting);
     }
 
     #[rstest]
     #[case::as_many_as_are_kept(4096, 4096)]
     #[case::one_more(4097, 4096)]
     fn announcements_about_what_is_being_started_are_kept_up_to_a_limit(#[case] announced: usize, #[case] kept: usize) {
-        assert_eq!(ledger(&("0 start codex /w\n".to_owned() + &"1 completed s1\n".repeat(announced))).early.len(), kept);
+        assert_eq!(trace_state(&("0 start codex /w\n".to_owned() + &"1 completed s1\n".repeat(announced))).early.len(), kept);
     }
 
     #[test]
     fn announcements_are_not_kept_while_nothing_is_being_started() {
-        assert_eq!(ledger("0 start codex /w\n 1 completed s8\n 2 -> s1\n 3 completed s9").early.len(), 0);
+        assert_eq!(trace_state("0 start codex /w\n 1 completed s8\n 2 -> s1\n 3 completed s9").early.len(), 0);
     }
 }

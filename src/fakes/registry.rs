@@ -1,4 +1,4 @@
-//! The cast: every run of a stand-in that a scenario has seen, as the stand-ins report themselves.
+//! The registry: every run of a stand-in that a scenario has seen, as the stand-ins report themselves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -8,9 +8,9 @@ use tokio::sync::{mpsc, watch};
 use crate::contract::{AgentKind, AgentRun, TurnStatus};
 use crate::trace::{Entry, Fact, Log};
 
-use super::control::{Child, Command, Report, Script};
+use super::control::{AgentReport, Child, ControlCommand, Script};
 
-/// A stand-in's introduction: what [`Report::Hello`] carries, and when its process began.
+/// A stand-in's introduction: what [`AgentReport::Hello`] carries, and when its process began.
 #[derive(Debug, Clone)]
 pub struct Hello {
     /// Which agent it stands for.
@@ -27,7 +27,7 @@ pub struct Hello {
 
 /// One run of a stand-in, as it has reported itself so far.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct FakeRun {
     /// The run's id.
     pub id: AgentRun,
     /// Which agent it stands for.
@@ -61,28 +61,28 @@ pub struct Run {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    runs: Vec<Run>,
-    channels: HashMap<AgentRun, mpsc::UnboundedSender<Command>>,
+struct RegistryState {
+    runs: Vec<FakeRun>,
+    channels: HashMap<AgentRun, mpsc::UnboundedSender<ControlCommand>>,
     sent: HashMap<AgentRun, u64>,
     scripts: HashMap<String, Script>,
 }
 
-/// The harness's view of all stand-ins of one scenario, and its way to direct them. Clones share one cast.
+/// The harness's view of all stand-ins of one scenario, and its way to direct them. Clones share one registry.
 #[derive(Debug, Clone)]
-pub struct Cast {
+pub struct AgentRegistry {
     log: Log,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RegistryState>>,
     changes: Arc<watch::Sender<u64>>,
 }
 
-impl Cast {
-    /// An empty cast that records what it learns in `log`.
+impl AgentRegistry {
+    /// An empty registry that records what it learns in `log`.
     pub fn new(log: Log) -> Self {
         Self { log, state: Arc::default(), changes: Arc::new(watch::Sender::new(0)) }
     }
 
-    /// The trace that the cast records in.
+    /// The trace that the registry records in.
     pub fn log(&self) -> &Log {
         &self.log
     }
@@ -98,12 +98,12 @@ impl Cast {
     }
 
     /// Takes a stand-in in: gives its run a number and its script; `to` takes the commands for it.
-    pub fn attach(&self, hello: Hello, to: mpsc::UnboundedSender<Command>) -> (AgentRun, Script) {
+    pub fn attach(&self, hello: Hello, to: mpsc::UnboundedSender<ControlCommand>) -> (AgentRun, Script) {
         let script = self.script_of(&hello.cwd);
         let mut state = self.lock();
         let id = AgentRun(format!("r{}", state.runs.len() + 1));
         state.channels.insert(id.clone(), to);
-        state.runs.push(Run {
+        state.runs.push(FakeRun {
             id: id.clone(),
             agent: hello.agent,
             pid: hello.pid,
@@ -126,38 +126,38 @@ impl Cast {
     }
 
     /// Notes what a stand-in reports. `ticks` of a reported child are looked up by the caller, who knows the processes.
-    pub fn report(&self, run: &AgentRun, report: Report) {
+    pub fn report(&self, run: &AgentRun, report: AgentReport) {
         self.report_with(run, report, |_| 0);
     }
 
     /// The same, with the way to learn when a process began.
-    pub fn report_with(&self, run: &AgentRun, report: Report, ticks: impl Fn(u32) -> u64) {
+    pub fn report_with(&self, run: &AgentRun, report: AgentReport, ticks: impl Fn(u32) -> u64) {
         let agent_run = run.clone();
         let fact = match report.clone() {
-            Report::PromptAccepted { turn, text } => Some(Fact::PromptAccepted { agent_run, turn, text }),
-            Report::TurnStarted { turn } => Some(Fact::TurnStarted { agent_run, turn }),
-            Report::TurnCompleted { turn, status } => {
+            AgentReport::PromptAccepted { turn, text } => Some(Fact::PromptAccepted { agent_run, turn, text }),
+            AgentReport::TurnStarted { turn } => Some(Fact::TurnStarted { agent_run, turn }),
+            AgentReport::TurnCompleted { turn, status } => {
                 let status = (status != TurnStatus::Completed).then_some(status);
                 Some(Fact::TurnCompleted { agent_run, turn, status })
             }
-            Report::FileWritten { path, bytes } => Some(Fact::FileWritten { agent_run, path, bytes }),
-            Report::FileRemoved { path } => Some(Fact::FileRemoved { agent_run, path }),
-            Report::Signalled { signal } => Some(Fact::AgentSignalled { agent_run, signal }),
-            Report::Exiting { code } => Some(Fact::AgentExited { agent_run, code: Some(code) }),
-            Report::Hello { .. } | Report::Child { .. } | Report::Unsupported { .. } | Report::Done { .. } => None,
+            AgentReport::FileWritten { path, bytes } => Some(Fact::FileWritten { agent_run, path, bytes }),
+            AgentReport::FileRemoved { path } => Some(Fact::FileRemoved { agent_run, path }),
+            AgentReport::Signalled { signal } => Some(Fact::AgentSignalled { agent_run, signal }),
+            AgentReport::Exiting { code } => Some(Fact::AgentExited { agent_run, code: Some(code) }),
+            AgentReport::Hello { .. } | AgentReport::Child { .. } | AgentReport::Unsupported { .. } | AgentReport::Done { .. } => None,
         };
         // The fact is recorded before anyone who waits for the change can act on it.
         if let Some(fact) = fact {
             self.fact(fact);
         }
         self.change(run, |run| match report {
-            Report::PromptAccepted { turn, text } => run.prompts.push((turn, text)),
-            Report::TurnCompleted { turn, .. } => run.completed = turn,
-            Report::FileWritten { path, .. } if !run.files.contains(&path) => run.files.push(path),
-            Report::Child { pid, how } => run.children.push((pid, ticks(pid), how)),
-            Report::Unsupported { what } => run.unsupported.push(what),
-            Report::Done { done } => run.done = done,
-            Report::Exiting { .. } => run.exiting = true,
+            AgentReport::PromptAccepted { turn, text } => run.prompts.push((turn, text)),
+            AgentReport::TurnCompleted { turn, .. } => run.completed = turn,
+            AgentReport::FileWritten { path, .. } if !run.files.contains(&path) => run.files.push(path),
+            AgentReport::Child { pid, how } => run.children.push((pid, ticks(pid), how)),
+            AgentReport::Unsupported { what } => run.unsupported.push(what),
+            AgentReport::Done { done } => run.done = done,
+            AgentReport::Exiting { .. } => run.exiting = true,
             _ => {}
         });
     }
@@ -175,11 +175,11 @@ impl Cast {
     pub fn release(&self, run: &AgentRun, turn: u64, reply: &str, status: TurnStatus) {
         self.fact(Fact::TurnReleased { agent_run: run.clone(), turn });
         self.change(run, |run| run.released = turn);
-        self.send(run, Command::Release { turn, reply: reply.to_owned(), status });
+        self.send(run, ControlCommand::Release { turn, reply: reply.to_owned(), status });
     }
 
-    /// Sends a command; returns its number, which [`Report::Done`] confirms.
-    pub fn send(&self, run: &AgentRun, command: Command) -> u64 {
+    /// Sends a command; returns its number, which [`AgentReport::Done`] confirms.
+    pub fn send(&self, run: &AgentRun, command: ControlCommand) -> u64 {
         let mut state = self.lock();
         let number = state.sent.entry(run.clone()).or_default();
         *number += 1;
@@ -194,22 +194,22 @@ impl Cast {
     /// Waits until a stand-in has done and reported all that it was asked to, or is over: a turn's end is reported
     /// before the files that come of it are written. Wrap it in a time limit.
     pub async fn settled(&self, run: &AgentRun) {
-        let number = self.send(run, Command::Settle);
+        let number = self.send(run, ControlCommand::Settle);
         self.until(|runs| runs.iter().any(|r| r.id == *run && (r.done >= number || r.over)).then_some(())).await;
     }
 
     /// Every run so far.
-    pub fn runs(&self) -> Vec<Run> {
+    pub fn runs(&self) -> Vec<FakeRun> {
         self.lock().runs.clone()
     }
 
     /// The run of that id.
-    pub fn run(&self, id: &AgentRun) -> Option<Run> {
+    pub fn run(&self, id: &AgentRun) -> Option<FakeRun> {
         self.lock().runs.iter().find(|run| run.id == *id).cloned()
     }
 
     /// Waits until `look` finds something in the runs; looks again at every change. Wrap it in a time limit.
-    pub async fn until<T>(&self, mut look: impl FnMut(&[Run]) -> Option<T>) -> T {
+    pub async fn until<T>(&self, mut look: impl FnMut(&[FakeRun]) -> Option<T>) -> T {
         let mut changes = self.changes.subscribe();
         loop {
             changes.borrow_and_update();
@@ -225,14 +225,14 @@ impl Cast {
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    fn change(&self, id: &AgentRun, change: impl FnOnce(&mut Run)) {
+    fn change(&self, id: &AgentRun, change: impl FnOnce(&mut FakeRun)) {
         if let Some(run) = self.lock().runs.iter_mut().find(|run| run.id == *id) {
             change(run);
         }
         self.changes.send_modify(|changes| *changes += 1);
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RegistryState> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
