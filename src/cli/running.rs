@@ -13,7 +13,7 @@ use crate::engine::plan::{Disposition, PlannedScenario, Selection};
 use crate::engine::{Options, RunOutcome, Target};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, FORMS, Form, Look, Progress};
-use crate::results::baseline::Baseline;
+use crate::results::baseline::{Baseline, BaselinePlace};
 use crate::results::exit_code;
 use crate::results::model::{Report, Verdict};
 use crate::spec::{Registry, RequirementId, SpecVersion};
@@ -140,13 +140,13 @@ pub fn judged(target: &Target, args: &RunArgs, context: RunContext) -> miette::R
         jobs: args.jobs.map(usize::from),
         repeat: args.repeat as usize,
         control: context.control,
-        baseline: args.baseline.as_deref().map(|path| baseline(path, args.update_baseline)).transpose()?,
         fail_fast: args.fail_fast,
         keep_sandbox: args.keep_sandbox,
         time_limit: Duration::from_secs(args.time_limit),
         interrupted: interrupt::watch(),
         repro: context.repro,
     };
+    let known = args.baseline.as_deref().map(|path| baseline(path, args.update_baseline)).transpose()?;
     let planned = engine::prepare(target, &options).map_err(all_errors)?;
     if args.list {
         super::print(&listed(&planned));
@@ -159,9 +159,12 @@ pub fn judged(target: &Target, args: &RunArgs, context: RunContext) -> miette::R
         }
     };
     let mut outcome = engine::run(target, planned, &profiles, &options, &mut tell);
-    if args.update_baseline && !outcome.interrupted {
-        let path = args.baseline.as_deref().expect("the command line was checked");
-        update_baseline(path, &mut outcome.report, target, &options)?;
+    if let (Some(mut known), Some(path)) = (known, args.baseline.as_deref()) {
+        let (places, today) = (engine::places(target, &options), jiff::Zoned::now().date());
+        if args.update_baseline && !outcome.interrupted {
+            known = updated(&known, path, &outcome.report, &places, today)?;
+        }
+        known.apply(&mut outcome.report, &places, today);
     }
     let look = args.format.look(args.strict);
     let written = super::write_reports(&outcome.report, &args.report, &look).and(write_traces(&outcome, &args.report));
@@ -184,16 +187,13 @@ fn baseline(path: &Path, update: bool) -> miette::Result<Baseline> {
     }
 }
 
-/// Writes the baseline anew, and judges the report by it.
-fn update_baseline(path: &Path, report: &mut Report, target: &Target, options: &Options) -> miette::Result<()> {
-    let (places, today) = (engine::places(target, options), jiff::Zoned::now().date());
-    let old = options.baseline.as_ref().expect("it was read");
-    let text = old.updated(report, &places, today);
+/// Writes the baseline anew, as the run was.
+fn updated(old: &Baseline, path: &Path, report: &Report, places: &[BaselinePlace], today: jiff::civil::Date) -> miette::Result<Baseline> {
+    let text = old.updated(report, places, today);
     std::fs::write(path, &text).map_err(|error| miette::miette!("{}: the baseline cannot be written: {error}", path.display()))?;
     let new = Baseline::parse(&path.display().to_string(), &text).map_err(|error| miette::Report::new(*error))?;
-    new.apply(report, &places, today);
     eprintln!("{}: {} entries (before: {})", path.display(), new.len(), old.len());
-    Ok(())
+    Ok(new)
 }
 
 impl OutputFormat {

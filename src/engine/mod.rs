@@ -25,7 +25,7 @@ use crate::profile::{Choice, Profiles};
 use crate::spec::{Registry, Requirement, RequirementId, SpecVersion};
 use crate::trace::Record;
 
-use crate::results::baseline::{Baseline, BaselinePlace};
+use crate::results::baseline::BaselinePlace;
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, Tool, Verdict, round_of};
 use crate::results::{judge_by, names, requirement_results};
 use features::{FeatureError, Scenario};
@@ -59,8 +59,6 @@ pub struct Options {
     pub repeat: usize,
     /// Whether the harness first proves, on real processes, that it would see what it must.
     pub control: bool,
-    /// The failures that are known.
-    pub baseline: Option<Baseline>,
     /// Stop at the first failure.
     pub fail_fast: bool,
     /// Keep the sandboxes.
@@ -84,7 +82,6 @@ impl Default for Options {
             jobs: None,
             repeat: 1,
             control: false,
-            baseline: None,
             fail_fast: false,
             keep_sandbox: false,
             time_limit: TIME_LIMIT,
@@ -169,7 +166,7 @@ pub fn run(
     }
     let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
     results.sort_by_key(|result| order.get(round_of(&result.key).0).copied().unwrap_or(usize::MAX));
-    let mut report = Report {
+    let report = Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
         spec_version: options.spec_version.to_string(),
@@ -184,9 +181,6 @@ pub fn run(
         requirements: requirement_results(in_scope(target, options, &results), &results, &unmapped),
         scenarios: results,
     };
-    if let Some(baseline) = &options.baseline {
-        baseline.apply(&mut report, &places(target, options), jiff::Zoned::now().date());
-    }
     RunOutcome { report, traces, interrupted }
 }
 

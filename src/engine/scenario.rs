@@ -9,17 +9,16 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
-use crate::engine::world::{State, StepFinding, Stop, World};
+use crate::engine::world::{State, Stop, World};
 use crate::profile::Profiles;
 use crate::results::verdict_of;
 use crate::spec::Registry;
 use crate::sut::recorder::Recorder;
 use crate::trace::settings::Settings;
-use crate::trace::timeline::contradicted;
-use crate::trace::{Entry, Log, Record};
+use crate::trace::{Contradiction, Entry, Log, Record};
 
 use super::plan::PlannedScenario;
-use crate::results::model::{Finding, ScenarioResult, Verdict};
+use crate::results::model::{Finding, Origin, ScenarioResult, Verdict};
 
 /// What came of a scenario, with its trace.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -109,34 +108,14 @@ fn judged<S: State>(
     stderr: &str,
     took: u64,
 ) -> ScenarioResult {
-    let mut found: Vec<StepFinding> = world.found().to_vec();
+    let by_steps = world.found().iter().map(|(step, found)| (Origin::Step(step.clone()), found.clone()));
+    let mut found: Vec<(Origin, Contradiction)> = by_steps.collect();
     for (rule, contradiction) in S::standing(trace, settings) {
-        if found.iter().any(|other| other.requirement == contradiction.requirement) {
-            continue;
+        if !found.iter().any(|(_, other)| other.requirement == contradiction.requirement) {
+            found.push((Origin::Rule(rule.to_owned()), contradiction));
         }
-        found.push(StepFinding {
-            requirement: contradiction.requirement,
-            message: contradiction.message,
-            claimed: contradiction.claimed,
-            truth: contradiction.truth,
-            step: format!("standing invariant `{rule}`"),
-            session: contradiction.session,
-            last: contradiction.records.into_iter().max().unwrap_or(trace.len().saturating_sub(1)),
-        });
     }
-    let findings: Vec<Finding> = found
-        .into_iter()
-        .map(|found| Finding {
-            trace: found.session.as_ref().map(|id| contradicted(trace, id.as_str(), found.last, &found.requirement)).unwrap_or_default(),
-            stderr: stderr.to_owned(),
-            repro: String::new(),
-            requirement: found.requirement,
-            message: found.message,
-            claimed: found.claimed,
-            truth: found.truth,
-            step: found.step,
-        })
-        .collect();
+    let findings: Vec<Finding> = found.into_iter().map(|(origin, found)| Finding::of(found, origin, trace, stderr)).collect();
     let (verdict, reason) = verdict(&findings, stop);
     ScenarioResult { duration_ms: took, ..unplayed(planned, verdict, reason, findings) }
 }

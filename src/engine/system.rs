@@ -117,7 +117,7 @@ pub async fn play<S: State>(
     }
     drop(control_server);
     for process in ProcFs::end_descendants_of(std::process::id(), &[]) {
-        log.push(Entry::Note { text: format!("litter: {process} was left running") });
+        log.push(Entry::Litter { process: process.to_string() });
         played.trace.extend(log.records().pop());
     }
     Ok(played)

@@ -36,25 +36,6 @@ pub enum Stop {
 /// What a step gives.
 pub type StepResult = Result<(), Stop>;
 
-/// Something found by a step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StepFinding {
-    /// The requirement that it contradicts.
-    pub requirement: RequirementId,
-    /// What is wrong.
-    pub message: String,
-    /// What the manager claimed.
-    pub claimed: String,
-    /// What was true.
-    pub truth: String,
-    /// The step that found it.
-    pub step: String,
-    /// The session it is about, where it is about one.
-    pub session: Option<SessionId>,
-    /// The index of the last record that shows it.
-    pub last: usize,
-}
-
 /// Where a session's record is, by its id.
 pub type RecordPlace = Rc<dyn Fn(&SessionId) -> PathBuf>;
 
@@ -145,7 +126,7 @@ pub struct World<S> {
     pub(crate) state: S,
     requirement: RequirementId,
     step: Option<RunningStep>,
-    found: Vec<StepFinding>,
+    found: Vec<(String, Contradiction)>,
     stop: Option<Stop>,
 }
 
@@ -178,7 +159,7 @@ impl<S: State> World<S> {
     pub fn begin_step(&mut self, text: &str, names: Option<RequirementId>, place: StepType) {
         let requirement = names.unwrap_or_else(|| self.requirement.clone());
         self.step = Some(RunningStep { text: text.to_owned(), requirement, place });
-        self.log.push(Entry::Note { text: format!("step: {text}") });
+        self.log.push(Entry::Step { text: text.to_owned() });
     }
 
     pub(crate) fn ended_with(&mut self, result: StepResult) {
@@ -190,8 +171,8 @@ impl<S: State> World<S> {
         self.stop.take()
     }
 
-    /// What the steps found so far.
-    pub fn found(&self) -> &[StepFinding] {
+    /// What the steps found so far, each with the step's text.
+    pub fn found(&self) -> &[(String, Contradiction)] {
         &self.found
     }
 
@@ -204,7 +185,8 @@ impl<S: State> World<S> {
             return Err(Stop::Blocked(format!("{message} (claimed: {claimed}; true: {truth})")));
         }
         let session = label.and_then(|label| self.state.session_id(label));
-        self.found.push(StepFinding { requirement, message, claimed, truth, step, session, last: self.log.len().saturating_sub(1) });
+        let records = vec![self.log.len().saturating_sub(1)];
+        self.found.push((step, Contradiction { requirement, session, message, claimed, truth, records }));
         Ok(())
     }
 

@@ -38,10 +38,10 @@ pub struct Several<T> {
 struct Places {
     agent: Option<Spanned<Value>>,
     #[serde(default, rename = "profile")]
-    rows: Vec<Row>,
+    rows: Vec<ProfileRow>,
 }
 
-type Row = BTreeMap<String, Spanned<Value>>;
+type ProfileRow = BTreeMap<String, Spanned<Value>>;
 
 /// Reads a file.
 pub(crate) fn file(path: &Path) -> Result<Vec<AgentProfile>, Box<Diagnostics>> {
@@ -137,7 +137,7 @@ impl ProfileReader<'_> {
         }
     }
 
-    fn row(&mut self, profile: &Profile, row: &Row, earlier: &[Profile]) {
+    fn row(&mut self, profile: &Profile, row: &ProfileRow, earlier: &[Profile]) {
         let place = |field: &str| row.get(field).map(Spanned::span);
         let Profile { set, version, mode, .. } = profile;
         if profile.has_content < profile.file_created {

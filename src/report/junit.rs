@@ -84,12 +84,14 @@ fn texts(scenario: &ScenarioResult) -> String {
 
 fn text(finding: &Finding) -> String {
     let mut lines = vec![format!("{}: {}", finding.requirement, finding.message)];
-    for (name, text) in [("step", &finding.step), ("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)] {
+    for (name, text) in
+        [("step", &finding.origin.words()), ("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)]
+    {
         if !text.is_empty() {
             lines.push(format!("{name}: {text}"));
         }
     }
-    lines.extend(finding.trace.iter().cloned());
+    lines.extend(finding.timeline.iter().map(ToString::to_string));
     lines.join("\n")
 }
 

@@ -92,11 +92,16 @@ fn whole(requirement: &RequirementResult) -> String {
 
 fn case(scenario: &ScenarioResult, finding: &Finding) -> String {
     let mut blocks = vec![format!("#### {}\n\n{}", text(&view::label(scenario)), text(&scenario.feature)), text(&finding.message)];
-    let told = [("step", &finding.step), ("claimed", &finding.claimed), ("true", &finding.truth)];
+    let step = finding.origin.words();
+    let told = [("step", &step), ("claimed", &finding.claimed), ("true", &finding.truth)];
     let told: Vec<String> =
         told.iter().filter(|(_, said)| !said.is_empty()).map(|(name, said)| format!("- **{name}** {}", text(said))).collect();
     blocks.push(told.join("\n"));
-    for (name, said) in [("timeline", finding.trace.join("\n")), ("stderr", finding.stderr.clone()), ("again", finding.repro.clone())] {
+    for (name, said) in [
+        ("timeline", finding.timeline.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        ("stderr", finding.stderr.clone()),
+        ("again", finding.repro.clone()),
+    ] {
         if !said.is_empty() {
             blocks.push(format!("{name}:\n\n{}", fenced(&said)));
         }

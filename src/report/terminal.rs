@@ -91,11 +91,11 @@ fn case(page: &mut TerminalPage, scenario: &ScenarioResult, finding: &Finding) {
     page.painted(2, &view::label(scenario), Colour::Bold);
     page.wrapped(4, &scenario.feature);
     page.wrapped(4, &finding.message);
-    page.field(4, "step", &finding.step);
+    page.field(4, "step", &finding.origin.words());
     page.field(4, "claimed", &finding.claimed);
     page.field(4, "true", &finding.truth);
-    page.quoted("timeline", finding.trace.iter().map(String::as_str));
-    page.quoted("stderr", finding.stderr.lines());
+    page.quoted("timeline", finding.timeline.iter().map(ToString::to_string));
+    page.quoted("stderr", finding.stderr.lines().map(str::to_owned));
     if !finding.repro.is_empty() {
         // Never wrapped: it is there to be copied.
         page.line(&format!("    {:<9}{}", "again", view::one_line(&finding.repro)));
@@ -213,8 +213,9 @@ impl TerminalPage {
     }
 
     /// Lines of somebody else's, marked as such and cut to the width.
-    fn quoted<'a>(&mut self, name: &str, lines: impl Iterator<Item = &'a str>) {
-        let mut lines = lines.flat_map(str::lines).peekable();
+    fn quoted(&mut self, name: &str, lines: impl Iterator<Item = String>) {
+        let lines: Vec<String> = lines.collect();
+        let mut lines = lines.iter().flat_map(|line| line.lines()).peekable();
         if lines.peek().is_some() {
             self.line(&format!("    {name}"));
         }

@@ -5,8 +5,8 @@ use crate::suites::orchestrator::rules::Observable;
 use crate::trace::Contradiction;
 use crate::trace::history::{History, SessionHistory};
 use crate::trace::settings::Settings;
-use crate::trace::timeline::{TimelineRow, told};
-use crate::trace::{Entry, Record};
+use crate::trace::timeline::{ToldRow, tell};
+use crate::trace::{Entry, Record, Row, RowKind};
 
 use super::Look;
 use crate::core::sanitise;
@@ -55,7 +55,7 @@ fn one(
     found: Vec<&Contradiction>,
     settings: &Settings,
 ) {
-    let told = told(history, session);
+    let told = tell(history, session);
     let phases = phases(session, settings);
     let mut findings = found;
     findings.sort_by_key(|found| found.records.last().copied());
@@ -70,11 +70,11 @@ fn one(
         // What repeats itself is told once, unless a phase begins or something is found in between.
         let next_phase = phases.peek().map_or(usize::MAX, |(from, _)| *from);
         let next_finding = findings.peek().and_then(|found| found.records.last().copied()).unwrap_or(usize::MAX);
-        let same = |next: &&TimelineRow| next.text == line.text && next.at.index < next_phase && lines[next.until] < next_finding;
+        let same = |next: &&ToldRow| next.row.says_the_same(&line.row) && next.at.index < next_phase && lines[next.until] < next_finding;
         let more = told[at + 1..].iter().take_while(same).count();
         let last = &told[at + more];
         let count = if more > 0 { format!("  (and {more} more, until {} ms)", last.at.ms) } else { String::new() };
-        page.line(Ink::of(&line.text), &format!("{:>8} {:>8} ms  {}{count}", lines[line.at.index], line.at.ms, line.text));
+        page.line(Ink::of(&line.row), &format!("{:>8} {:>8} ms  {}{count}", lines[line.at.index], line.at.ms, line.row.text()));
         at += more + 1;
         while let Some(found) = findings.next_if(|found| found.records.last().is_none_or(|cited| *cited <= lines[last.until])) {
             page.finding(found);
@@ -124,12 +124,12 @@ enum Ink {
 }
 
 impl Ink {
-    /// The ink of a timeline's line, by its mark.
-    fn of(text: &str) -> Self {
-        match text.as_bytes().first() {
-            Some(b'!') => Ink::Cyan,
-            Some(b'*' | b'#') => Ink::Dim,
-            _ if text.contains(" < ") && !text.contains(" < ok") => Ink::Yellow,
+    /// The ink of a timeline's row.
+    fn of(row: &Row) -> Self {
+        match row.kind {
+            RowKind::Announced => Ink::Cyan,
+            RowKind::Fact | RowKind::Step | RowKind::Restarted | RowKind::Litter | RowKind::Remark => Ink::Dim,
+            _ if row.answer.as_ref().is_some_and(|answer| answer.error.is_some()) => Ink::Yellow,
             _ => Ink::Plain,
         }
     }

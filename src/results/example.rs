@@ -1,5 +1,7 @@
 //! Hand-built reports for tests: one with every verdict, one with hostile texts.
 
+use crate::trace::timeline::RowAnswer;
+use crate::trace::{Row, RowKind};
 use std::collections::BTreeMap;
 
 use crate::contract::AgentKind;
@@ -27,16 +29,27 @@ pub(crate) fn requirement(id: &str) -> Requirement {
     }
 }
 
+fn asked(at_ms: u64, operation: &str, args: &str, answer: &str) -> Row {
+    let answer = Some(RowAnswer { error: None, text: answer.into() });
+    let (kind, subject, detail) = (RowKind::Asked, operation.into(), args.into());
+    Row { at_ms: Some(at_ms), kind, subject, detail, answer, more: 0, until_ms: None }
+}
+
 pub(crate) fn finding(id: &str) -> Finding {
     Finding {
         requirement: id.parse().unwrap(),
         message: "session `s1` was ended, but its agent runs".into(),
         claimed: "end_session: success".into(),
         truth: "alive 5000 ms after: codex (pid 4711)".into(),
-        step: "nothing of \"A\" is alive".into(),
-        trace: vec![
-            "       0 ms  > start_session agent=\"codex\" cwd=\"/w/1\" message=\"ask-A-1. Please do what is to be done here\" < ok session_id=\"s1\"".into(),
-            "     100 ms  > end_session < ok".into(),
+        origin: Origin::Step("nothing of \"A\" is alive".into()),
+        timeline: vec![
+            asked(
+                0,
+                "start_session",
+                " agent=\"codex\" cwd=\"/w/1\" message=\"ask-A-1. Please do what is to be done here\"",
+                "ok session_id=\"s1\"",
+            ),
+            asked(100, "end_session", "", "ok"),
         ],
         stderr: "warn: 1 session left\nerror: kill: no such process\n".into(),
         repro: "passmuster verify my.toml --requirement LC-CLEAN-1 --agent codex".into(),
@@ -81,7 +94,7 @@ pub(crate) fn report() -> Report {
         known,
         ScenarioResult { expected: Some("failed".into()), ..of("fixed", "LC-CLEAN-2", Verdict::Passed, "") },
         ScenarioResult {
-            findings: vec![Finding { trace: Vec::new(), stderr: String::new(), ..finding("LC-CREATE-11") }],
+            findings: vec![Finding { timeline: Vec::new(), stderr: String::new(), ..finding("LC-CREATE-11") }],
             feature: "features/lifecycle/creation.feature:30".into(),
             ..of("tells", "LC-CREATE-11", Verdict::Warned, "")
         },
@@ -139,11 +152,12 @@ pub(crate) fn hostile() -> Report {
         scenario.feature = format!("{HOSTILE}:3");
         scenario.reason = scenario.reason.as_ref().map(|_| HOSTILE.into());
         for finding in &mut scenario.findings {
-            let Finding { requirement: _, message, claimed, truth, step, trace, stderr, repro } = finding;
-            for text in [message, claimed, truth, step, stderr, repro].into_iter().filter(|text| !text.is_empty()) {
+            let Finding { requirement: _, message, claimed, truth, origin, timeline, stderr, repro } = finding;
+            for text in [message, claimed, truth, stderr, repro].into_iter().filter(|text| !text.is_empty()) {
                 *text = HOSTILE.into();
             }
-            trace.iter_mut().for_each(|line| *line = HOSTILE.into());
+            *origin = Origin::Step(HOSTILE.into());
+            timeline.iter_mut().for_each(|row| (row.subject, row.detail, row.answer) = (HOSTILE.into(), HOSTILE.into(), None));
         }
     }
     report

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
 use crate::spec::{Level, Party, RequirementId};
+use crate::trace::{Contradiction, Record, Row, contradicted};
 
 /// The report's schema, named in every report.
 pub const SCHEMA: &str = "passmuster-report-1";
@@ -287,29 +288,131 @@ pub struct ScenarioResult {
 
 /// One thing that is not as a requirement says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "WrittenFinding", into = "WrittenFinding")]
+#[schemars(with = "WrittenFinding")]
 pub struct Finding {
     /// The requirement that it contradicts.
     pub requirement: RequirementId,
     /// What is wrong, in one sentence.
     pub message: String,
     /// What the manager claimed.
-    #[serde(default)]
     pub claimed: String,
     /// What was true.
-    #[serde(default)]
     pub truth: String,
-    /// The step that found it, or the standing invariant.
-    #[serde(default)]
-    pub step: String,
-    /// The lines of the session's timeline.
-    #[serde(default)]
-    pub trace: Vec<String>,
+    /// What found it.
+    pub origin: Origin,
+    /// The session's timeline.
+    pub timeline: Vec<Row>,
     /// The last lines of the manager's standard error.
-    #[serde(default)]
     pub stderr: String,
     /// A command that reproduces just this.
-    #[serde(default)]
     pub repro: String,
+}
+
+/// What found something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A step of the scenario, by its text.
+    Step(String),
+    /// A standing invariant, by its name: it judges the whole trace, whatever the scenario asks.
+    Rule(String),
+    /// A rule for whoever wrote a recording, by the lines that prove it.
+    Lines(Vec<usize>),
+}
+
+impl Origin {
+    /// How it is told.
+    pub fn words(&self) -> String {
+        match self {
+            Origin::Step(text) => text.clone(),
+            Origin::Rule(name) => format!("standing invariant `{name}`"),
+            Origin::Lines(lines) => {
+                let numbers: Vec<String> = lines.iter().map(usize::to_string).collect();
+                format!("{} {}", if lines.len() == 1 { "line" } else { "lines" }, numbers.join(", "))
+            }
+        }
+    }
+
+    /// The standing invariant's name.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Origin::Step(_) | Origin::Lines(_) => None,
+            Origin::Rule(name) => Some(name),
+        }
+    }
+}
+
+impl Finding {
+    /// What a contradiction in a trace comes to.
+    pub fn of(found: Contradiction, origin: Origin, trace: &[Record], stderr: &str) -> Self {
+        let last = found.records.iter().max().copied().unwrap_or(trace.len().saturating_sub(1));
+        let timeline = found.session_id().map(|id| contradicted(trace, id, last, &found.requirement)).unwrap_or_default();
+        let Contradiction { requirement, message, claimed, truth, .. } = found;
+        Self { requirement, message, claimed, truth, origin, timeline, stderr: stderr.to_owned(), repro: String::new() }
+    }
+}
+
+/// A finding, as reports have it.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Finding", description = "One thing that is not as a requirement says.")]
+struct WrittenFinding {
+    /// The requirement that it contradicts.
+    requirement: RequirementId,
+    /// What is wrong, in one sentence.
+    message: String,
+    /// What the manager claimed.
+    #[serde(default)]
+    claimed: String,
+    /// What was true.
+    #[serde(default)]
+    truth: String,
+    /// The step that found it, or the standing invariant.
+    #[serde(default)]
+    step: String,
+    /// The standing invariant that found it; absent where a step did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// The lines of the session's timeline.
+    #[serde(default)]
+    trace: Vec<String>,
+    /// The same, row by row.
+    #[serde(default)]
+    timeline: Vec<Row>,
+    /// The last lines of the manager's standard error.
+    #[serde(default)]
+    stderr: String,
+    /// A command that reproduces just this.
+    #[serde(default)]
+    repro: String,
+}
+
+impl From<Finding> for WrittenFinding {
+    fn from(finding: Finding) -> Self {
+        let Finding { requirement, message, claimed, truth, origin, timeline, stderr, repro } = finding;
+        let (step, rule) = (origin.words(), origin.rule().map(str::to_owned));
+        Self {
+            requirement,
+            message,
+            claimed,
+            truth,
+            step,
+            rule,
+            trace: timeline.iter().map(Row::to_string).collect(),
+            timeline,
+            stderr,
+            repro,
+        }
+    }
+}
+
+impl From<WrittenFinding> for Finding {
+    /// A report of an earlier version has lines alone.
+    fn from(written: WrittenFinding) -> Self {
+        let WrittenFinding { requirement, message, claimed, truth, step, rule, trace, timeline, stderr, repro } = written;
+        let origin = rule.map_or(Origin::Step(step), Origin::Rule);
+        let timeline = if timeline.is_empty() { trace.iter().map(|line| Row::untyped(line)).collect() } else { timeline };
+        Self { requirement, message, claimed, truth, origin, timeline, stderr, repro }
+    }
 }
 
 /// What happens in a run, as it happens; progress is drawn from it.

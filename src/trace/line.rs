@@ -6,7 +6,7 @@ use crate::contract::{ErrorCode, TurnStatus, WorkerState};
 
 use super::loose::{Int, LooseText, Truthful, milliseconds};
 use super::view::{AnnouncementView, AnswerView, ArgsView, RecordView, Turned, What, epoch_ms};
-use super::{Outcome, RESTARTED, Worker};
+use super::{Outcome, Worker};
 
 /// One line, as JSON has it.
 #[derive(Deserialize)]
@@ -53,8 +53,6 @@ struct RecordLine<'a> {
     code: Int,
     #[serde(default)]
     overdue: Truthful,
-    #[serde(borrow, default)]
-    text: LooseText<'a>,
 }
 
 #[derive(Deserialize)]
@@ -167,9 +165,9 @@ impl<'a> RecordLine<'a> {
                 truncated: self.truncated.0,
             }),
             "orchestrator_exited" => What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 },
-            "note" if self.text.get() == Some(RESTARTED) => What::Restarted,
+            "restarted" => What::Restarted,
             "meta" => What::Begun,
-            "note" => What::Other,
+            "step" | "litter" | "note" => What::Other,
             "" => return Err(GlanceError::NoKind),
             _ => What::Unknown,
         })

@@ -20,10 +20,10 @@ pub use contradiction::Contradiction;
 pub use line::GlanceError;
 pub use log::Log;
 pub use loose::{Int, Length, LooseText, Truthful};
-pub use record::{Binding, Entry, Fact, Outcome, RESTARTED, Record, Worker};
+pub use record::{Binding, Entry, Fact, Outcome, Record, Worker};
 pub use view::{AnnouncementView, AnswerView, ArgsView, ListView, RecordView, Turned, What};
 
 pub use select::select;
 
 pub use crate::contract::WorkerState;
-pub use timeline::{contradicted, timeline};
+pub use timeline::{Row, RowKind, contradicted, timeline};

@@ -10,9 +10,6 @@ use crate::contract::{AgentKind, AgentRun, Announcement, Args, ContractError, Se
 use super::GlanceError;
 use super::loose::milliseconds;
 
-/// The remark ([`Entry::Note`]) that the manager was killed and started again. Rules know a restart by this text.
-pub const RESTARTED: &str = "the manager was killed and started again";
-
 /// One line of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[schemars(title = "passmuster trace record")]
@@ -117,7 +114,19 @@ pub enum Entry {
         #[serde(default)]
         overdue: bool,
     },
-    /// The harness's own remark, for people: steps, signals it sent, restarts.
+    /// A step of the scenario begins.
+    Step {
+        /// Its keyword and text.
+        text: String,
+    },
+    /// The harness killed the manager and started it again.
+    Restarted,
+    /// The system left a process running when it was closed; the harness ended it.
+    Litter {
+        /// Its command and process id.
+        process: String,
+    },
+    /// A remark for people.
     Note {
         /// The remark.
         text: String,

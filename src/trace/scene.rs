@@ -15,7 +15,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::contract::ErrorCode;
-use crate::trace::{RESTARTED, Record};
+use crate::trace::Record;
 
 use crate::trace::Contradiction;
 use crate::trace::history::History;
@@ -59,7 +59,7 @@ impl Scene {
             ["bound", session, run] => {
                 self.push(at, json!({"kind": "bound", "session_id": session, "agent_run": run, "by": "nonce"}));
             }
-            ["restart"] => self.push(at, json!({"kind": "note", "text": RESTARTED})),
+            ["restart"] => self.push(at, json!({"kind": "restarted"})),
             [">", op, ref args @ ..] => {
                 self.asked += 1;
                 self.open.push(self.asked);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::contract::{AgentKind, Announcement, Args, ErrorCode, TurnStatus};
 
 use super::loose::{Length, LooseText, Truthful};
-use super::{Entry, Fact, Outcome, RESTARTED, Record, Worker};
+use super::{Entry, Fact, Outcome, Record, Worker};
 
 /// What of one record matters, and when it was.
 #[derive(Debug, Clone, PartialEq)]
@@ -210,9 +210,9 @@ fn what(entry: &Entry) -> What<'_> {
         Entry::Worker(worker) => What::Worker(worker.clone()),
         Entry::Outcome(outcome) => What::Outcome(outcome.clone()),
         Entry::OrchestratorExited { code, overdue } => What::Exited { code: *code, overdue: *overdue },
-        Entry::Note { text } if text == RESTARTED => What::Restarted,
+        Entry::Restarted => What::Restarted,
         Entry::Meta { .. } => What::Begun,
-        Entry::Note { .. } => What::Other,
+        Entry::Step { .. } | Entry::Litter { .. } | Entry::Note { .. } => What::Other,
         Entry::Unknown => What::Unknown,
     }
 }

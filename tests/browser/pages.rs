@@ -9,12 +9,12 @@ use std::path::Path;
 
 use passmuster::contract::AgentKind;
 use passmuster::report::{Form, Look};
-use passmuster::results::model::{Control, Finding, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
+use passmuster::results::model::{Control, Finding, Origin, Report, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
 use passmuster::results::requirement_results;
 use passmuster::spec::{Level, Party, Registry, Requirement};
 use passmuster::trace::history::History;
 use passmuster::trace::jsonl;
-use passmuster::trace::timeline;
+use passmuster::trace::{Row, RowKind, timeline};
 
 /// A report of that many scenarios. Of twelve, one fails, one warns, and one each is blocked, skipped, not exercised and
 /// broken.
@@ -40,7 +40,7 @@ pub fn report(scenarios: usize) -> Report {
     }
 }
 
-fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<String>]) -> ScenarioResult {
+fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<Row>]) -> ScenarioResult {
     let requirement = &scope[number % scope.len()];
     let (verdict, reason) = match (number % 12, requirement.level) {
         (1, Level::Must) => (Verdict::Failed, None),
@@ -57,9 +57,8 @@ fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<String>]) -> 
         message: format!("session `s{number}` was ended, but its agent runs"),
         claimed: "end_session: success".into(),
         truth: format!("alive 5000 ms after: {agent} (pid {})", 4000 + number),
-        step: "nothing of \"A\" is alive".into(),
-        trace: [timelines[number % timelines.len()].as_slice(), &["    2000 ms  # ".to_owned() + &"a remark longer than most; ".repeat(6)]]
-            .concat(),
+        origin: Origin::Step("nothing of \"A\" is alive".into()),
+        timeline: [timelines[number % timelines.len()].as_slice(), &[remark(&"a remark longer than most; ".repeat(6))]].concat(),
         stderr: "warn: 1 session left\nerror: kill: no such process\n".into(),
         repro: format!("passmuster verify my.toml --requirement {} --agent {agent}", requirement.id),
     };
@@ -79,8 +78,13 @@ fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<String>]) -> 
     }
 }
 
+fn remark(text: &str) -> Row {
+    let (kind, detail) = (RowKind::Remark, text.to_owned());
+    Row { at_ms: Some(2000), kind, subject: String::new(), detail, answer: None, more: 0, until_ms: None }
+}
+
 /// The timelines of the sessions in the traces on which rules fail.
-fn timelines() -> Vec<Vec<String>> {
+fn timelines() -> Vec<Vec<Row>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/traces");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.to_string_lossy().ends_with(".fail.jsonl"));
@@ -106,9 +110,10 @@ pub fn hostile(report: Report, text: &str) -> Report {
         scenario.feature = text.into();
         scenario.reason = scenario.reason.as_ref().map(|_| text.into());
         for finding in &mut scenario.findings {
-            let Finding { requirement: _, message, claimed, truth, step, trace, stderr, repro } = finding;
-            [message, claimed, truth, step, stderr, repro].into_iter().for_each(|told| *told = text.into());
-            trace.iter_mut().for_each(|line| *line = text.into());
+            let Finding { requirement: _, message, claimed, truth, origin, timeline, stderr, repro } = finding;
+            [message, claimed, truth, stderr, repro].into_iter().for_each(|told| *told = text.into());
+            *origin = Origin::Step(text.into());
+            timeline.iter_mut().for_each(|row| (row.subject, row.detail, row.answer) = (text.into(), text.into(), None));
         }
     }
     report

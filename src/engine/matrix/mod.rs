@@ -55,8 +55,7 @@ impl MatrixFindings {
         let mut failed: BTreeMap<RequirementId, Vec<Detector>> = BTreeMap::new();
         for scenario in scenarios {
             for finding in &scenario.findings {
-                let rule = finding.step.strip_prefix("standing invariant `").and_then(|rest| rest.strip_suffix('`'));
-                let detector = Detector { scenario: scenario.key.clone(), rule: rule.map(str::to_owned) };
+                let detector = Detector { scenario: scenario.key.clone(), rule: finding.origin.rule().map(str::to_owned) };
                 let by = failed.entry(finding.requirement.clone()).or_default();
                 if by.last() != Some(&detector) {
                     by.push(detector);

@@ -267,8 +267,8 @@ fn case<'a>(scenario: &'a ScenarioResult, finding: &'a Finding, left: &mut usize
         scenario: row(scenario),
         finding,
         whole,
-        picture: Picture::of(&finding.trace).filter(|_| whole),
-        timeline: if whole { finding.trace.join("\n") } else { String::new() },
+        picture: Picture::of(&finding.timeline).filter(|_| whole),
+        timeline: if whole { finding.timeline.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") } else { String::new() },
     }
 }
 

@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::trace::{Row, RowKind};
+
 /// The height of a row.
 const ROW: usize = 24;
 /// Where the first row is: below the lanes' names.
@@ -48,16 +50,21 @@ struct PictureRow {
     symbols: Vec<&'static str>,
     /// How the words are set: `step`, `found`, or nothing.
     set: &'static str,
+    /// Whether it tells a fact, and which.
+    #[serde(skip)]
+    fact: bool,
+    #[serde(skip)]
+    subject: String,
     words: String,
 }
 
 impl Picture {
-    /// The picture of a timeline, as [`crate::trace::timeline`] tells it. Nothing where there are no lines.
-    pub fn of(lines: &[String]) -> Option<Self> {
-        if lines.is_empty() {
+    /// The picture of a timeline. Nothing where there are no rows.
+    pub fn of(timeline: &[Row]) -> Option<Self> {
+        if timeline.is_empty() {
             return None;
         }
-        let rows: Vec<PictureRow> = lines.iter().enumerate().map(|(at, line)| row(TOP + at * ROW, line)).collect();
+        let rows: Vec<PictureRow> = timeline.iter().enumerate().map(|(at, told)| row(TOP + at * ROW, told)).collect();
         let floor = TOP + (rows.len() - 1) * ROW + ROW / 2;
         let phases = bands(&rows, floor);
         let calls = rows.iter().filter(|row| row.symbols.contains(&"ask")).count();
@@ -69,24 +76,31 @@ impl Picture {
     }
 }
 
-fn row(y: usize, line: &str) -> PictureRow {
-    let (at, told) = match line.split_once(" ms  ") {
-        Some((at, told)) => (at.trim().to_owned(), told),
-        None => (String::new(), line.trim()),
+fn row(y: usize, told: &Row) -> PictureRow {
+    let at = told.at_ms.map(|ms| ms.to_string()).unwrap_or_default();
+    let answer = told.answer.as_ref().map(|answer| if answer.error.is_some() { "refusal" } else { "answer" });
+    let (symbols, set): (Vec<_>, _) = match told.kind {
+        RowKind::Asked => (std::iter::once("ask").chain(answer).collect(), ""),
+        RowKind::Answered => (answer.into_iter().collect(), ""),
+        RowKind::Fact => (vec![fact(&told.subject)], ""),
+        RowKind::Announced => (vec!["event"], ""),
+        RowKind::Contradiction => (vec!["found"], "found"),
+        RowKind::Step => (vec![], "step"),
+        RowKind::Restarted | RowKind::Litter | RowKind::Remark => (vec!["remark"], ""),
+        RowKind::LeftOut | RowKind::Untyped => (vec!["gap"], ""),
     };
-    let (mark, words) = told.split_once(' ').filter(|(mark, _)| [">", "<", "*", "!", "#", "✗"].contains(mark)).unwrap_or(("", told));
-    let (symbols, set): (Vec<_>, _) = match mark {
-        ">" => (std::iter::once("ask").chain(words.split_once(" < ").map(|(_, said)| answer(said))).collect(), ""),
-        "<" => (vec![answer(words)], ""),
-        "*" => (vec![fact(words)], ""),
-        "!" => (vec!["event"], ""),
-        "✗" => (vec!["found"], "found"),
-        "#" if words.starts_with("step: ") => (vec![], "step"),
-        "#" => (vec!["remark"], ""),
-        _ => (vec!["gap"], ""),
-    };
-    let words = if set == "step" { words.trim_start_matches("step: ") } else { words };
-    PictureRow { y, at, symbols, set, words: words.to_owned() }
+    PictureRow { y, at, symbols, set, fact: told.kind == RowKind::Fact, subject: told.subject.clone(), words: words(told) }
+}
+
+/// What stands beside the symbols: the line, without its time and the sign that the symbol says.
+fn words(told: &Row) -> String {
+    let line = told.to_string();
+    let line = line.split_once(" ms  ").filter(|_| told.at_ms.is_some()).map_or(line.trim(), |(_, rest)| rest);
+    match told.kind {
+        RowKind::Step => told.detail.clone(),
+        RowKind::LeftOut | RowKind::Untyped => line.to_owned(),
+        _ => line.split_once(' ').map_or(line, |(_, words)| words).to_owned(),
+    }
 }
 
 /// How many columns a text takes, at the most: what is not ASCII may be wide.
@@ -94,14 +108,8 @@ fn columns(text: &str) -> usize {
     text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum()
 }
 
-/// What was answered: a result, or an error. The words of `list_sessions` are a result.
-fn answer(said: &str) -> &'static str {
-    let word = said.split_whitespace().next().unwrap_or_default();
-    if crate::contract::ERRORS.iter().any(|error| error.name == word) { "refusal" } else { "answer" }
-}
-
-fn fact(words: &str) -> &'static str {
-    match words.split_whitespace().next().unwrap_or_default() {
+fn fact(name: &str) -> &'static str {
+    match name {
         "file_written" | "file_removed" => "file",
         "agent_exited" | "agent_gone" => "end",
         "agent_signalled" => "signal",
@@ -118,9 +126,8 @@ fn bands(rows: &[PictureRow], floor: usize) -> Vec<Band> {
         ("exited", &["agent_exited", "agent_gone"]),
     ];
     let mut begun: Vec<Band> = Vec::new();
-    for row in rows.iter().filter(|row| row.symbols.iter().any(|symbol| ["fact", "end"].contains(symbol))) {
-        let word = row.words.split_whitespace().next().unwrap_or_default();
-        let phase = PHASES.iter().position(|(_, facts)| facts.contains(&word)).map_or(0, |at| at + 1);
+    for row in rows.iter().filter(|row| row.fact) {
+        let phase = PHASES.iter().position(|(_, facts)| facts.contains(&row.subject.as_str())).map_or(0, |at| at + 1);
         if phase > begun.last().map_or(0, |band| band.phase) {
             begun.push(Band { phase, name: PHASES[phase - 1].0, y: row.y - ROW / 2, height: 0 });
         }
@@ -137,21 +144,31 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::contract::ErrorCode;
+    use crate::trace::timeline::RowAnswer;
+
+    fn told(kind: RowKind, subject: &str, detail: &str) -> Row {
+        Row { at_ms: Some(10), kind, subject: subject.into(), detail: detail.into(), answer: None, more: 0, until_ms: None }
+    }
+
+    fn answered(error: Option<ErrorCode>, text: &str) -> Row {
+        Row { answer: Some(RowAnswer { error, text: text.into() }), ..told(RowKind::Asked, "list_sessions", "") }
+    }
 
     #[rstest]
-    #[case("      10 ms  > list_sessions < listed as `running`", &["ask", "answer"], "list_sessions < listed as `running`")]
-    #[case("      10 ms  > end_session < session_not_found \"no\"", &["ask", "refusal"], "end_session < session_not_found \"no\"")]
-    #[case("      10 ms  < ok session_id=\"s1\"", &["answer"], "ok session_id=\"s1\"")]
-    #[case("      10 ms  * file_written path=\"/f\"", &["file"], "file_written path=\"/f\"")]
-    #[case("      10 ms  ! turn_completed turn=1", &["event"], "turn_completed turn=1")]
-    #[case("      10 ms  # step: Given a > b", &[], "Given a > b")]
-    #[case("      10 ms  # killed", &["remark"], "killed")]
-    #[case("      10 ms  ✗ contradicts LC-OBS-7", &["found"], "contradicts LC-OBS-7")]
-    #[case("            … 5 lines left out …", &["gap"], "… 5 lines left out …")]
-    #[case("<script>", &["gap"], "<script>")]
-    #[case("", &["gap"], "")]
-    fn a_line_has_its_symbols(#[case] line: &str, #[case] symbols: &[&str], #[case] words: &str) {
-        let row = row(0, line);
+    #[case(answered(None, "listed as `running`"), &["ask", "answer"], "list_sessions < listed as `running`")]
+    #[case(answered(Some(ErrorCode::Internal), "internal \"no\""), &["ask", "refusal"], "list_sessions < internal \"no\"")]
+    #[case(Row { kind: RowKind::Answered, subject: String::new(), ..answered(None, "ok") }, &["answer"], "ok")]
+    #[case(told(RowKind::Fact, "file_written", " path=\"/f\""), &["file"], "file_written path=\"/f\"")]
+    #[case(told(RowKind::Announced, "turn_completed", " turn=1"), &["event"], "turn_completed turn=1")]
+    #[case(told(RowKind::Step, "", "Given a > b"), &[], "Given a > b")]
+    #[case(told(RowKind::Remark, "", "killed"), &["remark"], "killed")]
+    #[case(told(RowKind::Contradiction, "LC-OBS-7", ""), &["found"], "contradicts LC-OBS-7")]
+    #[case(Row { at_ms: None, ..told(RowKind::LeftOut, "", "5") }, &["gap"], "… 5 lines left out …")]
+    #[case(Row::untyped("<script>"), &["gap"], "<script>")]
+    #[case(Row::untyped(""), &["gap"], "")]
+    fn a_row_has_its_symbols(#[case] told: Row, #[case] symbols: &[&str], #[case] words: &str) {
+        let row = row(0, &told);
         assert_eq!((row.symbols.as_slice(), row.words.as_str()), (symbols, words));
     }
 
@@ -160,8 +177,8 @@ mod tests {
     #[case(100, 334 + 730 + 12)]
     #[case(10_000, 334 + 1752 + 12)]
     fn it_is_as_wide_as_its_longest_line_but_not_without_measure(#[case] characters: usize, #[case] width: usize) {
-        let line = format!("      10 ms  # {}", "x".repeat(characters));
-        assert_eq!(Picture::of(&["       0 ms  # short".into(), line]).unwrap().width, width);
+        let rows = [told(RowKind::Remark, "", "short"), told(RowKind::Remark, "", &"x".repeat(characters))];
+        assert_eq!(Picture::of(&rows).unwrap().width, width);
     }
 
     #[test]
@@ -173,7 +190,7 @@ mod tests {
         let session = crate::trace::history::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
         let lines = crate::trace::timeline(&records, &session);
         let picture = Picture::of(&lines).unwrap();
-        assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.ends_with(&row.words) && !row.symbols.contains(&"gap")));
+        assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.to_string().ends_with(&row.words) && !row.symbols.contains(&"gap")));
         let names: Vec<_> = picture.phases.iter().map(|band| band.name).collect();
         assert_eq!(names, ["started", "first turn", "exited"]);
         assert!(picture.phases.windows(2).all(|two| two[0].y + two[0].height == two[1].y));

@@ -9,7 +9,7 @@ use crate::trace::Contradiction;
 use crate::trace::source::SourceLines;
 use crate::trace::{RecordView, What};
 
-use crate::results::model::{Finding, Report, RequirementResult, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
+use crate::results::model::{Finding, Origin, Report, RequirementResult, SCHEMA, ScenarioResult, Summary, System, Tool, Verdict};
 use crate::results::{requirement_results, verdict_of};
 
 /// The suite that recorded traces are judged by.
@@ -142,7 +142,6 @@ pub fn count(number: u64, of: &str) -> String {
 }
 
 fn finding(trace: &Checked, found: &Contradiction) -> Finding {
-    let lines: Vec<String> = found.records.iter().map(usize::to_string).collect();
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
     let again = |session: &str| format!("passmuster trace show {} --session {}", quoted(&trace.name), quoted(session));
     Finding {
@@ -150,8 +149,8 @@ fn finding(trace: &Checked, found: &Contradiction) -> Finding {
         message: found.message.clone(),
         claimed: found.claimed.clone(),
         truth: found.truth.clone(),
-        step: format!("{} {}", if lines.len() == 1 { "line" } else { "lines" }, lines.join(", ")),
-        trace: Vec::new(),
+        origin: Origin::Lines(found.records.clone()),
+        timeline: Vec::new(),
         stderr: String::new(),
         repro: found.session_id().filter(|_| trace.name != "-").map(again).unwrap_or_default(),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::contract::{AgentRun, Announcement, SessionId, TurnStatus};
-use crate::trace::{Entry, Fact, RESTARTED, Record};
+use crate::trace::{Entry, Fact, Record};
 
 use super::Moment;
 use super::run::{AgentRunHistory, Survivor, TurnHistory};
@@ -65,8 +65,10 @@ impl<'a> Gathered<'a> {
             Entry::Truth(fact) => self.take_fact(now, fact),
             Entry::Bound { session_id, agent_run, .. } => self.bound.push((session_id, agent_run)),
             Entry::Event(announcement) => self.announced.push((now, announcement)),
-            Entry::Note { text } if text == RESTARTED => self.restarts.push(now),
+            Entry::Restarted => self.restarts.push(now),
             Entry::Meta { .. }
+            | Entry::Step { .. }
+            | Entry::Litter { .. }
             | Entry::Note { .. }
             | Entry::Worker(_)
             | Entry::Outcome(_)

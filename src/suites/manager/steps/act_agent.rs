@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::contract::TurnStatus;
 use crate::fakes::control::ControlCommand;
 use crate::sut::recorder::shortened;
-use crate::trace::{Entry, RESTARTED};
+use crate::trace::Entry;
 
 use super::messages::long_reply;
 use super::sessions::ManagerWorld;
@@ -186,7 +186,7 @@ async fn hours(w: &mut ManagerWorld, a: &Arguments) -> Done {
 }
 
 async fn restart(w: &mut ManagerWorld) {
-    w.log.push(Entry::Note { text: RESTARTED.into() });
+    w.log.push(Entry::Restarted);
     let said = w.driver.driver().stderr_tail();
     w.state.gone = match w.driver.restart().await {
         Ok(()) => None,

@@ -90,7 +90,7 @@ pub(crate) async fn play(
     let left = ProcFs::end_descendants_of(std::process::id(), &[]);
     let played = rehearsal.judged(planned, &plan, ended, profiles);
     for process in left {
-        rehearsal.log.push(Entry::Note { text: format!("litter: {process} was left running") });
+        rehearsal.log.push(Entry::Litter { process: process.to_string() });
     }
     rehearsal.manager.let_go();
     let _ = tokio::time::timeout(GRACE, dispatcher.close()).await;

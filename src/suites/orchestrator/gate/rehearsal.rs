@@ -15,14 +15,13 @@ use crate::fakes::registry::{AgentRegistry, FakeRun};
 use crate::fakes::sim::SimWorld;
 use crate::frontends::service::Opening;
 use crate::profile::Profiles;
-use crate::results::model::{Finding, Verdict};
+use crate::results::model::{Finding, Origin, Verdict};
 use crate::results::verdict_of;
 use crate::spec::{Registry, RequirementId};
 use crate::suites::orchestrator::reference::Assignment;
 use crate::suites::orchestrator::rules::judge;
 use crate::suites::orchestrator::steps::{Expected, Plan, PlannedTurn, Work};
 use crate::trace::settings::Settings;
-use crate::trace::timeline::contradicted;
 use crate::trace::{Entry, Fact, Log, Outcome, Record, Worker};
 
 use super::difficult::Difficult;
@@ -112,21 +111,12 @@ impl Rehearsal {
         let is_broken = |findings: &[Finding]| verdict_of(findings, Registry::embedded()) == Verdict::Failed;
         for expected in &plan.expected {
             match expected {
-                Expected::Rules => findings.extend(judgement.contradictions.iter().map(|found| {
-                    Finding {
-                        requirement: found.requirement.clone(),
-                        message: found.message.clone(),
-                        claimed: found.claimed.clone(),
-                        truth: found.truth.clone(),
-                        step: "every rule is kept".into(),
-                        trace: found
-                            .session_id()
-                            .map(|id| contradicted(&trace, id, found.records.iter().copied().max().unwrap_or_default(), &found.requirement))
-                            .unwrap_or_default(),
-                        stderr: ended.stderr.clone(),
-                        repro: String::new(),
-                    }
-                })),
+                Expected::Rules => findings.extend(
+                    judgement
+                        .contradictions
+                        .iter()
+                        .map(|found| Finding::of(found.clone(), Origin::Step("every rule is kept".into()), &trace, &ended.stderr)),
+                ),
                 // Whoever gave the work up too early has broken the rule that says so, and may tell it.
                 Expected::Done if is_broken(&findings) && turns_completed(&trace) < plan.workers.len() => {}
                 Expected::Done => findings.extend(unlike(&ended, true, &trace)),
@@ -174,8 +164,8 @@ fn unlike(ended: &Ended, done: bool, trace: &[Record]) -> Option<Finding> {
             if outcomes.is_empty() { String::new() } else { format!(", outcomes {}", outcomes.join(", ")) }
         ),
         truth: format!("{} of the agents' turns were completed", turns_completed(trace)),
-        step: if done { "all work is reported done" } else { "work is reported that is not done" }.into(),
-        trace: Vec::new(),
+        origin: Origin::Step(if done { "all work is reported done" } else { "work is reported that is not done" }.into()),
+        timeline: Vec::new(),
         stderr: ended.stderr.clone(),
         repro: String::new(),
     })
