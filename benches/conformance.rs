@@ -29,7 +29,7 @@ fn both_suites_on_the_built_in_reference(bencher: Bencher) {
 
 /// From the start of a stand-in's process to the moment when it reported itself. Its profile says how long it waits
 /// before it writes; that is not in it.
-#[divan::bench(sample_count = 100, args = [AgentKind::Claude, AgentKind::Codex, AgentKind::Gemini])]
+#[divan::bench(sample_count = 100, args = [AgentKind::CLAUDE, AgentKind::CODEX, AgentKind::GEMINI])]
 fn a_stand_in_is_up(bencher: Bencher, agent: AgentKind) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _inside = runtime.enter();

@@ -20,6 +20,7 @@ const ROUNDS: usize = 10;
 const FILTERS: [(&str, &str); 5] =
     [("agent", "codex"), ("verdict", "failed"), ("suite", "lifecycle"), ("requirement", "LC-CLEAN-1"), ("text", "scenario 49")];
 
+#[allow(clippy::print_stdout, reason = "it is what the program is asked for")]
 fn main() {
     let scenarios = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(5000);
     let report = pages::report(scenarios);
@@ -56,6 +57,7 @@ fn timed(browser: &mut Chromium, script: &str) -> (Duration, Duration) {
     (began.elapsed(), browser.thread_time() - before)
 }
 
+#[allow(clippy::print_stdout, reason = "it is what the program is asked for")]
 fn tell(what: &str, times: Vec<(Duration, Duration)>) {
     let sorted = |of: fn(&(Duration, Duration)) -> Duration| {
         let mut times: Vec<Duration> = times.iter().map(of).collect();

@@ -45,6 +45,7 @@ impl Drop for Server {
 }
 
 /// Compares a server with another of its kind behind a recorder.
+#[allow(clippy::print_stdout, reason = "it is what the program is asked for")]
 fn compare(what: &str, [server, other]: [&[&str]; 2], trace: &Path) {
     let trace = trace.display().to_string();
     let recorded = [&[PASSMUSTER, "record", "--out", &trace, "--"], other].concat();

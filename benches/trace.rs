@@ -19,6 +19,7 @@ use passmuster::trace::{Record, RecordView};
 
 const RECORDS_OF_A_SESSION: usize = 25;
 
+#[allow(clippy::print_stdout, reason = "it is what the program is asked for")]
 fn main() {
     for records in [1_000_000, 5_000_000] {
         println!("{} records: peak memory of `trace check` {} MiB", records, peak_memory(&trace(records)) / 1024);
@@ -85,6 +86,7 @@ fn write(mut out: impl Write, sessions: usize) -> std::io::Result<()> {
 }
 
 /// The most memory that `passmuster trace check` held, in KiB.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn peak_memory(path: &Path) -> u64 {
     let mut child = Command::new(env!("CARGO_BIN_EXE_passmuster"))
         .args(["trace", "check", "--format", "json"])

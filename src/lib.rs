@@ -13,7 +13,7 @@ pub mod trace;
 pub mod fakes;
 pub mod sut;
 
-pub mod frontends;
+pub(crate) mod frontends;
 pub mod results;
 
 pub mod engine;

@@ -76,6 +76,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn a_killed_writer_leaves_the_old_record_or_the_new_one() {
     let ground = Ground::new();
     let store = ground.store();

@@ -12,7 +12,7 @@ use crate::profile::{Choice, Profiles};
 
 /// Run a stand-in agent by hand: it takes prompts and writes its session file as its profile says.
 #[derive(Debug, Args)]
-pub struct AgentArgs {
+pub(crate) struct AgentArgs {
     /// Which agent: claude, codex or gemini
     agent: AgentKind,
     /// The agent's profiles: spec, measured, or a file
@@ -27,7 +27,7 @@ pub struct AgentArgs {
 }
 
 /// Runs the command.
-pub fn run(args: AgentArgs) -> ExitCode {
+pub(crate) fn run(args: AgentArgs) -> ExitCode {
     match Profiles::load(&args.profiles) {
         Ok(profiles) => run_by_hand(args.agent, args.args, &ByHand { profiles, turn: Duration::from_millis(args.turn_ms) }),
         Err(error) => {

@@ -10,13 +10,13 @@ use super::Cli;
 
 /// Print a script by which your shell completes passmuster's commands
 #[derive(Debug, Args)]
-pub struct Completions {
+pub(crate) struct Completions {
     /// Which shell
     shell: Shell,
 }
 
 /// Runs the command.
-pub fn run(args: &Completions) -> ExitCode {
+pub(crate) fn run(args: &Completions) -> ExitCode {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut for_people(&Cli::command()), "passmuster", &mut script);
     super::print(&String::from_utf8(script).expect("a script is text"));

@@ -10,14 +10,14 @@ use crate::suites::SUITES;
 
 /// Explain a requirement: its sentence, why it exists, its scenarios and its faults.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     /// The requirement, such as LC-CLEAN-1
     #[arg(value_parser = super::known::requirement(), hide_possible_values = true)]
     id: RequirementId,
 }
 
 /// Runs the command.
-pub fn run(args: &Explain) -> ExitCode {
+pub(crate) fn run(args: &Explain) -> ExitCode {
     let Some(requirement) = Registry::embedded().get(&args.id) else { return ExitCode::from(2) };
     let faults: Vec<FaultNote> = catalogue::faults(SUITES)
         .into_iter()
@@ -30,6 +30,6 @@ pub fn run(args: &Explain) -> ExitCode {
 }
 
 /// The embedded scenarios, with the requirements that their tags and their steps name.
-pub fn scenarios() -> Vec<ScenarioTags> {
+pub(crate) fn scenarios() -> Vec<ScenarioTags> {
     features::tags(&features::read(SUITES, &[]).unwrap_or_default())
 }

@@ -27,7 +27,7 @@ const STORED: (&str, &str) = ("kill-matrix.json", "kill-matrix.md");
 
 /// The fault catalogue: named defects of the references, each of which the suites must catch
 #[derive(Debug, Args)]
-pub struct Faults {
+pub(crate) struct Faults {
     #[command(subcommand)]
     command: Option<FaultsAction>,
 }
@@ -99,7 +99,7 @@ struct Vary {
 }
 
 /// Runs the command.
-pub fn run(args: &Faults) -> ExitCode {
+pub(crate) fn run(args: &Faults) -> ExitCode {
     let done = match &args.command {
         None | Some(FaultsAction::List) => {
             list();

@@ -19,7 +19,7 @@ use super::running::{RunArgs, RunContext, finished, judged};
 /// PASSMUSTER_WORKERS; it may tell how its workers came out in the file PASSMUSTER_OUTCOME. Without a command and without a
 /// manifest the reference orchestrator is gated, in memory.
 #[derive(Debug, Args)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// A manifest with a table [orchestrator]
     manifest: Option<PathBuf>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Gate {
 }
 
 /// Runs the command.
-pub fn run(args: Gate) -> ExitCode {
+pub(crate) fn run(args: Gate) -> ExitCode {
     finished(gated(&args))
 }
 

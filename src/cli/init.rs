@@ -14,7 +14,7 @@ const SCHEMA: &str = "passmuster.schema.json";
 
 /// Write a commented starter passmuster.toml
 #[derive(Debug, Args)]
-pub struct Init {
+pub(crate) struct Init {
     /// What the session manager speaks
     kind: StarterKind,
     /// Where to write it
@@ -33,7 +33,7 @@ enum StarterKind {
 }
 
 /// Runs the command.
-pub fn run(args: &Init) -> ExitCode {
+pub(crate) fn run(args: &Init) -> ExitCode {
     let path = args.output.display();
     match written(args) {
         Ok(()) => {

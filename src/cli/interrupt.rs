@@ -8,7 +8,8 @@ use crate::fakes::processes::{ProcFs, start_no_more};
 use crate::sut::sandbox;
 
 /// Becomes true when the user, or the system, asks for the end.
-pub fn watch() -> watch::Receiver<bool> {
+#[allow(clippy::disallowed_methods, reason = "it ends at once: what is to be cleaned up was")]
+pub(crate) fn watch() -> watch::Receiver<bool> {
     let (asked, watched) = watch::channel(false);
     if let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) {
         std::thread::spawn(move || {

@@ -11,24 +11,24 @@ use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
 
 /// A value of which the words are known.
-pub struct Known<T> {
+pub(crate) struct Known<T> {
     parse: fn(&str) -> Result<T, String>,
     words: fn() -> Vec<String>,
 }
 
 /// A requirement, by its id.
-pub fn requirement() -> Known<RequirementId> {
+pub(crate) fn requirement() -> Known<RequirementId> {
     Known { parse: super::running::requirement_id, words: || Registry::embedded().iter().map(|it| it.id.to_string()).collect() }
 }
 
 /// A suite, by its name, that `parse` takes.
-pub fn suite(parse: fn(&str) -> Result<String, String>) -> Known<String> {
+pub(crate) fn suite(parse: fn(&str) -> Result<String, String>) -> Known<String> {
     Known { parse, words: || names(SUITES).map(str::to_owned).collect() }
 }
 
 /// An agent.
-pub fn agent() -> Known<AgentKind> {
-    Known { parse: str::parse, words: || AgentKind::ALL.map(|agent| agent.name().to_owned()).into() }
+pub(crate) fn agent() -> Known<AgentKind> {
+    Known { parse: str::parse, words: || AgentKind::all().iter().map(ToString::to_string).collect() }
 }
 
 impl<T> Clone for Known<T> {

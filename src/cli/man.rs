@@ -10,14 +10,14 @@ use super::Cli;
 
 /// Write manual pages, one for each command
 #[derive(Debug, Args)]
-pub struct Man {
+pub(crate) struct Man {
     /// The folder to write them into: `share/man/man1` of where passmuster is installed
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 }
 
 /// Runs the command.
-pub fn run(args: &Man) -> ExitCode {
+pub(crate) fn run(args: &Man) -> ExitCode {
     match written(&args.out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

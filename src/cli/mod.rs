@@ -1,4 +1,5 @@
 //! The commands: clap's types become the library's; one file a command.
+#![allow(clippy::print_stdout, reason = "the command line prints")]
 
 pub(crate) mod agent;
 pub(crate) mod completions;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::contract::{self, ContractError, Field, FieldKind, OperationSpec, OperationTable};
 
 /// The operations that a command has as subcommands.
-pub trait Operations {
+pub(crate) trait Operations {
     /// The table.
     const TABLE: OperationTable;
     /// Whether what is required may stand without its flag, in the table's order; verbs are then short as well.
@@ -17,7 +17,7 @@ pub trait Operations {
 
 /// One operation of a table and its arguments.
 #[derive(Debug)]
-pub struct AskedOperation<T> {
+pub(crate) struct AskedOperation<T> {
     /// The operation.
     pub spec: &'static OperationSpec,
     /// What it was given.
@@ -122,7 +122,7 @@ fn read(word: &str, wanted: &str, fits: fn(&Value) -> bool) -> Result<Value, Str
 }
 
 /// Prints what an operation answered: a line of JSON. An error goes to the standard error.
-pub fn answered(answer: Result<Value, ContractError>) -> std::process::ExitCode {
+pub(crate) fn answered(answer: Result<Value, ContractError>) -> std::process::ExitCode {
     match answer {
         Ok(result) => {
             super::print(&format!("{result}\n"));

@@ -21,7 +21,7 @@ use crate::trace::WorkerState;
 /// that PASSMUSTER_OUTCOME names, too. The exit code is 0 when all work is done. Ctrl-C
 /// calls the work off: its sessions are ended, and reported.
 #[derive(Debug, Args)]
-pub struct Orchestrate {
+pub(crate) struct Orchestrate {
     /// The work: [{"agent":"codex","cwd":"/…","message":"…","deadline_s":20}, …] [default: $PASSMUSTER_WORKERS]
     #[arg(long, value_name = "JSON")]
     workers: Option<String>,
@@ -37,7 +37,7 @@ pub struct Orchestrate {
 }
 
 /// Runs the command.
-pub fn run(args: Orchestrate) -> ExitCode {
+pub(crate) fn run(args: Orchestrate) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let done = runtime.block_on(work(args));
     runtime.shutdown_background();

@@ -12,7 +12,7 @@ const BROKEN: u8 = 2;
 
 /// List, show and compare the agents' profiles: when a session becomes observable
 #[derive(Debug, Args)]
-pub struct ProfilesCommand {
+pub(crate) struct ProfilesCommand {
     #[command(subcommand)]
     command: ProfilesAction,
 }
@@ -43,7 +43,7 @@ enum ProfilesAction {
 }
 
 /// Runs the command.
-pub fn run(args: &ProfilesCommand) -> ExitCode {
+pub(crate) fn run(args: &ProfilesCommand) -> ExitCode {
     match told(args) {
         Ok((text, code)) => {
             super::print(&text);

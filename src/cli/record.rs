@@ -21,7 +21,7 @@ use crate::sut::proxy::{ProxyEar, Tape, Words, between_sockets, over_stdio};
 /// the client the socket of `--listen`. Every byte passes unchanged, and the server's exit status is the exit status. A
 /// file that is there is gone on with.
 #[derive(Debug, Args)]
-pub struct RecordArgs {
+pub(crate) struct RecordArgs {
     /// The trace
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,7 +40,7 @@ pub struct RecordArgs {
 }
 
 /// Runs the command.
-pub fn run(args: &RecordArgs) -> ExitCode {
+pub(crate) fn run(args: &RecordArgs) -> ExitCode {
     match record(args) {
         Ok(status) => ExitCode::from(status),
         Err(why) => {

@@ -16,7 +16,7 @@ const UNREADABLE: u8 = 2;
 
 /// Draw, join and compare JSON reports
 #[derive(Debug, Args)]
-pub struct ReportCommand {
+pub(crate) struct ReportCommand {
     #[command(subcommand)]
     command: ReportAction,
 }
@@ -72,7 +72,7 @@ enum DiffFormat {
 }
 
 /// Runs the command.
-pub fn run(args: &ReportCommand) -> ExitCode {
+pub(crate) fn run(args: &ReportCommand) -> ExitCode {
     match done(&args.command) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {

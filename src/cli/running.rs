@@ -28,7 +28,7 @@ const COULD_NOT_TEST: u8 = 2;
 
 /// The flags of a run, whatever is judged.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// Only scenarios of this requirement, such as LC-CLEAN-1 (repeatable, or several with commas)
     #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = known::requirement(), hide_possible_values = true)]
     requirement: Vec<RequirementId>,
@@ -87,7 +87,7 @@ pub struct RunArgs {
 
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(crate) enum OutputFormat {
     /// Colour and progress on a terminal, plain elsewhere.
     Auto,
     /// Plain text.
@@ -100,7 +100,7 @@ pub enum OutputFormat {
 
 /// What a command chooses besides its flags.
 #[derive(Debug, Default)]
-pub struct RunContext {
+pub(crate) struct RunContext {
     /// Only these suites.
     pub suites: Vec<String>,
     /// Only these agents.
@@ -112,7 +112,7 @@ pub struct RunContext {
 }
 
 /// The exit code of a run, or why there was none.
-pub fn finished(judged: miette::Result<u8>) -> ExitCode {
+pub(crate) fn finished(judged: miette::Result<u8>) -> ExitCode {
     match judged {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
@@ -123,7 +123,7 @@ pub fn finished(judged: miette::Result<u8>) -> ExitCode {
 }
 
 /// Runs the scenarios chosen on a target, and reports.
-pub fn judged(target: &Target, args: &RunArgs, context: RunContext) -> miette::Result<u8> {
+pub(crate) fn judged(target: &Target, args: &RunArgs, context: RunContext) -> miette::Result<u8> {
     let profiles = Profiles::load(&args.profiles).map_err(|error| miette::Report::new(*error))?;
     let options = Options {
         selection: Selection {

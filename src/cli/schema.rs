@@ -13,7 +13,7 @@ const UNWRITTEN: u8 = 2;
 
 /// Print the JSON Schema of a file: for editors, and for programs that read reports and traces
 #[derive(Debug, Args)]
-pub struct Schema {
+pub(crate) struct Schema {
     /// Which schema
     #[arg(required_unless_present_any = ["write", "check"], value_parser = PossibleValuesParser::new(SCHEMAS.iter().map(|schema| clap::builder::PossibleValue::new(schema.name).help(schema.about))))]
     name: Option<String>,
@@ -26,7 +26,7 @@ pub struct Schema {
 }
 
 /// Runs the command.
-pub fn run(args: &Schema) -> ExitCode {
+pub(crate) fn run(args: &Schema) -> ExitCode {
     match (&args.name, &args.write, &args.check) {
         (_, Some(folder), _) => written(folder),
         (_, _, Some(folder)) => checked(folder),

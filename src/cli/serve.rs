@@ -17,7 +17,7 @@ use crate::suites::manager::variations::{self, ManagerVariation};
 
 /// What every command of the reference manager needs to know.
 #[derive(Debug, Clone, Args)]
-pub struct ReferenceArgs {
+pub(crate) struct ReferenceArgs {
     /// Where the manager keeps its state [default: $PASSMUSTER_STATE, else the user's state folder]
     #[arg(long, value_name = "DIR", global = true)]
     pub state: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct ReferenceArgs {
 
 impl ReferenceArgs {
     /// The state folder.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         let var = |name: &str| std::env::var_os(name).map(PathBuf::from);
         let home = || var("HOME").unwrap_or_else(|| "/".into()).join(".local/state");
         let folder = self
@@ -49,7 +49,7 @@ impl ReferenceArgs {
     }
 
     /// The command line that says the same.
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let mut words = vec!["--state".into(), self.folder().display().to_string(), "--runtime".into(), self.runtime.to_string()];
         words.extend(self.fault.iter().flat_map(|fault| ["--fault".to_owned(), fault.info.name.to_owned()]));
         words.extend(self.variation.iter().flat_map(|variation| ["--variation".to_owned(), variation.info.name.to_owned()]));
@@ -60,7 +60,7 @@ impl ReferenceArgs {
 
 /// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP
 #[derive(Debug, Args)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
     at: ServeAt,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub struct ServeArgs {
 
 /// Where something is served.
 #[derive(Debug, Args)]
-pub struct ServeAt {
+pub(crate) struct ServeAt {
     /// The front: rpc, mcp, or for the manager cli (the daemon that `passmuster session` talks to)
     front: Front,
     /// Serve JSON-RPC on this Unix socket instead
@@ -88,7 +88,7 @@ impl ServeAt {
     ///
     /// # Errors
     /// Says what does not go together.
-    pub fn place(self, daemon: Option<PathBuf>) -> Result<ServePlace, &'static str> {
+    pub(crate) fn place(self, daemon: Option<PathBuf>) -> Result<ServePlace, &'static str> {
         match (self.front, self.socket, self.http, daemon) {
             (Front::Cli, None, None, Some(socket)) => Ok(ServePlace::RpcSocket(socket)),
             (Front::Cli, None, None, None) => Err("a store has no daemon: serve rpc or mcp"),
@@ -111,7 +111,7 @@ enum Front {
 }
 
 /// Runs the command.
-pub fn run(args: ServeArgs) -> ExitCode {
+pub(crate) fn run(args: ServeArgs) -> ExitCode {
     match args.at.place(Some(socket(&args.reference.folder()))) {
         Ok(place) => match args.connect {
             None => serve(&args.reference, &place),
@@ -122,13 +122,13 @@ pub fn run(args: ServeArgs) -> ExitCode {
 }
 
 /// Complains about a command line.
-pub fn misused(why: &str) -> ExitCode {
+pub(crate) fn misused(why: &str) -> ExitCode {
     eprintln!("passmuster: {why}");
     ExitCode::from(2)
 }
 
 /// Serves the manager until the input ends or a signal comes; then every session is ended.
-pub fn serve(reference: &ReferenceArgs, place: &ServePlace) -> ExitCode {
+pub(crate) fn serve(reference: &ReferenceArgs, place: &ServePlace) -> ExitCode {
     until_asked(async |signals| {
         let mut behavior = ManagerBehavior::default();
         reference.variation.iter().for_each(|variation| variation.apply(&mut behavior));
@@ -140,7 +140,7 @@ pub fn serve(reference: &ReferenceArgs, place: &ServePlace) -> ExitCode {
 }
 
 /// Serves on a runtime of its own, until that comes to its end.
-pub fn until_asked(serve: impl AsyncFnOnce(EndSignals) -> Result<(), String>) -> ExitCode {
+pub(crate) fn until_asked(serve: impl AsyncFnOnce(EndSignals) -> Result<(), String>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let ended = runtime.block_on(async { serve(EndSignals::listen().map_err(|error| format!("signals: {error}"))?).await });
     // Standard input may still be read by a thread that nothing ends.

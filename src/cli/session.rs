@@ -19,7 +19,7 @@ use super::serve::{ReferenceArgs, serve};
 
 /// The reference session manager's command line
 #[derive(Debug, Args)]
-pub struct SessionArgs {
+pub(crate) struct SessionArgs {
     #[command(subcommand)]
     command: SessionAction,
     #[command(flatten)]
@@ -71,7 +71,7 @@ impl Operations for OfAManager {
 }
 
 /// Runs the command.
-pub fn run(args: SessionArgs) -> ExitCode {
+pub(crate) fn run(args: SessionArgs) -> ExitCode {
     let reference = &args.reference;
     let state = reference.folder();
     let others = args.connect.clone();

@@ -27,7 +27,7 @@ const BROKEN: u8 = 2;
 
 /// List and check the specification, and write its tables into documents
 #[derive(Debug, Args)]
-pub struct Spec {
+pub(crate) struct Spec {
     #[command(subcommand)]
     command: SpecAction,
 }
@@ -87,7 +87,7 @@ enum SpecFormat {
 }
 
 /// Runs the command.
-pub fn run(args: &Spec) -> ExitCode {
+pub(crate) fn run(args: &Spec) -> ExitCode {
     let done = match &args.command {
         SpecAction::List { suite, level, party, spec_version } => {
             super::print(&list(&Registry::embedded().at(*spec_version), Filters { suite: suite.as_deref(), level: *level, party: *party }));

@@ -6,7 +6,7 @@ use crate::engine::vocabulary::StepKind;
 use crate::suites::SUITES;
 
 /// Prints the vocabulary.
-pub fn run() -> ExitCode {
+pub(crate) fn run() -> ExitCode {
     print!("{}", vocabulary());
     ExitCode::SUCCESS
 }

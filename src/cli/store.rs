@@ -21,7 +21,7 @@ use super::serve::{ServeAt, misused, until_asked};
 
 /// The reference store of resumable sessions
 #[derive(Debug, Args)]
-pub struct StoreArgs {
+pub(crate) struct StoreArgs {
     #[command(subcommand)]
     command: StoreAction,
     #[command(flatten)]
@@ -79,7 +79,7 @@ impl StorePlace {
 
 /// Run a hook of the store: JSON on standard input, JSON on standard output, always exit code 0
 #[derive(Debug, Args)]
-pub struct Hook {
+pub(crate) struct Hook {
     hook: HookKind,
     /// Run it on a sample, in a store of its own
     #[arg(long)]
@@ -98,7 +98,7 @@ enum HookKind {
 }
 
 /// Runs the command.
-pub fn run(args: StoreArgs) -> ExitCode {
+pub(crate) fn run(args: StoreArgs) -> ExitCode {
     full_disks_are_errors();
     let store = args.place.open();
     match args.command {
@@ -119,7 +119,7 @@ pub fn run(args: StoreArgs) -> ExitCode {
 }
 
 /// Runs a hook. Whatever becomes of it, the agent goes on.
-pub fn hook(args: &Hook) -> ExitCode {
+pub(crate) fn hook(args: &Hook) -> ExitCode {
     full_disks_are_errors();
     let answer = if args.test { tested(args.hook) } else { heard(args.hook, &args.place.open()) };
     if let Some(detail) = answer["detail"].as_str() {

@@ -28,7 +28,7 @@ const SHOWN: usize = 50;
 
 /// Judge recorded traces by the rules for orchestrators, and show them
 #[derive(Debug, Args)]
-pub struct Trace {
+pub(crate) struct Trace {
     #[command(subcommand)]
     command: TraceAction,
 }
@@ -82,7 +82,7 @@ struct Show {
 }
 
 /// Runs the command.
-pub fn run(args: &Trace) -> ExitCode {
+pub(crate) fn run(args: &Trace) -> ExitCode {
     let done = match &args.command {
         TraceAction::Check(args) => check(args),
         TraceAction::Show(args) => show(args),

@@ -20,7 +20,7 @@ use super::running::{RunArgs, RunContext, finished, judged};
 
 /// Run the conformance suites against a session manager.
 #[derive(Debug, Args)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// The manifest of the system under test [default: ./passmuster.toml if there is one, else the built-in reference]
     manifest: Option<PathBuf>,
     /// Only this suite (repeatable, or several with commas) [default: the suites that the manifest claims]
@@ -37,7 +37,7 @@ pub struct Verify {
 }
 
 /// Runs the command.
-pub fn run(args: Verify) -> ExitCode {
+pub(crate) fn run(args: Verify) -> ExitCode {
     finished(verified(&args))
 }
 

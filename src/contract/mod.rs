@@ -9,7 +9,7 @@ pub(crate) mod id;
 pub(crate) mod operation;
 pub(crate) mod session_phase;
 pub(crate) mod status;
-pub mod worker_machine;
+pub(crate) mod worker_machine;
 
 pub use agent_kind::AgentKind;
 pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus};

@@ -31,7 +31,7 @@ impl WorkerState {
 
 /// Where a worker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WorkerStage {
+pub(crate) enum WorkerStage {
     /// Its session was asked for.
     Starting,
     /// The Codex branch: its session cannot be observed yet; the announcement will tell.
@@ -52,7 +52,7 @@ pub enum WorkerStage {
 
 /// What can happen to a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Happening {
+pub(crate) enum Happening {
     /// `start_session` answered, and the profile says that the session is not observable before its first turn is over.
     StartedUnseen,
     /// `start_session` answered, and the profile says that the session is observable.
@@ -96,7 +96,7 @@ pub enum Happening {
 
 /// What a worker's follower does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Act {
+pub(crate) enum Act {
     /// `start_session` again, with the same `request_id`, after a pause.
     StartAgain,
     /// Wait for an announcement, the deadline, or the age of 24 hours.
@@ -121,7 +121,7 @@ pub enum Act {
 
 /// One row of the table: in that stage, when that happens, do this and be in that stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Transition {
+pub(crate) struct Transition {
     /// The stage in which it applies.
     pub from: WorkerStage,
     /// What happens.
@@ -135,11 +135,11 @@ pub struct Transition {
 }
 
 /// The stage of a new worker: its first `start_session`, with a fresh `request_id`, is on its way.
-pub const FIRST: WorkerStage = WorkerStage::Starting;
+pub(crate) const FIRST: WorkerStage = WorkerStage::Starting;
 
 /// Every transition, by stage in the order of a worker's life. What has no row changes nothing: an announcement that
 /// comes twice, an answer that comes late.
-pub const TRANSITIONS: &[Transition] = {
+pub(crate) const TRANSITIONS: &[Transition] = {
     use Act::*;
     use Happening as On;
     use WorkerStage::*;
@@ -195,13 +195,13 @@ const fn decides(from: WorkerStage, on: Happening, to: WorkerStage, act: Act, ou
 }
 
 /// What follows when something happens in a stage; none where it changes nothing.
-pub fn next(stage: WorkerStage, on: Happening) -> Option<&'static Transition> {
+pub(crate) fn next(stage: WorkerStage, on: Happening) -> Option<&'static Transition> {
     TRANSITIONS.iter().find(|row| row.from == stage && row.on == on)
 }
 
 impl WorkerStage {
     /// Every stage, in the order of a worker's life.
-    pub const ALL: [WorkerStage; 8] = [
+    pub(crate) const ALL: [WorkerStage; 8] = [
         WorkerStage::Starting,
         WorkerStage::Awaiting,
         WorkerStage::Following,
@@ -213,7 +213,7 @@ impl WorkerStage {
     ];
 
     /// The stage's word.
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             WorkerStage::Starting => "starting",
             WorkerStage::Awaiting => "awaiting",
@@ -227,7 +227,7 @@ impl WorkerStage {
     }
 
     /// What it means, for documents.
-    pub const fn about(self) -> &'static str {
+    pub(crate) const fn about(self) -> &'static str {
         match self {
             WorkerStage::Starting => "the session was asked for",
             WorkerStage::Awaiting => "Codex branch: not observable yet, the announcement will tell",
@@ -243,7 +243,7 @@ impl WorkerStage {
 
 impl Happening {
     /// What happened, in a few words.
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Happening::StartedUnseen => "started, not observable yet",
             Happening::StartedSeen => "started, observable",
@@ -270,7 +270,7 @@ impl Happening {
 
 impl Act {
     /// What is done, in a few words.
-    pub const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             Act::StartAgain => "start_session again, same request_id",
             Act::Await => "wait to be told",
@@ -287,7 +287,7 @@ impl Act {
 }
 
 /// The machine as a Mermaid state diagram.
-pub fn mermaid() -> String {
+pub(crate) fn mermaid() -> String {
     let mut lines = vec!["stateDiagram-v2".to_owned()];
     lines.extend(WorkerStage::ALL.iter().map(|stage| format!("    {}: {} ({})", stage.name(), stage.name(), stage.about())));
     lines.push(format!("    [*] --> {}: start_session", FIRST.name()));
@@ -297,7 +297,7 @@ pub fn mermaid() -> String {
 }
 
 /// The machine as a Markdown table.
-pub fn table() -> String {
+pub(crate) fn table() -> String {
     let mut text = "| stage | when | do | then | outcome |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for row in TRANSITIONS {
         let outcome = row.outcome.map_or("", WorkerState::name);
@@ -308,7 +308,7 @@ pub fn table() -> String {
 }
 
 /// The machine as documents show it: the diagram in its fence, then the table.
-pub fn section() -> String {
+pub(crate) fn section() -> String {
     format!("```mermaid\n{}```\n\n{}", mermaid(), table())
 }
 

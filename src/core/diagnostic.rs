@@ -103,7 +103,7 @@ impl Diagnostics {
 
 /// A text in which mistakes are found.
 #[derive(Debug)]
-pub struct SourceText<'a> {
+pub(crate) struct SourceText<'a> {
     file: &'a str,
     text: &'a str,
     source: OnceCell<Arc<NamedSource<String>>>,
@@ -111,12 +111,12 @@ pub struct SourceText<'a> {
 
 impl<'a> SourceText<'a> {
     /// The text of a file.
-    pub fn new(file: &'a str, text: &'a str) -> Self {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, source: OnceCell::new() }
     }
 
     /// A mistake in it; without a place it is one of the whole.
-    pub fn diagnostic(&self, at: Option<Range<usize>>, what: String, help: Option<String>) -> Diagnostic {
+    pub(crate) fn diagnostic(&self, at: Option<Range<usize>>, what: String, help: Option<String>) -> Diagnostic {
         let source = self.source.get_or_init(|| Arc::new(NamedSource::new(self.file, self.text.to_owned())));
         Diagnostic {
             file: self.file.to_owned(),
@@ -129,19 +129,19 @@ impl<'a> SourceText<'a> {
     }
 
     /// The line of an offset, from 1.
-    pub fn line(&self, offset: usize) -> usize {
+    pub(crate) fn line(&self, offset: usize) -> usize {
         self.text.get(..offset).unwrap_or_default().matches('\n').count() + 1
     }
 }
 
 /// Advice that names the known word which was probably meant.
-pub fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let best = known.map(|word| (strsim::jaro_winkler(found, word), word)).max_by(|a, b| a.0.total_cmp(&b.0))?;
     Some(format!("did you mean `{}`?", best.1))
 }
 
 /// The same for a field that a reader of TOML did not know, from its message.
-pub fn meant_field(message: &str) -> Option<String> {
+pub(crate) fn meant_field(message: &str) -> Option<String> {
     let mut words = message.split('`').skip(1).step_by(2);
     let found = words.next().filter(|_| message.starts_with("unknown field"))?;
     meant(found, words)

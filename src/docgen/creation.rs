@@ -63,12 +63,9 @@ pub(crate) fn alike<'a>(agents: impl Iterator<Item = (AgentKind, &'a Profile)>) 
     columns
 }
 
-const fn title(kind: AgentKind) -> &'static str {
-    match kind {
-        AgentKind::Claude => "Claude",
-        AgentKind::Codex => "Codex",
-        AgentKind::Gemini => "Gemini",
-    }
+fn title(kind: AgentKind) -> String {
+    let (first, rest) = kind.name().split_at(1);
+    first.to_uppercase() + rest
 }
 
 /// A phase as a point in time: `until …`.

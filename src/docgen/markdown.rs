@@ -8,7 +8,7 @@ pub(crate) struct Grid {
 
 impl Grid {
     /// The table's lines.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let line = |cells: &[String]| format!("| {} |", cells.join(" | "));
         let rule = vec!["---".to_owned(); self.headings.len()];
         [line(&self.headings), line(&rule)].into_iter().chain(self.rows.iter().map(|row| line(row))).collect()

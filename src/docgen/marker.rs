@@ -41,22 +41,22 @@ enum MarkerLine {
 }
 
 impl<'a> MarkerReading<'a> {
-    pub fn new(file: &'a str, text: &'a str) -> Self {
+    pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
         Self { text, source: SourceText::new(file, text), errors: Vec::new() }
     }
 
     /// What is wrong, in the order of the document.
-    pub fn done(mut self) -> Vec<Diagnostic> {
+    pub(crate) fn done(mut self) -> Vec<Diagnostic> {
         self.errors.sort_by_key(Diagnostic::offset);
         self.errors
     }
 
-    pub fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
+    pub(crate) fn wrong(&mut self, at: Range<usize>, what: String, help: Option<String>) {
         self.errors.push(self.source.diagnostic(Some(at), what, help));
     }
 
     /// The places for tables, in order.
-    pub fn marked(&mut self) -> Vec<Marked> {
+    pub(crate) fn marked(&mut self) -> Vec<Marked> {
         let mut found = Vec::new();
         let mut open: Option<(Range<usize>, Range<usize>)> = None;
         for (line, said) in self.lines() {

@@ -67,7 +67,7 @@ pub const OPTIONS: &[OptionSpec] = &[
         values: "claude, codex, gemini; several with commas",
         about: "these agents, in this order",
         read: |options, _, value| {
-            options.agents = several(value, "agent", &AgentKind::ALL)?;
+            options.agents = several(value, "agent", AgentKind::all())?;
             Ok(())
         },
     },
@@ -176,7 +176,7 @@ impl TableOptions {
 
     /// The agents asked for, else all of them.
     pub(crate) fn agents(&self) -> Vec<AgentKind> {
-        if self.agents.is_empty() { AgentKind::ALL.to_vec() } else { self.agents.clone() }
+        if self.agents.is_empty() { AgentKind::all().to_vec() } else { self.agents.clone() }
     }
 
     /// The mode asked for, else interactive.

@@ -19,7 +19,7 @@ pub struct FaultInfo {
 }
 
 /// A named defect of a reference whose behavior is a `B`.
-pub struct Fault<B> {
+pub(crate) struct Fault<B> {
     /// What is said of it.
     pub info: FaultInfo,
     change: fn(&mut B),
@@ -44,7 +44,7 @@ impl<B> Fault<B> {
     }
 
     /// Gives a behavior the defect.
-    pub fn apply(&self, behavior: &mut B) {
+    pub(crate) fn apply(&self, behavior: &mut B) {
         (self.change)(behavior);
     }
 }
@@ -67,7 +67,11 @@ impl<B> fmt::Debug for Fault<B> {
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named<B>(mut faults: impl Iterator<Item = &'static Fault<B>> + Clone, of: &str, name: &str) -> Result<&'static Fault<B>, String> {
+pub(crate) fn named<B>(
+    mut faults: impl Iterator<Item = &'static Fault<B>> + Clone,
+    of: &str,
+    name: &str,
+) -> Result<&'static Fault<B>, String> {
     let likeness = |fault: &Fault<B>| strsim::jaro_winkler(fault.info.name, name);
     let nearest = faults.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
     let why = || format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all");
@@ -88,7 +92,7 @@ pub struct VariationInfo {
 }
 
 /// A way to conform that is not the reference's.
-pub struct Variation<B> {
+pub(crate) struct Variation<B> {
     /// What is said of it.
     pub info: VariationInfo,
     change: fn(&mut B),
@@ -113,7 +117,7 @@ impl<B> Variation<B> {
     }
 
     /// Makes a behavior vary.
-    pub fn apply(&self, behavior: &mut B) {
+    pub(crate) fn apply(&self, behavior: &mut B) {
         (self.change)(behavior);
     }
 }

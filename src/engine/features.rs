@@ -119,7 +119,7 @@ pub enum FeatureError {
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+pub(crate) fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     read_those(suites, folders, |_| true)
 }
 
@@ -127,7 +127,7 @@ pub fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<Fe
 ///
 /// # Errors
 /// As [`read`].
-pub fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+pub(crate) fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     read_those(suites, folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
 }
 
@@ -165,7 +165,7 @@ fn unknown_needs(written: &[Scenario]) -> Vec<FeatureError> {
 ///
 /// # Errors
 /// Everything that is wrong with them, not only the first.
-pub fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+pub(crate) fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let errors = below(folder, &mut texts).err().into_iter().collect();
     all(suites, texts, errors)
@@ -184,7 +184,7 @@ fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<Feature
 }
 
 /// Scenarios as plain data, each once: with the requirements that their tags and their steps name.
-pub fn tags(written: &[Scenario]) -> Vec<ScenarioTags> {
+pub(crate) fn tags(written: &[Scenario]) -> Vec<ScenarioTags> {
     let mut scenarios: Vec<ScenarioTags> = Vec::new();
     for scenario in written {
         let named = scenario.steps.iter().filter_map(|step| step.names.as_ref().map(ToString::to_string));
@@ -223,7 +223,7 @@ fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureErr
 }
 
 /// The suites that scenarios belong to.
-pub fn suites(written: &[Scenario]) -> Vec<String> {
+pub(crate) fn suites(written: &[Scenario]) -> Vec<String> {
     let mut suites: Vec<String> = written.iter().map(|scenario| scenario.suite.clone()).collect();
     suites.sort();
     suites.dedup();
@@ -234,7 +234,7 @@ pub fn suites(written: &[Scenario]) -> Vec<String> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
     let feature = Feature::parse(text, GherkinEnv::default())
         .map_err(|error| not_gherkin(error.to_string()))?

@@ -33,7 +33,7 @@ pub struct ScenarioRun {
 const LONGER: Duration = Duration::from_millis(1);
 
 /// Plays a scenario's steps in a world that is ready, looks at the truth, judges the trace.
-pub async fn play<S: State>(
+pub(crate) async fn play<S: State>(
     planned: &PlannedScenario,
     mut world: World<S>,
     driver: Rc<Recorder>,
@@ -61,7 +61,7 @@ pub async fn play<S: State>(
 }
 
 /// The result of a scenario that never ran.
-pub fn unplayed(planned: &PlannedScenario, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
+pub(crate) fn unplayed(planned: &PlannedScenario, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
     ScenarioResult {
         key: planned.key.clone(),
         name: planned.written.name.clone(),
@@ -135,11 +135,11 @@ fn verdict(findings: &[Finding], stop: Option<Stop>) -> (Verdict, Option<String>
 }
 
 /// The first line of a scenario's trace.
-pub fn meta(planned: &PlannedScenario, system: &str, profiles: &Profiles) -> Entry {
+pub(crate) fn meta(planned: &PlannedScenario, system: &str, profiles: &Profiles) -> Entry {
     Entry::Meta {
         system: system.to_owned(),
         spec: crate::spec::VERSION.to_owned(),
         scenario: planned.key.clone(),
-        profiles: AgentKind::ALL.into_iter().map(|agent| (agent, profiles.set_name(agent).to_owned())).collect(),
+        profiles: AgentKind::all().iter().copied().map(|agent| (agent, profiles.set_name(agent).to_owned())).collect(),
     }
 }

@@ -87,7 +87,7 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Scen
 
 /// Plays a scenario of a suite, step by step, on what `open` makes in a simulated world: a driver, and where it keeps the record of
 /// one session.
-pub fn rehearse<S: State>(
+pub(crate) fn rehearse<S: State>(
     suite: &dyn Suite,
     planned: &PlannedScenario,
     profiles: &Profiles,

@@ -31,7 +31,7 @@ use super::worker::{Backstage, LOOK_AGAIN};
 use super::world::{Ground, RecordPlace, State, World, WorldOptions};
 
 /// The system of a manifest.
-pub struct ManifestSystem {
+pub(crate) struct ManifestSystem {
     /// The manifest.
     pub manifest: Manifest,
     /// The suites that there are.
@@ -43,7 +43,7 @@ impl ManifestSystem {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
+    pub(crate) fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
         Ok(Self { manifest: Manifest::read(path, &claims(suites))?, suites })
     }
 }
@@ -78,7 +78,7 @@ pub(crate) fn written(suites: Suites, folder: &Path, name: &str, text: &str) -> 
 ///
 /// # Errors
 /// Says why the scenario could not be played.
-pub async fn play<S: State>(
+pub(crate) async fn play<S: State>(
     suite: &dyn Suite,
     planned: &PlannedScenario,
     path: &Value,

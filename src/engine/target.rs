@@ -75,7 +75,7 @@ impl Reference {
         let announces = self.of.iter().map(|suite| suite.announces(&self.changes)).find(|announces| *announces != silent);
         Capabilities {
             suites: self.of.iter().flat_map(|suite| suite.names()).map(|name| (*name).to_owned()).collect(),
-            agents: AgentKind::ALL.to_vec(),
+            agents: AgentKind::all().to_vec(),
             offer: Box::new(Offer::whole),
             announces: announces.unwrap_or(silent),
             can_restart: true,

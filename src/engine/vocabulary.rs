@@ -16,7 +16,7 @@ pub enum StepKind {
 }
 
 /// One step of a vocabulary, which acts on a `W`.
-pub struct StepDef<W> {
+pub(crate) struct StepDef<W> {
     /// What it does.
     pub kind: StepKind,
     /// Its text, as a Cucumber expression.
@@ -67,7 +67,7 @@ pub trait Vocabulary: Sync {
 }
 
 /// The steps of a suite that act on a `W`.
-pub struct StepTable<W: 'static> {
+pub(crate) struct StepTable<W: 'static> {
     parts: Vec<&'static [StepDef<W>]>,
     collection: Collection<W>,
 }

@@ -48,7 +48,7 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a worker is told: enough to plan the same scenario again.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     /// What it is played on, as its suite reads it.
     pub system: Value,
     /// The agents that the system manages.
@@ -231,6 +231,7 @@ async fn work(planned: PlannedScenario, job: Job, mut halted: watch::Receiver<bo
 }
 
 /// The worker's main: reads its job, plays it, answers, and leaves nothing behind.
+#[allow(clippy::disallowed_methods, reason = "it ends at once: what is to be cleaned up was")]
 pub fn worker(suites: Suites) -> ExitCode {
     become_subreaper();
     let mut line = String::new();

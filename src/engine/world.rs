@@ -24,7 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Why a scenario stops before its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// A Given or When could not be reached.
     Blocked(String),
     /// Something that the scenario needs is not offered.
@@ -34,13 +34,13 @@ pub enum Stop {
 }
 
 /// What a step gives.
-pub type StepResult = Result<(), Stop>;
+pub(crate) type StepResult = Result<(), Stop>;
 
 /// Where a session's record is, by its id.
-pub type RecordPlace = Rc<dyn Fn(&SessionId) -> PathBuf>;
+pub(crate) type RecordPlace = Rc<dyn Fn(&SessionId) -> PathBuf>;
 
 /// Where the scenario's folders, files and processes are.
-pub enum Ground {
+pub(crate) enum Ground {
     /// In memory.
     Virtual(SimWorld),
     /// On this machine.
@@ -48,7 +48,7 @@ pub enum Ground {
 }
 
 /// What a world is made of.
-pub struct WorldOptions {
+pub(crate) struct WorldOptions {
     /// The trace.
     pub log: Log,
     /// The stand-ins.
@@ -84,7 +84,7 @@ struct RunningStep {
 }
 
 /// What a suite's steps know besides the run.
-pub trait State: Default + fmt::Debug + 'static {
+pub(crate) trait State: Default + fmt::Debug + 'static {
     /// The suite's steps.
     fn steps() -> &'static StepTable<World<Self>>;
 
@@ -105,10 +105,10 @@ pub trait State: Default + fmt::Debug + 'static {
 }
 
 /// What judged a whole trace, by its name, and what it found.
-pub type StandingFinding = (&'static str, Contradiction);
+pub(crate) type StandingFinding = (&'static str, Contradiction);
 
 /// What the steps of one scenario act on: the run, and what the suite's steps know of it.
-pub struct World<S> {
+pub(crate) struct World<S> {
     pub(crate) log: Log,
     pub(crate) registry: AgentRegistry,
     pub(crate) driver: Rc<Recorder>,
@@ -132,7 +132,7 @@ pub struct World<S> {
 
 impl<S: State> World<S> {
     /// A world in which nothing has happened yet.
-    pub fn new(options: WorldOptions) -> Self {
+    pub(crate) fn new(options: WorldOptions) -> Self {
         Self {
             log: options.log,
             registry: options.registry,
@@ -156,7 +156,7 @@ impl<S: State> World<S> {
     }
 
     /// Says which step comes next: its text, the requirement it names (if it names one), and its place.
-    pub fn begin_step(&mut self, text: &str, names: Option<RequirementId>, place: StepType) {
+    pub(crate) fn begin_step(&mut self, text: &str, names: Option<RequirementId>, place: StepType) {
         let requirement = names.unwrap_or_else(|| self.requirement.clone());
         self.step = Some(RunningStep { text: text.to_owned(), requirement, place });
         self.log.push(Entry::Step { text: text.to_owned() });
@@ -167,12 +167,12 @@ impl<S: State> World<S> {
     }
 
     /// Why the step that just ran stopped the scenario, if it did.
-    pub fn stopped(&mut self) -> Option<Stop> {
+    pub(crate) fn stopped(&mut self) -> Option<Stop> {
         self.stop.take()
     }
 
     /// What the steps found so far, each with the step's text.
-    pub fn found(&self) -> &[(String, Contradiction)] {
+    pub(crate) fn found(&self) -> &[(String, Contradiction)] {
         &self.found
     }
 

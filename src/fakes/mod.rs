@@ -3,9 +3,9 @@
 
 pub mod control;
 pub mod control_server;
-pub mod native;
+pub(crate) mod native;
 pub mod processes;
 pub mod registry;
-pub mod sim;
+pub(crate) mod sim;
 pub mod standin;
 pub(crate) mod turns;

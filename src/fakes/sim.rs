@@ -14,7 +14,7 @@ use crate::core::clock::Clock;
 use crate::profile::{Mode, Profiles};
 
 use super::control::{AgentReport, Child, ControlCommand, Script};
-use super::native::{FileChange, NativeMoment, NativeSession};
+use super::native::{self, FileChange, NativeMoment, NativeSession};
 use super::processes::{LiveProcesses, Process};
 use super::registry::{AgentRegistry, FakeRun, Hello};
 use super::turns::Turns;
@@ -393,8 +393,8 @@ impl SimPlayer {
         }
         self.draw(&format!("{} (simulated)\n", self.agent));
         self.draw(&"x".repeat(self.script.print_bytes as usize));
-        if self.agent != AgentKind::Codex {
-            self.hook(HookMoment::Start, self.native.start_payload());
+        if let Some(payload) = self.native.start_payload() {
+            self.hook(HookMoment::Start, payload);
         }
     }
 
@@ -482,11 +482,11 @@ impl SimPlayer {
         let Some(turn) = self.turns.close(number) else { return };
         tokio::time::sleep(FINISH).await;
         self.world.registry.report(&self.run, AgentReport::TurnCompleted { turn: number, status });
-        self.write(NativeMoment::TurnCompleted { turn: number, prompt: &turn.prompt, reply, status });
+        self.write(NativeMoment::TurnCompleted { turn: number, reply, status });
         tokio::time::sleep(FINISH).await;
         let good = status == TurnStatus::Completed;
         let payload = self.native.turn_payload(number, &turn.prompt, good.then_some(reply));
-        let moment = if good || self.agent != AgentKind::Claude { HookMoment::TurnEnd } else { HookMoment::TurnFailed };
+        let moment = if good || !native::of(self.agent).tells_failed_turns() { HookMoment::TurnEnd } else { HookMoment::TurnFailed };
         self.hook(moment, payload);
         self.draw(&format!("{reply}\n"));
         if let Some(next) = self.turns.next() {

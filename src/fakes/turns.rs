@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 /// The turns of one run.
 #[derive(Debug, Default)]
-pub struct Turns {
+pub(crate) struct Turns {
     waiting: VecDeque<String>,
     open: Option<FakeTurn>,
     begun: u64,
@@ -13,7 +13,7 @@ pub struct Turns {
 
 /// A turn that is being worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FakeTurn {
+pub(crate) struct FakeTurn {
     /// Its number, from 1.
     pub number: u64,
     /// Its prompt, as it arrived.
@@ -22,28 +22,28 @@ pub struct FakeTurn {
 
 impl Turns {
     /// Takes a prompt in. Gives the turn that opens with it, or `None` where it has to wait.
-    pub fn take(&mut self, prompt: String) -> Option<FakeTurn> {
+    pub(crate) fn take(&mut self, prompt: String) -> Option<FakeTurn> {
         self.waiting.push_back(prompt);
         self.next()
     }
 
     /// The number of the open turn.
-    pub fn open_number(&self) -> Option<u64> {
+    pub(crate) fn open_number(&self) -> Option<u64> {
         self.open.as_ref().map(|turn| turn.number)
     }
 
     /// Whether no turn is open and none waits.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.open.is_none() && self.waiting.is_empty()
     }
 
     /// Closes the open turn, if that is its number. A release of another turn is for later, or too late.
-    pub fn close(&mut self, number: u64) -> Option<FakeTurn> {
+    pub(crate) fn close(&mut self, number: u64) -> Option<FakeTurn> {
         if self.open.as_ref().is_some_and(|turn| turn.number == number) { self.open.take() } else { None }
     }
 
     /// Opens the next turn, where none is open and a prompt waits.
-    pub fn next(&mut self) -> Option<FakeTurn> {
+    pub(crate) fn next(&mut self) -> Option<FakeTurn> {
         if self.open.is_some() {
             return None;
         }

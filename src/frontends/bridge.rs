@@ -15,14 +15,14 @@ const BEHIND: usize = 1024;
 
 /// The bridge.
 #[derive(Debug)]
-pub struct Bridge {
+pub(crate) struct Bridge {
     there: Rpc,
     told: broadcast::Sender<Announcement>,
 }
 
 impl Bridge {
     /// A bridge to a socket. It connects when it is first asked something.
-    pub fn to(socket: PathBuf) -> Arc<Self> {
+    pub(crate) fn to(socket: PathBuf) -> Arc<Self> {
         let (push, mut pushed) = mpsc::unbounded_channel();
         let told = broadcast::Sender::new(BEHIND);
         let tell = told.clone();

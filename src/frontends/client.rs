@@ -20,13 +20,13 @@ const GO_DOWN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The daemon's socket in a state folder.
-pub fn socket(state: &Path) -> PathBuf {
+pub(crate) fn socket(state: &Path) -> PathBuf {
     state.join("m.sock")
 }
 
 /// The daemon of a state folder.
 #[derive(Debug)]
-pub struct Daemon {
+pub(crate) struct Daemon {
     /// The state folder.
     pub state: PathBuf,
     /// The arguments with which this program becomes the daemon.
@@ -40,7 +40,7 @@ impl Daemon {
     ///
     /// # Errors
     /// The manager's; `internal` where the daemon cannot be reached.
-    pub fn call(&self, operation: &str, args: &Args) -> Result<Value, ContractError> {
+    pub(crate) fn call(&self, operation: &str, args: &Args) -> Result<Value, ContractError> {
         let mut stream = self.connect().map_err(internal)?;
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": operation, "params": args });
         let gone = |error: io::Error| internal(format!("the daemon is gone: {error}"));
@@ -65,7 +65,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Where the daemon cannot be reached.
-    pub fn follow(&self) -> Result<FollowStream, ContractError> {
+    pub(crate) fn follow(&self) -> Result<FollowStream, ContractError> {
         let mut stream = self.connect().map_err(internal)?;
         // Any answer proves that the connection is served, and with it that its announcements are heard.
         let question = json!({ "jsonrpc": "2.0", "id": 0, "method": "list_sessions" });
@@ -87,7 +87,7 @@ impl Daemon {
     ///
     /// # Errors
     /// Where the daemon cannot be reached, or does not end.
-    pub fn shutdown(&self) -> Result<(), ContractError> {
+    pub(crate) fn shutdown(&self) -> Result<(), ContractError> {
         if let Some(path) = &self.others {
             return Err(internal(format!("{}: whoever serves there ends it", path.display())));
         }
@@ -122,6 +122,7 @@ impl Daemon {
         }
     }
 
+    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
     fn start(&self, path: &Path) -> Result<UnixStream, String> {
         let log = self.state.join("daemon.log");
         let out = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
@@ -144,6 +145,7 @@ impl Daemon {
 }
 
 /// Asks the daemon at the other end of a connection to end (TERM), and waits until it has.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn end(stream: &UnixStream) -> Result<(), ContractError> {
     let failed = |error: rustix::io::Errno| internal(format!("the daemon cannot be told to end: {error}"));
     let daemon = rustix::net::sockopt::socket_peercred(stream).map_err(failed)?.pid;
@@ -163,7 +165,7 @@ fn end(stream: &UnixStream) -> Result<(), ContractError> {
 
 /// Announcements, one after the other, until the daemon ends.
 #[derive(Debug)]
-pub struct FollowStream {
+pub(crate) struct FollowStream {
     lines: Lines<BufReader<UnixStream>>,
     /// What came before the connection was known to be served; the last is the first.
     early: Vec<Value>,

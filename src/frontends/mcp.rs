@@ -33,7 +33,7 @@ const QUIET: Duration = Duration::from_secs(86_400);
 ///
 /// # Errors
 /// Where the client does not begin as MCP does.
-pub async fn serve(
+pub(crate) async fn serve(
     dispatcher: &Dispatcher,
     mut read: impl AsyncRead + Unpin + Send + 'static,
     write: impl AsyncWrite + Unpin + Send + 'static,
@@ -57,7 +57,7 @@ pub async fn serve(
 ///
 /// # Errors
 /// Where the server fails.
-pub async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> std::io::Result<()> {
+pub(crate) async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> std::io::Result<()> {
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(QUIET);
     let dispatcher = dispatcher.clone();

@@ -1,11 +1,11 @@
 //! The front ends: the same service behind JSON-RPC and MCP; the CLI is a client of the former.
-pub mod bridge;
-pub mod client;
-pub mod clients;
-pub mod mcp;
-pub mod rpc;
-pub mod server;
-pub mod service;
+pub(crate) mod bridge;
+pub(crate) mod client;
+pub(crate) mod clients;
+pub(crate) mod mcp;
+pub(crate) mod rpc;
+pub(crate) mod server;
+pub(crate) mod service;
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::frontends::service::Service;
 
 /// What the fronts of one service share: the calls in flight, and whether the end has come. Clones share it.
 #[derive(Clone)]
-pub struct Dispatcher {
+pub(crate) struct Dispatcher {
     service: Arc<dyn Service>,
     calls: TaskTracker,
     closing: CancellationToken,
@@ -31,22 +31,22 @@ pub struct Dispatcher {
 
 impl Dispatcher {
     /// A dispatcher in front of a service.
-    pub fn new(service: Arc<dyn Service>) -> Self {
+    pub(crate) fn new(service: Arc<dyn Service>) -> Self {
         Self { service, calls: TaskTracker::new(), closing: CancellationToken::new() }
     }
 
     /// The operations it answers.
-    pub fn operations(&self) -> OperationTable {
+    pub(crate) fn operations(&self) -> OperationTable {
         self.service.operations()
     }
 
     /// Announcements from now on.
-    pub fn announcements(&self) -> broadcast::Receiver<Announcement> {
+    pub(crate) fn announcements(&self) -> broadcast::Receiver<Announcement> {
         self.service.announcements()
     }
 
     /// A connection's own token: cancelled when its client is gone, or when the dispatcher closes.
-    pub fn connection(&self) -> CancellationToken {
+    pub(crate) fn connection(&self) -> CancellationToken {
         self.closing.child_token()
     }
 
@@ -55,7 +55,12 @@ impl Dispatcher {
     ///
     /// # Errors
     /// The service's; `internal` once the dispatcher is closing.
-    pub async fn call(&self, operation: &'static OperationSpec, args: Args, gone: &CancellationToken) -> Result<Args, ContractError> {
+    pub(crate) async fn call(
+        &self,
+        operation: &'static OperationSpec,
+        args: Args,
+        gone: &CancellationToken,
+    ) -> Result<Args, ContractError> {
         if self.closing.is_cancelled() {
             return Err(internal("the manager is about to end"));
         }
@@ -71,7 +76,7 @@ impl Dispatcher {
     }
 
     /// Takes no more calls, lets those in flight come to their end, and ends every session.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.closing.cancel();
         self.calls.close();
         self.calls.wait().await;
@@ -103,14 +108,14 @@ pub(crate) mod tests {
 
     /// A service that starts `s1`, announces a turn on every message before it answers, and lets `end_session` take its
     /// time.
-    pub struct Small {
+    pub(crate) struct Small {
         said: broadcast::Sender<Announcement>,
         pub ended: tokio::sync::Semaphore,
         pub done: std::sync::atomic::AtomicUsize,
     }
 
     impl Small {
-        pub fn dispatcher() -> (Dispatcher, Arc<Self>) {
+        pub(crate) fn dispatcher() -> (Dispatcher, Arc<Self>) {
             let small = Arc::new(Self { said: broadcast::Sender::new(64), ended: tokio::sync::Semaphore::new(0), done: 0.into() });
             (Dispatcher::new(small.clone()), small)
         }

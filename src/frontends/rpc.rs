@@ -37,7 +37,7 @@ const METHOD_NOT_FOUND: i64 = -32601;
 
 /// Serves one connection until its input ends and what was asked is answered. Answers are written as they come; an
 /// announcement that was made before an answer is written before it.
-pub async fn serve(dispatcher: &Dispatcher, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) {
+pub(crate) async fn serve(dispatcher: &Dispatcher, read: impl AsyncRead + Unpin, write: impl AsyncWrite + Unpin) {
     let announced = dispatcher.announcements();
     let (replies, replied) = mpsc::unbounded_channel();
     tokio::join!(hear(dispatcher, BufReader::new(read), replies), speak(write, replied, announced));
@@ -104,7 +104,7 @@ async fn speak(
 ///
 /// # Errors
 /// Where the socket cannot be made, or somebody listens there.
-pub async fn serve_socket(dispatcher: &Dispatcher, path: &Path, ready: impl FnOnce()) -> io::Result<()> {
+pub(crate) async fn serve_socket(dispatcher: &Dispatcher, path: &Path, ready: impl FnOnce()) -> io::Result<()> {
     if tokio::net::UnixStream::connect(path).await.is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "somebody listens there already"));
     }
@@ -131,7 +131,7 @@ pub async fn serve_socket(dispatcher: &Dispatcher, path: &Path, ready: impl FnOn
 ///
 /// # Errors
 /// Where the server fails.
-pub async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> io::Result<()> {
+pub(crate) async fn serve_http(dispatcher: &Dispatcher, listener: TcpListener) -> io::Result<()> {
     let routes = Router::new().route("/", post(posted)).with_state(dispatcher.clone());
     axum::serve(listener, routes.layer(DefaultBodyLimit::max(MESSAGE_LIMIT)).layer(from_fn(no_browsers))).await
 }

@@ -13,7 +13,7 @@ use super::{Dispatcher, mcp, rpc};
 
 /// Where a manager is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServePlace {
+pub(crate) enum ServePlace {
     /// JSON-RPC on standard input and output, until the input ends.
     RpcStdio,
     /// JSON-RPC on a Unix socket.
@@ -28,14 +28,14 @@ pub enum ServePlace {
 
 /// The signals that ask for an orderly end. They are noted from the moment that this is made.
 #[derive(Debug)]
-pub struct EndSignals([Signal; 3]);
+pub(crate) struct EndSignals([Signal; 3]);
 
 impl EndSignals {
     /// Listens to TERM, INT and HUP.
     ///
     /// # Errors
     /// The system's.
-    pub fn listen() -> std::io::Result<Self> {
+    pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
     }
 
@@ -53,7 +53,7 @@ impl EndSignals {
 ///
 /// # Errors
 /// Where the place cannot be served.
-pub async fn serve(service: Arc<dyn Service>, place: &ServePlace, mut signals: EndSignals) -> Result<(), String> {
+pub(crate) async fn serve(service: Arc<dyn Service>, place: &ServePlace, mut signals: EndSignals) -> Result<(), String> {
     let dispatcher = Dispatcher::new(service);
     let ended = tokio::select! {
         ended = front(&dispatcher, place) => ended,

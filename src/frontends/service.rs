@@ -46,4 +46,4 @@ pub trait Reopen: Send + Sync {
 }
 
 /// Makes a service for a simulated world.
-pub type Opening = fn(SimWorld, Clock) -> Arc<dyn Reopen>;
+pub(crate) type Opening = fn(SimWorld, Clock) -> Arc<dyn Reopen>;

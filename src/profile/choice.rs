@@ -50,12 +50,6 @@ pub struct Profiles {
     agents: Vec<AgentProfile>,
 }
 
-const EMBEDDED: [(&str, &str); 3] = [
-    ("fixtures/agents/claude.toml", include_str!("../../fixtures/agents/claude.toml")),
-    ("fixtures/agents/codex.toml", include_str!("../../fixtures/agents/codex.toml")),
-    ("fixtures/agents/gemini.toml", include_str!("../../fixtures/agents/gemini.toml")),
-];
-
 impl Profiles {
     /// Loads the profiles of a choice. A file of one's own replaces the embedded agents of the same names; its rows of the
     /// set `spec` or of any other name are all in force, the last one for a mode deciding.
@@ -63,8 +57,8 @@ impl Profiles {
     /// # Errors
     /// Everything that is wrong with a file of one's own, with the places in it.
     pub fn load(choice: &Choice) -> Result<Self, Box<Diagnostics>> {
-        let embedded = |(file, text): &(&str, &str)| read::agents(file, text).expect("the embedded profiles are tested");
-        let mut agents: Vec<AgentProfile> = EMBEDDED.iter().flat_map(embedded).collect();
+        let embedded = |(file, text): (String, &str)| read::agents(&file, text).expect("the embedded profiles are tested");
+        let mut agents: Vec<AgentProfile> = AgentKind::files().flat_map(embedded).collect();
         let set = match choice {
             Choice::Spec => "spec".to_owned(),
             Choice::Measured => "measured".to_owned(),
@@ -120,14 +114,17 @@ mod tests {
     fn the_spec_set_is_the_seeds_model() {
         let profiles = Profiles::load(&Choice::Spec).unwrap();
         let observable = |agent| profiles.get(agent, Mode::Interactive).observable;
-        assert_eq!(AgentKind::ALL.map(observable), [Phase::Started, Phase::FirstTurnCompleted, Phase::Started]);
+        assert_eq!(
+            AgentKind::all().iter().copied().map(observable).collect::<Vec<_>>(),
+            [Phase::Started, Phase::FirstTurnCompleted, Phase::Started]
+        );
     }
 
     #[test]
     fn the_measured_set_takes_the_newest_versions() {
         let profiles = Profiles::load(&Choice::Measured).unwrap();
-        assert_eq!(profiles.get(AgentKind::Codex, Mode::Interactive).version, "0.169");
-        assert_eq!(profiles.get(AgentKind::Claude, Mode::Interactive).file_created, Phase::PromptAccepted);
-        assert_eq!(profiles.get(AgentKind::Gemini, Mode::Interactive).file_created, Phase::Started);
+        assert_eq!(profiles.get(AgentKind::CODEX, Mode::Interactive).version, "0.169");
+        assert_eq!(profiles.get(AgentKind::CLAUDE, Mode::Interactive).file_created, Phase::PromptAccepted);
+        assert_eq!(profiles.get(AgentKind::GEMINI, Mode::Interactive).file_created, Phase::Started);
     }
 }

@@ -99,7 +99,8 @@ impl ProfileReader<'_> {
 
     /// Every word that is not one of those known in its place.
     fn words(&mut self, places: &[Places]) {
-        let (agents, modes, phases) = (AgentKind::ALL.map(AgentKind::name), Mode::ALL.map(Mode::word), Phase::ALL.map(Phase::word));
+        let agents: Vec<&str> = AgentKind::all().iter().map(|agent| agent.name()).collect();
+        let (modes, phases) = (Mode::ALL.map(Mode::word), Phase::ALL.map(Phase::word));
         for places in places {
             self.word(places.agent.as_ref(), "agent", &agents);
             for row in &places.rows {
@@ -225,7 +226,7 @@ mod tests {
         let one =
             |name: &str| format!("[[agents]]\n{}{}", HEAD.replace("codex", name), row(&[]).replace("[[profile]]", "[[agents.profile]]"));
         let read = agents("mine.toml", &(one("codex") + &one("claude"))).unwrap();
-        assert_eq!(read.iter().map(|agent| agent.agent).collect::<Vec<_>>(), [AgentKind::Codex, AgentKind::Claude]);
+        assert_eq!(read.iter().map(|agent| agent.agent).collect::<Vec<_>>(), [AgentKind::CODEX, AgentKind::CLAUDE]);
         let twice = agents("mine.toml", &(one("codex") + &one("codex"))).unwrap_err();
         assert_eq!(twice.related[0].what, "there are several agents codex");
     }

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn an_agent_is_shown_phase_by_phase() {
         let profiles = load(Choice::Spec);
-        insta::assert_snapshot!(show(&profiles, profiles.agent(AgentKind::Codex)));
+        insta::assert_snapshot!(show(&profiles, profiles.agent(AgentKind::CODEX)));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::results::model::Verdict;
 use crate::results::{ChangeKind, Diff, Of, VerdictChange};
 
 /// Plain text: a block for each kind of change, a line for each change, with why below it.
-pub fn plain(diff: &Diff) -> String {
+pub(crate) fn plain(diff: &Diff) -> String {
     let change = |change: &VerdictChange| {
         let of = if change.of == Of::Requirement { "requirement" } else { "scenario" };
         let line = format!("  {of:<11}  {}  {}\n", sanitised(&change.id), verdicts(change));
@@ -17,7 +17,7 @@ pub fn plain(diff: &Diff) -> String {
 }
 
 /// A Markdown page, such as for a comment on a change.
-pub fn markdown(diff: &Diff) -> String {
+pub(crate) fn markdown(diff: &Diff) -> String {
     let text = |said: &str| markdown::text(&sanitise(said));
     let change = |change: &VerdictChange| {
         let why = change.why.as_deref().filter(|_| change.kind != ChangeKind::Fixed);
@@ -28,7 +28,7 @@ pub fn markdown(diff: &Diff) -> String {
 }
 
 /// JSON, as its schema says.
-pub fn json(diff: &Diff) -> String {
+pub(crate) fn json(diff: &Diff) -> String {
     json::text(diff)
 }
 

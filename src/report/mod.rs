@@ -3,17 +3,17 @@
 //! A form is a pure function from the model to text. What a manager said may hold anything; [`Form::draw`] makes it
 //! harmless once, at the edge, and each form then escapes only what its own syntax needs.
 
-pub mod draw_diff;
+pub(crate) mod draw_diff;
 pub(crate) mod github;
 pub(crate) mod harmless;
 pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod junit;
-pub mod kill_matrix;
+pub(crate) mod kill_matrix;
 pub(crate) mod markdown;
 pub(crate) mod progress;
 pub(crate) mod terminal;
-pub mod timelines;
+pub(crate) mod timelines;
 pub(crate) mod view;
 
 use crate::results::model::Report;

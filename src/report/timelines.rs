@@ -13,7 +13,7 @@ use crate::core::sanitise;
 
 /// Draws the timelines of some sessions, in the order given. `records` are those that concern them, with their lines;
 /// findings cite lines, too.
-pub fn draw(records: &[(usize, Record)], sessions: &[String], found: &[Contradiction], settings: &Settings, look: &Look) -> String {
+pub(crate) fn draw(records: &[(usize, Record)], sessions: &[String], found: &[Contradiction], settings: &Settings, look: &Look) -> String {
     let lines: Vec<usize> = records.iter().map(|(line, _)| *line).collect();
     let records: Vec<Record> = records.iter().map(|(_, record)| record.clone()).collect();
     let history = History::new(&records);

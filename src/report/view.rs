@@ -18,12 +18,12 @@ pub(crate) struct RequirementFindings<'a> {
 
 impl RequirementFindings<'_> {
     /// The requirement's id and level: `LC-CLEAN-1 · MUST`.
-    pub fn heading(&self) -> String {
+    pub(crate) fn heading(&self) -> String {
         self.requirement.map_or_else(|| self.id.to_string(), |requirement| format!("{} · {}", requirement.id, requirement.level))
     }
 
     /// The requirement's sentence, where known.
-    pub fn sentence(&self) -> &str {
+    pub(crate) fn sentence(&self) -> &str {
         self.requirement.map_or("", |requirement| &requirement.sentence)
     }
 }
@@ -114,7 +114,7 @@ pub(crate) fn counts(verdicts: impl Iterator<Item = Verdict>) -> String {
 
 /// The agents on the scenarios' axis, in the order tables show them.
 pub(crate) fn agents(report: &Report) -> Vec<AgentKind> {
-    AgentKind::ALL.into_iter().filter(|agent| report.scenarios.iter().any(|scenario| scenario.agent == Some(*agent))).collect()
+    AgentKind::all().iter().copied().filter(|agent| report.scenarios.iter().any(|scenario| scenario.agent == Some(*agent))).collect()
 }
 
 /// The verdict on a requirement over one agent's scenarios (`None`: over those without one); `None` where there are none.
@@ -159,7 +159,7 @@ mod tests {
     fn repetitions_have_names_of_their_own() {
         let mut scenario = example::report().scenarios.swap_remove(0);
         scenario.name = "It holds".into();
-        scenario.agent = Some(AgentKind::Codex);
+        scenario.agent = Some(AgentKind::CODEX);
         let mut named = |key: &str| {
             scenario.key = key.into();
             label(&scenario)

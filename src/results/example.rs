@@ -62,7 +62,7 @@ pub(crate) fn scenario(slug: &str, verdict: Verdict) -> ScenarioResult {
         name: format!("The scenario {slug}"),
         feature: "features/lifecycle/cleanup.feature:12".into(),
         suite: "lifecycle".into(),
-        agent: Some(AgentKind::Codex),
+        agent: Some(AgentKind::CODEX),
         tags: vec!["each-agent".into()],
         requirements: vec!["LC-CLEAN-1".parse().unwrap()],
         verdict,
@@ -82,7 +82,7 @@ fn of(slug: &str, id: &str, verdict: Verdict, reason: &str) -> ScenarioResult {
 /// Every verdict, on scenarios and on requirements.
 pub(crate) fn report() -> Report {
     let claude = |scenario: ScenarioResult| ScenarioResult {
-        agent: Some(AgentKind::Claude),
+        agent: Some(AgentKind::CLAUDE),
         key: scenario.key.replace("codex", "claude"),
         ..scenario
     };

@@ -34,7 +34,7 @@ impl Need {
             }
         }
         needs.extend([Need::Announcements, Need::Serve, Need::Record, Need::Kill, Need::ProcessPerSession]);
-        needs.extend(AgentKind::ALL.map(Need::Agent));
+        needs.extend(AgentKind::all().iter().copied().map(Need::Agent));
         needs
     }
 

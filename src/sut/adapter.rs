@@ -57,7 +57,7 @@ pub async fn open(manifest: &Manifest, sandbox: Rc<Sandbox>) -> Result<Box<dyn D
 }
 
 /// A system on its way to being open, step by step.
-pub struct AdapterOpening {
+pub(crate) struct AdapterOpening {
     ground: SandboxedSystem,
     tail: Tail,
     served: Option<ServedProcess>,
@@ -68,7 +68,7 @@ impl AdapterOpening {
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
+    pub(crate) fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
         let tail = Tail::new(STDERR_TAIL).logged_to(&sandbox.log_path("stderr"));
         Ok(Self { ground: SandboxedSystem::new(manifest, sandbox)?, tail, served: None })
     }
@@ -77,7 +77,7 @@ impl AdapterOpening {
     ///
     /// # Errors
     /// `Broken`, saying what failed.
-    pub async fn set_up(&self) -> Result<(), CallError> {
+    pub(crate) async fn set_up(&self) -> Result<(), CallError> {
         self.ground.set_up(&self.tail).await
     }
 
@@ -85,7 +85,7 @@ impl AdapterOpening {
     ///
     /// # Errors
     /// `Broken`, saying why it is not.
-    pub async fn serve(&mut self) -> Result<(), CallError> {
+    pub(crate) async fn serve(&mut self) -> Result<(), CallError> {
         if let Some(plan) = self.ground.serve_plan()? {
             self.served = Some(ServedProcess::start(plan, self.tail.clone()).await?);
         }
@@ -96,7 +96,7 @@ impl AdapterOpening {
     ///
     /// # Errors
     /// `Broken`, saying why it did not come to that.
-    pub async fn connect(&mut self) -> Result<Adapter, CallError> {
+    pub(crate) async fn connect(&mut self) -> Result<Adapter, CallError> {
         let into: Into = Arc::default();
         let oddities = Oddities::default();
         let ears = ears(&self.ground, into.clone(), oddities.clone());
@@ -114,7 +114,7 @@ impl AdapterOpening {
     }
 
     /// The last lines that the system wrote to its standard error.
-    pub fn stderr_tail(&self) -> String {
+    pub(crate) fn stderr_tail(&self) -> String {
         self.tail.text()
     }
 }
@@ -123,7 +123,7 @@ impl AdapterOpening {
 type Into = Arc<Mutex<Option<mpsc::UnboundedSender<Announcement>>>>;
 
 /// An open system.
-pub struct Adapter {
+pub(crate) struct Adapter {
     ground: SandboxedSystem,
     transport: Connected,
     served: Option<ServedProcess>,

@@ -9,7 +9,7 @@ use crate::sut::transports::wire::Oddities;
 
 /// Reads what came as the announcement that the manifest says it is. What it leaves out is no announcement; what it does
 /// not leave out and cannot be read is odd.
-pub fn announcement(map: &EventMap, value: &Value, variables: &Variables, oddities: &Oddities) -> Option<Announcement> {
+pub(crate) fn announcement(map: &EventMap, value: &Value, variables: &Variables, oddities: &Oddities) -> Option<Announcement> {
     if map.when.as_ref().is_some_and(|when| !selects(when, value, variables)) {
         return None;
     }

@@ -19,14 +19,14 @@ use crate::sut::transports::wire::{Oddities, Oddity, WireLine, WireLines};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Takes each line's value.
-pub type Take = Box<dyn Fn(&Value) + Send + Sync>;
+pub(crate) type Take = Box<dyn Fn(&Value) + Send + Sync>;
 
 /// Tells whether a line says that a subscription holds.
-pub type IsReady = Box<dyn Fn(&str) -> bool + Send + Sync>;
+pub(crate) type IsReady = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// A subscription. Dropped, it ends: its process is killed, its file no longer read.
 #[derive(Debug)]
-pub struct Subscription {
+pub(crate) struct Subscription {
     task: AbortHandle,
     running: Option<RunningProcess>,
 }
@@ -39,7 +39,7 @@ impl Drop for Subscription {
 
 impl Subscription {
     /// Why nothing comes any more, where the process of the stream has ended.
-    pub fn ended(&self) -> Option<String> {
+    pub(crate) fn ended(&self) -> Option<String> {
         let running = self.running.as_ref()?;
         running.exit().map(|exit| format!("the stream of announcements, `{}`, {exit}", running.program()))
     }
@@ -50,7 +50,7 @@ impl Subscription {
 ///
 /// # Errors
 /// `Broken` where the process cannot be started, ends first, or says nothing in time.
-pub async fn follow(
+pub(crate) async fn follow(
     launch: &ProcessLaunch,
     is_ready: Option<IsReady>,
     limit: Duration,
@@ -90,7 +90,7 @@ pub async fn follow(
 }
 
 /// Reads a file's lines from its beginning, also while it grows, is emptied or replaced. It need not be there yet.
-pub fn tail_file(path: PathBuf, take: Take, oddities: Oddities) -> Subscription {
+pub(crate) fn tail_file(path: PathBuf, take: Take, oddities: Oddities) -> Subscription {
     let task = tokio::spawn(async move {
         let mut growing = Growing::new(&path);
         let mut every = tokio::time::interval(LOOK_EVERY);

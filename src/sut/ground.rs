@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A manifest's system in a sandbox.
 #[derive(Debug, Clone)]
-pub struct SandboxedSystem {
+pub(crate) struct SandboxedSystem {
     manifest: Rc<Manifest>,
     sandbox: Rc<Sandbox>,
     variables: Variables,
@@ -34,7 +34,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken` where no port is to be had or a variable is absent.
-    pub fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
+    pub(crate) fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
         let port = sandbox.hold_port().map_err(|error| broken("a port", error))?;
         let text = |path: PathBuf| Value::from(path.display().to_string());
         let variables: Variables = [
@@ -56,12 +56,12 @@ impl SandboxedSystem {
     }
 
     /// The manifest.
-    pub fn manifest(&self) -> &Rc<Manifest> {
+    pub(crate) fn manifest(&self) -> &Rc<Manifest> {
         &self.manifest
     }
 
     /// The variables of one operation: its arguments, and one `unique` for all of its calls.
-    pub fn variables(&self, args: &Args) -> Variables {
+    pub(crate) fn variables(&self, args: &Args) -> Variables {
         let mut variables = self.variables.clone();
         let given = args.iter().filter(|(_, value)| !value.is_null());
         variables.extend(given.map(|(name, value)| (name.clone(), value.clone())));
@@ -80,7 +80,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, naming the variable or the program that is missing.
-    pub fn launch(&self, command: &[Word], variables: &Variables) -> Result<ProcessLaunch, CallError> {
+    pub(crate) fn launch(&self, command: &[Word], variables: &Variables) -> Result<ProcessLaunch, CallError> {
         let mut argv = words(command, variables).map_err(|why| broken("a command", why))?;
         let program = argv.first_mut().ok_or_else(|| broken("a command", "it is empty"))?;
         *program = self.manifest.program(program).map_err(|why| CallError::Broken { what: why })?.display().to_string();
@@ -91,7 +91,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub fn call(&self, step: &Step, operation: &OperationSpec, variables: &Variables) -> Result<WireCall, CallError> {
+    pub(crate) fn call(&self, step: &Step, operation: &OperationSpec, variables: &Variables) -> Result<WireCall, CallError> {
         let text = |template: &Template| template.text(variables).map_err(|why| broken(operation.name, why));
         let shape = |shape: &Option<Shape>| {
             shape.as_ref().map(|shape| shape.fill(variables)).transpose().map_err(|why| broken(operation.name, why))
@@ -114,7 +114,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub fn route(&self) -> Result<Route, CallError> {
+    pub(crate) fn route(&self) -> Result<Route, CallError> {
         let transport = &self.manifest.transport;
         let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[transport]", why));
         let endpoint = || match (&transport.url, &transport.socket) {
@@ -141,7 +141,7 @@ impl SandboxedSystem {
     }
 
     /// How long a server may take to start, and a connection to shake hands.
-    pub fn start_limit(&self) -> Duration {
+    pub(crate) fn start_limit(&self) -> Duration {
         self.manifest.limits.start.max(PATIENCE)
     }
 
@@ -149,7 +149,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub fn serve_plan(&self) -> Result<Option<serve::ServePlan>, CallError> {
+    pub(crate) fn serve_plan(&self) -> Result<Option<serve::ServePlan>, CallError> {
         let Some(given) = &self.manifest.serve else { return Ok(None) };
         let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[serve] ready", why));
         let ready = match &given.ready {
@@ -165,7 +165,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, saying what failed and how.
-    pub async fn set_up(&self, tail: &Tail) -> Result<(), CallError> {
+    pub(crate) async fn set_up(&self, tail: &Tail) -> Result<(), CallError> {
         for (path, text) in &self.manifest.files {
             let filled = |template: &Template| template.text(&self.variables).map_err(|why| broken("[setup] files", why));
             let path = self.sandbox.path().join(filled(path)?);
@@ -183,7 +183,7 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, saying how it failed.
-    pub async fn tear_down(&self, tail: &Tail) -> Result<(), CallError> {
+    pub(crate) async fn tear_down(&self, tail: &Tail) -> Result<(), CallError> {
         match &self.manifest.teardown {
             Some(command) => self.run("[teardown]", command, tail).await,
             None => Ok(()),
@@ -203,7 +203,7 @@ impl SandboxedSystem {
     }
 
     /// The variables that do not change.
-    pub fn fixed(&self) -> &Variables {
+    pub(crate) fn fixed(&self) -> &Variables {
         &self.variables
     }
 }

@@ -1,12 +1,12 @@
 //! Drivers: how the harness asks a system under test for operations, whatever it speaks.
-pub mod adapter;
-pub mod announced;
-pub mod events;
-pub mod ground;
+pub(crate) mod adapter;
+pub(crate) mod announced;
+pub(crate) mod events;
+pub(crate) mod ground;
 pub mod manifest;
-pub mod proxy;
-pub mod recorder;
-pub mod running;
+pub(crate) mod proxy;
+pub(crate) mod recorder;
+pub(crate) mod running;
 pub mod sandbox;
 pub(crate) mod seen;
 pub mod serve;

@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 const ANNOUNCEMENTS_LIMIT: usize = 10_000;
 
 /// A driver whose calls and announcements are recorded.
-pub struct Recorder {
+pub(crate) struct Recorder {
     driver: Box<dyn Driver>,
     operations: OperationTable,
     log: Log,
@@ -48,7 +48,7 @@ pub struct Recorder {
 
 /// One call and its answer.
 #[derive(Debug, Clone)]
-pub struct Answered {
+pub(crate) struct Answered {
     /// The operation.
     pub operation: &'static str,
     /// Its arguments.
@@ -59,7 +59,7 @@ pub struct Answered {
 
 impl Answered {
     /// The answer's kind in one word: `success`, an error's code, `no answer`, `garbage` or `broken`.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match &self.result {
             Ok(_) => "success",
             Err(CallError::Contract(error)) => error.code.name(),
@@ -70,7 +70,7 @@ impl Answered {
     }
 
     /// The answer for people: its kind, and what came with it, shortened.
-    pub fn claim(&self) -> String {
+    pub(crate) fn claim(&self) -> String {
         match &self.result {
             Ok(result) => format!("{}: {}", self.operation, shortened(&serde_json::Value::from(result.clone()).to_string())),
             Err(error) => format!("{}: {}", self.operation, shortened(&error.to_string())),
@@ -79,7 +79,7 @@ impl Answered {
 }
 
 /// The first 300 characters of a text, marked when cut.
-pub fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(300) {
         Some((end, _)) => format!("{}… ({} characters)", &text[..end], text.chars().count()),
         None => text.to_owned(),
@@ -88,7 +88,7 @@ pub fn shortened(text: &str) -> String {
 
 impl Recorder {
     /// Wraps a driver; what passes is recorded in `log`.
-    pub fn new(driver: Box<dyn Driver>, operations: OperationTable, log: Log) -> Self {
+    pub(crate) fn new(driver: Box<dyn Driver>, operations: OperationTable, log: Log) -> Self {
         Self {
             driver,
             operations,
@@ -104,7 +104,7 @@ impl Recorder {
     }
 
     /// The driver itself.
-    pub fn driver(&self) -> &dyn Driver {
+    pub(crate) fn driver(&self) -> &dyn Driver {
         self.driver.as_ref()
     }
 
@@ -112,24 +112,24 @@ impl Recorder {
     ///
     /// # Panics
     /// Where the table has no such operation: a step's own mistake.
-    pub fn operation(&self, name: &str) -> &'static OperationSpec {
+    pub(crate) fn operation(&self, name: &str) -> &'static OperationSpec {
         OperationSpec::find(self.operations, name).unwrap_or_else(|| panic!("the suite has no operation `{name}`"))
     }
 
     /// What the system offers of an operation.
-    pub fn offer(&self, name: &str) -> Offer {
+    pub(crate) fn offer(&self, name: &str) -> Offer {
         self.driver.offer(self.operation(name))
     }
 
     /// Asks for an operation and records both sides.
-    pub async fn call(&self, name: &'static str, args: Args) -> Answered {
+    pub(crate) async fn call(&self, name: &'static str, args: Args) -> Answered {
         let id = self.asked(name, &args);
         let (result, wire) = wire_log::keeping(self.driver.call(self.operation(name), &args)).await;
         self.answered(id, name, args, result, wire)
     }
 
     /// Asks for an operation; whoever works on it is killed unless it was answered within `after`.
-    pub async fn call_killed(&self, name: &'static str, args: Args, after: Duration) -> Answered {
+    pub(crate) async fn call_killed(&self, name: &'static str, args: Args, after: Duration) -> Answered {
         let id = self.asked(name, &args);
         let (result, wire) = wire_log::keeping(self.driver.call_killed(self.operation(name), &args, after)).await;
         self.answered(id, name, args, result, wire)
@@ -140,7 +140,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The driver's, where it does not come back.
-    pub async fn restart(&self) -> Result<(), CallError> {
+    pub(crate) async fn restart(&self) -> Result<(), CallError> {
         self.hush.notify_waiters();
         let _alone = self.waiting.lock().await;
         self.driver.restart().await
@@ -168,7 +168,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The driver's, where a stream cannot be opened.
-    pub async fn listen(self: &Rc<Self>, stream: bool, is_virtual: bool) -> Result<(), CallError> {
+    pub(crate) async fn listen(self: &Rc<Self>, stream: bool, is_virtual: bool) -> Result<(), CallError> {
         let offered = self.driver.announcements();
         if offered.by_stream && (stream || !offered.by_waiting) {
             let (into, mut announced) = mpsc::unbounded_channel();
@@ -190,12 +190,12 @@ impl Recorder {
     }
 
     /// How many announcements could not be read so far and why, where there were any.
-    pub fn unread(&self) -> Option<String> {
+    pub(crate) fn unread(&self) -> Option<String> {
         self.unread.unread().or_else(|| self.driver.unread())
     }
 
     /// Listens no more: what is announced from now on is not recorded, and no call is left waiting.
-    pub async fn stop_listening(&self) {
+    pub(crate) async fn stop_listening(&self) {
         for task in self.listening.take() {
             task.abort();
         }

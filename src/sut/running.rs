@@ -15,7 +15,7 @@ use crate::fakes::processes::starting;
 use crate::sut::transports::process::ProcessLaunch;
 
 /// How long a process that was asked to end (TERM) may take before it is killed.
-pub const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long a process that closed its output may take to be gone.
 const LAST_BREATH: Duration = Duration::from_millis(250);
@@ -203,7 +203,7 @@ impl Drop for RunningProcess {
 }
 
 /// Reads a process's standard error into a tail until it is closed.
-pub fn drain(mut stderr: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
+pub(crate) fn drain(mut stderr: impl AsyncRead + Unpin + Send + 'static, tail: Tail) {
     tokio::spawn(async move {
         let mut chunk = vec![0; 16 << 10];
         while let Ok(count @ 1..) = stderr.read(&mut chunk).await {

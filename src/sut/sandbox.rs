@@ -64,7 +64,7 @@ impl Sandbox {
         }
         let config = StandInConfig { socket: sandbox.control_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
         sandbox.write("run/standin.json", &serde_json::to_string(&config).expect("profiles are plain data"))?;
-        for agent in AgentKind::ALL {
+        for agent in AgentKind::all().iter().copied() {
             let link = sandbox.path.join("agents").join(agent.name());
             symlink(&options.passmuster, &link).map_err(io_at(&link))?;
             // Absolute paths are baked in: it works even where the environment was lost.
@@ -266,6 +266,7 @@ const TRY_AGAIN: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// What is being killed may still write into it for a moment, and nothing tells when it has stopped: a few tries, then the next
 /// run's sweep.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn clear(rubbish: &Path) {
     for _ in 0..TRIES {
         match fs::remove_dir_all(rubbish) {
@@ -382,7 +383,7 @@ mod tests {
         let sandbox = sandbox();
         let path = sandbox.path().to_owned();
         assert!(path.as_os_str().len() <= LONGEST_PATH);
-        assert!(sandbox.agent_command(AgentKind::Codex).is_file() && sandbox.work_folder(1).unwrap().join(".git/HEAD").is_file());
+        assert!(sandbox.agent_command(AgentKind::CODEX).is_file() && sandbox.work_folder(1).unwrap().join(".git/HEAD").is_file());
         drop(sandbox);
         assert!(!path.exists());
     }
@@ -422,8 +423,8 @@ mod tests {
     #[test]
     fn a_missing_agent_exits_127_and_ports_are_not_shared() {
         let sandbox = sandbox();
-        sandbox.make_missing(AgentKind::Claude).unwrap();
-        let status = std::process::Command::new(sandbox.agent_command(AgentKind::Claude)).stderr(std::process::Stdio::null()).status();
+        sandbox.make_missing(AgentKind::CLAUDE).unwrap();
+        let status = std::process::Command::new(sandbox.agent_command(AgentKind::CLAUDE)).stderr(std::process::Stdio::null()).status();
         assert_eq!(status.unwrap().code(), Some(127));
         assert_ne!(sandbox.hold_port().unwrap(), sandbox.hold_port().unwrap());
     }

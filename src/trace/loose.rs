@@ -52,7 +52,7 @@ pub struct Truthful(pub bool);
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads `at_ms`: no time at all, or a whole number from 0. JSON Schema takes `58500.0` for an integer, and so does this.
-pub fn milliseconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
     let Some(number) = Option::<Number>::deserialize(input)? else { return Ok(None) };
     let whole = number.as_f64().filter(|ms| ms.fract() == 0.0 && (0.0..=EXACT).contains(ms)).map(|ms| ms as u64);
     let wrong = || D::Error::custom(format!("`at_ms` is {number}, wanted a whole number of milliseconds from 0"));

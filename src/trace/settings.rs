@@ -29,7 +29,7 @@ impl Settings {
         let observable = |agent| Mode::ALL.map(|mode| profiles.get(agent, mode).observable).into_iter().max();
         Self {
             limits: Limits::default(),
-            observable: AgentKind::ALL.into_iter().filter_map(|agent| Some((agent, observable(agent)?))).collect(),
+            observable: AgentKind::all().iter().copied().filter_map(|agent| Some((agent, observable(agent)?))).collect(),
             processes: Processes::Session,
             timeout: Duration::from_secs_f64(DEFAULT_TIMEOUT_S),
         }
@@ -106,13 +106,13 @@ mod tests {
     #[test]
     fn the_spec_set_makes_codex_observable_last() {
         let observable = Settings::default().observable;
-        assert_eq!(observable[&AgentKind::Codex], Phase::FirstTurnCompleted);
-        assert_eq!((observable[&AgentKind::Claude], observable[&AgentKind::Gemini]), (Phase::Started, Phase::Started));
+        assert_eq!(observable[&AgentKind::CODEX], Phase::FirstTurnCompleted);
+        assert_eq!((observable[&AgentKind::CLAUDE], observable[&AgentKind::GEMINI]), (Phase::Started, Phase::Started));
     }
 
     #[test]
     fn of_two_modes_the_later_phase_counts() {
         let measured = Settings::of(&Profiles::load(&Choice::Measured).unwrap());
-        assert_eq!(measured.observable[&AgentKind::Codex], Phase::PromptAccepted);
+        assert_eq!(measured.observable[&AgentKind::CODEX], Phase::PromptAccepted);
     }
 }

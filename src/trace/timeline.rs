@@ -142,7 +142,7 @@ impl fmt::Display for Row {
 
 /// A row, and which records it tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldRow {
+pub(crate) struct ToldRow {
     /// Its first record: a question, say.
     pub at: Moment,
     /// The index of its last record: the answer.
@@ -175,7 +175,7 @@ pub fn contradicted(records: &[Record], session: &str, last: usize, requirement:
 }
 
 /// A session's timeline, row by row, nothing left out.
-pub fn tell(history: &History, session: &SessionHistory) -> Vec<ToldRow> {
+pub(crate) fn tell(history: &History, session: &SessionHistory) -> Vec<ToldRow> {
     let mut rows = calls(history, session);
     let others = history.records.iter().zip(&history.moments);
     rows.extend(others.filter_map(|(record, at)| Some((*at, other(history, session, &record.entry, at.ms)?))));

@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits, in a page, until what was done can be seen.
-pub const FRAME: &str = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))";
+pub(crate) const FRAME: &str = "new Promise(done => requestAnimationFrame(() => setTimeout(done)))";
 
 /// How a page is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
+pub(crate) enum Theme {
     Light,
     Dark,
 }
 
 /// A browser with a page.
-pub struct Chromium {
+pub(crate) struct Chromium {
     child: Child,
     to: ChildStdin,
     from: Receiver<Value>,
@@ -37,12 +37,12 @@ pub struct Chromium {
 
 impl Chromium {
     /// Starts one that can reach nothing but files.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(&[])
     }
 
     /// Starts one that takes itself to be read aloud: then it also tells of what is not in view yet.
-    pub fn for_a_screen_reader() -> Self {
+    pub(crate) fn for_a_screen_reader() -> Self {
         Self::with(&["--force-renderer-accessibility=screen-reader"])
     }
 
@@ -80,7 +80,7 @@ impl Chromium {
     }
 
     /// Opens a page; how long it took to load.
-    pub fn open(&mut self, page: &Path) -> Duration {
+    pub(crate) fn open(&mut self, page: &Path) -> Duration {
         self.told.clear();
         let began = Instant::now();
         self.call("Page.navigate", json!({ "url": format!("file://{}", page.display()) }));
@@ -92,7 +92,7 @@ impl Chromium {
     }
 
     /// How wide the page is, in which theme.
-    pub fn look(&mut self, width: u32, theme: Theme) {
+    pub(crate) fn look(&mut self, width: u32, theme: Theme) {
         let scheme = if theme == Theme::Dark { "dark" } else { "light" };
         self.call("Emulation.setEmulatedMedia", json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] }));
         let size = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
@@ -100,7 +100,7 @@ impl Chromium {
     }
 
     /// What an expression comes to; of a promise, what it is resolved with.
-    pub fn evaluate(&mut self, expression: &str) -> Value {
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
         let asked = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
         let answer = self.call("Runtime.evaluate", asked);
         assert!(answer["exceptionDetails"].is_null(), "{expression}: {}", answer["exceptionDetails"]);
@@ -108,7 +108,7 @@ impl Chromium {
     }
 
     /// Presses a key; what it types, where it types something.
-    pub fn press(&mut self, key: &str, text: Option<&str>) {
+    pub(crate) fn press(&mut self, key: &str, text: Option<&str>) {
         for kind in ["keyDown", "keyUp"] {
             let code = if key == "Tab" { 9 } else { 0 };
             let mut event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code });
@@ -120,19 +120,19 @@ impl Chromium {
     }
 
     /// Where the page wanted to go, its own address first.
-    pub fn requests(&self) -> Vec<&str> {
+    pub(crate) fn requests(&self) -> Vec<&str> {
         let asked = self.told.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
         asked.map(|event| event["params"]["request"]["url"].as_str().unwrap()).collect()
     }
 
     /// What the browser or a script complained of.
-    pub fn complaints(&self) -> Vec<&Value> {
+    pub(crate) fn complaints(&self) -> Vec<&Value> {
         let methods = ["Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"];
         self.told.iter().filter(|event| methods.iter().any(|method| event["method"] == *method)).collect()
     }
 
     /// How much processor time the page's own thread has taken since the page was opened.
-    pub fn thread_time(&mut self) -> Duration {
+    pub(crate) fn thread_time(&mut self) -> Duration {
         self.call("Performance.enable", json!({ "timeDomain": "threadTicks" }));
         let metrics = self.call("Performance.getMetrics", json!({}));
         let found = metrics["metrics"].as_array().unwrap().iter().find(|metric| metric["name"] == "ThreadTime");
@@ -140,13 +140,13 @@ impl Chromium {
     }
 
     /// Everything that the page is for those who cannot see it.
-    pub fn accessible(&mut self) -> Vec<Value> {
+    pub(crate) fn accessible(&mut self) -> Vec<Value> {
         self.call("Accessibility.enable", json!({}));
         self.call("Accessibility.getFullAXTree", json!({}))["nodes"].as_array().unwrap().clone()
     }
 
     /// Calls a method of the protocol.
-    pub fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.asked += 1;
         let mut message = json!({ "id": self.asked, "method": method, "params": params });
         if !self.session.is_empty() {

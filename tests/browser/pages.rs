@@ -18,7 +18,7 @@ use passmuster::trace::{Row, RowKind, timeline};
 
 /// A report of that many scenarios. Of twelve, one fails, one warns, and one each is blocked, skipped, not exercised and
 /// broken.
-pub fn report(scenarios: usize) -> Report {
+pub(crate) fn report(scenarios: usize) -> Report {
     let registry = Registry::embedded();
     let scope: Vec<Requirement> = registry.iter().filter(|requirement| requirement.party == Party::Manager).cloned().collect();
     let timelines = timelines();
@@ -51,7 +51,7 @@ fn scenario(number: usize, scope: &[Requirement], timelines: &[Vec<Row>]) -> Sce
         (10, _) => (Verdict::CouldNotTest, Some("the adapter answered garbage: `<html>`")),
         _ => (Verdict::Passed, None),
     };
-    let agent = AgentKind::ALL[number % 3];
+    let agent = AgentKind::all()[number % AgentKind::all().len()];
     let finding = || Finding {
         requirement: requirement.id.clone(),
         message: format!("session `s{number}` was ended, but its agent runs"),
@@ -98,7 +98,7 @@ fn timelines() -> Vec<Vec<Row>> {
 }
 
 /// The report with that text wherever a manager, or what it runs, can put one.
-pub fn hostile(report: Report, text: &str) -> Report {
+pub(crate) fn hostile(report: Report, text: &str) -> Report {
     let mut report = report;
     report.system.name = text.into();
     report.system.version = Some(text.into());
@@ -120,7 +120,7 @@ pub fn hostile(report: Report, text: &str) -> Report {
 }
 
 /// The report drawn as a page into a folder.
-pub fn page(report: &Report, folder: &Path) -> std::path::PathBuf {
+pub(crate) fn page(report: &Report, folder: &Path) -> std::path::PathBuf {
     let file = folder.join("report.html");
     fs::write(&file, Form::find("html").unwrap().draw(report, &Look::default())).unwrap();
     file

@@ -49,6 +49,7 @@ fn started(mut command: Command) -> (Child, std::process::ChildStdin, BufReader<
     (child, input, output)
 }
 
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn wait(child: &mut Child) -> Option<i32> {
     let began = Instant::now();
     loop {
@@ -153,6 +154,7 @@ fn asked_once(trace: &Path) -> (Child, std::process::ChildStdin) {
 }
 
 /// Waits until a trace has what was said.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn until(trace: &Path, wanted: &[&str]) -> Vec<Record> {
     let began = Instant::now();
     loop {

@@ -19,10 +19,10 @@ use tokio::net::UnixStream;
 const PASSMUSTER: &str = env!("CARGO_BIN_EXE_passmuster");
 
 /// Only a broken test waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A sandbox with stand-ins, and a manager in it. Everything in it ends with it.
-pub struct Ground {
+pub(crate) struct Ground {
     pub sandbox: Sandbox,
     pub registry: AgentRegistry,
     runtime: &'static str,
@@ -33,7 +33,7 @@ pub struct Ground {
 }
 
 impl Ground {
-    pub fn new(runtime: &'static str) -> Self {
+    pub(crate) fn new(runtime: &'static str) -> Self {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let profiles = Profiles::load(&Choice::Spec).unwrap();
         let sandbox = Sandbox::create(&SandboxOptions { id: id.clone(), profiles, passmuster: PASSMUSTER.into(), keep: false }).unwrap();
@@ -42,15 +42,15 @@ impl Ground {
         Self { sandbox, registry, runtime, server: None, folders: 0, mark: format!("PASSMUSTER_SANDBOX={id}"), _stage: control_server }
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.sandbox.path().join("state")
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.sandbox.path().join("run/m.sock")
     }
 
-    pub fn passmuster(&self, words: &[&str]) -> Command {
+    pub(crate) fn passmuster(&self, words: &[&str]) -> Command {
         let mut command = Command::new(PASSMUSTER);
         command.args(words).args(["--runtime", self.runtime, "--state"]).arg(self.state());
         command.env_clear().envs(self.sandbox.env()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -58,7 +58,7 @@ impl Ground {
     }
 
     /// Starts a manager on the sandbox's state, on a socket, and waits until it is there.
-    pub async fn serve(&mut self) {
+    pub(crate) async fn serve(&mut self) {
         let socket = self.socket();
         let log = std::fs::File::create(self.sandbox.log_path("server")).unwrap();
         let mut serve = self.passmuster(&["serve", "rpc", "--socket", socket.to_str().unwrap()]);
@@ -72,13 +72,13 @@ impl Ground {
     }
 
     /// Kills the manager, and it alone.
-    pub fn kill_server(&mut self) {
+    pub(crate) fn kill_server(&mut self) {
         let mut server = self.server.take().unwrap();
         server.kill().unwrap();
         server.wait().unwrap();
     }
 
-    pub async fn ask(&self, operation: &str, args: Value) -> Result<Value, Value> {
+    pub(crate) async fn ask(&self, operation: &str, args: Value) -> Result<Value, Value> {
         let mut stream = UnixStream::connect(self.socket()).await.unwrap();
         let request = json!({ "jsonrpc": "2.0", "id": 1, "method": operation, "params": args });
         stream.write_all(format!("{request}\n").as_bytes()).await.unwrap();
@@ -95,7 +95,7 @@ impl Ground {
         tokio::time::timeout(PATIENCE, answer).await.expect("an answer in time")
     }
 
-    pub async fn start(&mut self, agent: &str, message: &str) -> (String, FakeRun) {
+    pub(crate) async fn start(&mut self, agent: &str, message: &str) -> (String, FakeRun) {
         self.folders += 1;
         let cwd = self.sandbox.work_folder(self.folders).unwrap();
         let started = self.ask("start_session", json!({ "agent": agent, "cwd": cwd, "message": message })).await.unwrap();
@@ -103,18 +103,18 @@ impl Ground {
         (started["session_id"].as_str().unwrap().to_owned(), run)
     }
 
-    pub async fn until<T>(&self, look: impl FnMut(&[FakeRun]) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, look: impl FnMut(&[FakeRun]) -> Option<T>) -> T {
         tokio::time::timeout(PATIENCE, self.registry.until(look)).await.expect("the stand-ins got there in time")
     }
 
-    pub async fn listed(&self) -> Vec<(String, String)> {
+    pub(crate) async fn listed(&self) -> Vec<(String, String)> {
         let listed = self.ask("list_sessions", json!({})).await.unwrap();
         let word = |session: &Value, name: &str| session[name].as_str().unwrap_or_default().to_owned();
         listed["sessions"].as_array().unwrap().iter().map(|session| (word(session, "session_id"), word(session, "status"))).collect()
     }
 
     /// The first turns that are announced, whenever they were: session, turn, status.
-    pub async fn turns(&self, count: usize) -> Vec<(String, u64, String)> {
+    pub(crate) async fn turns(&self, count: usize) -> Vec<(String, u64, String)> {
         let began = Instant::now();
         loop {
             let answer = self.ask("wait_events", json!({ "timeout_s": 0 })).await.unwrap();
@@ -131,13 +131,13 @@ impl Ground {
     }
 
     /// The processes of the sandbox, by name.
-    pub fn processes(&self) -> Vec<String> {
+    pub(crate) fn processes(&self) -> Vec<String> {
         let marked = ProcFs::table().into_iter().filter(|entry| ProcFs::has_mark(entry.pid, &self.mark));
         marked.map(|entry| format!("{} {}", entry.pid, entry.command)).collect()
     }
 
     /// Waits until the sandbox has no process but these.
-    pub async fn only(&self, names: &[&str]) {
+    pub(crate) async fn only(&self, names: &[&str]) {
         let began = Instant::now();
         loop {
             let left: Vec<String> =
@@ -152,6 +152,7 @@ impl Ground {
 }
 
 impl Drop for Ground {
+    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", std::fs::read_to_string(self.sandbox.log_path("server")).unwrap_or_default());

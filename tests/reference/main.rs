@@ -242,7 +242,7 @@ async fn announcements_can_be_followed() {
     let words = ["session", "start-session", "--agent", "gemini", "--message", "x", "--cwd", cwd.to_str().unwrap()];
     assert!(ground.passmuster(&words).output().unwrap().status.success());
     let run = ground.until(|runs| runs.first().filter(|run| !run.prompts.is_empty()).cloned()).await;
-    assert_eq!(run.agent, AgentKind::Gemini);
+    assert_eq!(run.agent, AgentKind::GEMINI);
     ground.registry.release(&run.id, 1, "y", TurnStatus::Completed);
     let said = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap()).await.unwrap();
     assert_eq!(said, r#"{"event":"turn_completed","session_id":"s1","turn":1,"status":"completed"}"#);

@@ -12,36 +12,36 @@ use passmuster::results::model::Report;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Only a broken test waits this long.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often the process table is looked at: it announces nothing.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A folder for temporary files, with a path short enough for sandboxes.
-pub struct Place(PathBuf);
+pub(crate) struct Place(PathBuf);
 
 impl Place {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Path::new("/tmp").join(format!("pv-{}", &uuid::Uuid::new_v4().simple().to_string()[..10]));
         std::fs::create_dir(&folder).unwrap();
         Self(folder)
     }
 
     /// A file in it.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// A manifest in it.
-    pub fn manifest(&self, text: &str) -> PathBuf {
+    pub(crate) fn manifest(&self, text: &str) -> PathBuf {
         let path = self.file("passmuster.toml");
         std::fs::write(&path, text).unwrap();
         path
     }
 
     /// `passmuster verify MANIFEST`, with a JSON and a JUnit report.
-    pub fn verify(&self, manifest: &Path) -> Command {
+    pub(crate) fn verify(&self, manifest: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_passmuster"));
         command.env("TMPDIR", &self.0).current_dir(&self.0).arg("verify").arg(manifest);
         for form in ["json", "junit", "markdown"] {
@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// What runs with this place in its environment, by process id, each with its command line.
-    pub fn processes(&self) -> BTreeMap<u32, String> {
+    pub(crate) fn processes(&self) -> BTreeMap<u32, String> {
         let mark = self.0.to_str().unwrap().as_bytes();
         let marked = |folder: &Path| {
             // A process that is dying has no environment any more.
@@ -68,12 +68,12 @@ impl Place {
     }
 
     /// Waits until a process runs whose command line is like that.
-    pub fn running(&self, like: impl Fn(&str) -> bool) -> u32 {
+    pub(crate) fn running(&self, like: impl Fn(&str) -> bool) -> u32 {
         until("a process of that kind", PATIENCE, || self.processes().into_iter().find(|(_, line)| like(line)).map(|(pid, _)| pid))
     }
 
     /// Waits until an agent's stand-in runs.
-    pub fn agent(&self) -> u32 {
+    pub(crate) fn agent(&self) -> u32 {
         self.running(|line| {
             ["claude", "codex", "gemini"].iter().any(|agent| {
                 line.starts_with(&format!("{}/", self.0.display()))
@@ -83,7 +83,8 @@ impl Place {
     }
 
     /// Nothing runs any more, within that time, and no sandbox is left.
-    pub fn is_left_empty(&self, within: Duration) {
+    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
+    pub(crate) fn is_left_empty(&self, within: Duration) {
         let began = Instant::now();
         while !(self.processes().is_empty() && self.sandboxes().is_empty()) {
             assert!(began.elapsed() < within, "left: {:#?} {:#?}", self.processes(), self.sandboxes());
@@ -92,18 +93,18 @@ impl Place {
     }
 
     /// The sandboxes that are there.
-    pub fn sandboxes(&self) -> Vec<PathBuf> {
+    pub(crate) fn sandboxes(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.0).unwrap().flatten();
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("pm-")).map(|entry| entry.path()).collect()
     }
 
     /// The JSON report that was written.
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         serde_json::from_slice(&std::fs::read(self.file("json")).unwrap()).unwrap()
     }
 
     /// The JUnit report that was written, read as XML.
-    pub fn junit(&self) -> quick_junit::Report {
+    pub(crate) fn junit(&self) -> quick_junit::Report {
         quick_junit::Report::deserialize_from_str(&std::fs::read_to_string(self.file("junit")).unwrap()).unwrap()
     }
 }
@@ -118,16 +119,17 @@ impl Drop for Place {
 }
 
 /// Sends a signal to a process.
-pub fn signal(pid: u32, signal: Signal) {
+pub(crate) fn signal(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal);
 }
 
 /// Waits for a child's end.
-pub fn ended(child: &mut Child) -> ExitStatus {
+pub(crate) fn ended(child: &mut Child) -> ExitStatus {
     until("the end of the run", PATIENCE, || child.try_wait().unwrap())
 }
 
 /// Asks again and again until there is an answer.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 /// What the doctor found, check by check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diagnosis {
+pub(crate) struct Diagnosis {
     /// The system and how it is reached: `my-manager (cli)`.
     pub system: String,
     /// The checks, in the order they were made.
@@ -13,7 +13,7 @@ pub struct Diagnosis {
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoctorCheck {
+pub(crate) struct DoctorCheck {
     /// What was looked at, as a statement that holds when all is well.
     pub what: &'static str,
     /// What was found.
@@ -22,7 +22,7 @@ pub struct DoctorCheck {
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Symptom {
+pub(crate) enum Symptom {
     /// It holds. A detail for people, which may be empty.
     Fine(String),
     /// The adapter does its work and the system behaves oddly: for `verify` to judge.
@@ -45,7 +45,7 @@ pub enum Symptom {
 
 /// The verdict on the adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub(crate) enum Health {
     /// Everything that was checked holds.
     Sound,
     /// The adapter works; the system is odd.
@@ -56,7 +56,7 @@ pub enum Health {
 
 impl Diagnosis {
     /// The verdict.
-    pub fn health(&self) -> Health {
+    pub(crate) fn health(&self) -> Health {
         let any = |wanted: fn(&Symptom) -> bool| self.checks.iter().any(|check| wanted(&check.found));
         if any(|found| matches!(found, Symptom::Broken { .. })) {
             Health::Broken
@@ -68,7 +68,7 @@ impl Diagnosis {
     }
 
     /// Draws it for a terminal, with what the system wrote to its standard error last.
-    pub fn draw(&self, stderr: &str) -> String {
+    pub(crate) fn draw(&self, stderr: &str) -> String {
         let width = self.checks.iter().map(|check| check.what.chars().count()).max().unwrap_or(0);
         let mut out = format!("{}\n\n", self.system);
         for DoctorCheck { what, found } in &self.checks {

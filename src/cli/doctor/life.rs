@@ -100,7 +100,7 @@ impl Examination {
     }
 
     async fn start(&mut self, driver: &Adapter, sandbox: &Sandbox) -> DoctorStep<ExaminedSession> {
-        let agent = self.manifest.agents.first().copied().unwrap_or(AgentKind::Codex);
+        let agent = self.manifest.agents.first().copied().unwrap_or(AgentKind::CODEX);
         let cwd = match sandbox.work_folder(1) {
             Ok(cwd) => cwd,
             Err(error) => return self.broken(L::Start, error, "see the sandbox's folder"),

@@ -24,7 +24,7 @@ use examination::Examination;
 /// Goes through one session's life with a stand-in agent, step by step, and says of each step whether the adapter does
 /// its work. Exits 2 where it does not; what is merely odd about the system is for `passmuster verify` to judge.
 #[derive(Debug, Args)]
-pub struct Doctor {
+pub(crate) struct Doctor {
     /// The manifest
     #[arg(default_value = "passmuster.toml")]
     manifest: PathBuf,
@@ -37,7 +37,7 @@ pub struct Doctor {
 }
 
 /// Runs the command.
-pub fn run(args: &Doctor) -> ExitCode {
+pub(crate) fn run(args: &Doctor) -> ExitCode {
     match examined(args) {
         Ok(Some(Health::Sound | Health::Odd)) => ExitCode::SUCCESS,
         Ok(Some(Health::Broken)) => ExitCode::from(2),

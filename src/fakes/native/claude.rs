@@ -7,10 +7,48 @@ use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
 
-use super::{Identity, NativeFormat};
+use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat, OwnSettings, message};
 
-pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
-    home.join(".claude/projects").join(session.cwd.replace(['/', '.'], "-")).join(format!("{}.jsonl", session.uuid))
+/// Claude Code.
+pub(crate) struct ClaudeAgent;
+
+impl NativeAgent for ClaudeAgent {
+    fn root(&self) -> &'static str {
+        ".claude/projects"
+    }
+
+    fn path(&self, session: &Identity) -> PathBuf {
+        Path::new(&session.cwd.replace(['/', '.'], "-")).join(format!("{}.jsonl", session.uuid))
+    }
+
+    fn format(&self) -> Box<dyn NativeFormat> {
+        Box::new(Claude::default())
+    }
+
+    /// What subagents say among themselves is not the session's.
+    fn read(&self, line: &Value, said: &mut Vec<Message>) {
+        if line["isSidechain"] != true && line["isMeta"] != true {
+            said.extend(message(line["type"].as_str().unwrap_or_default(), &line["message"]["content"]));
+        }
+    }
+
+    fn hooks(&self) -> HookStyle {
+        HookStyle::Settings {
+            files: (&[".claude/settings.json"], &[".claude/settings.json", ".claude/settings.local.json"]),
+            own: OwnSettings::Flag("--settings"),
+            events: ("SessionStart", "Stop", Some("StopFailure")),
+        }
+    }
+
+    fn turn_payload(&self, _: &Identity, _: u64, _: &str, _: Option<&str>, mut common: Value) -> Value {
+        common["stop_hook_active"] = false.into();
+        common
+    }
+
+    /// A turn that failed has a hook of its own.
+    fn is_completed(&self, _: &Value) -> bool {
+        true
+    }
 }
 
 /// Claude's lines are chained by `parentUuid`.

@@ -4,16 +4,63 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::contract::TurnStatus;
 
-use super::{Identity, NativeFormat};
+use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat};
 
-/// Codex's path carries the time at which the thread was made, not the file's.
-pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
-    let began = session.began;
-    let day = began.strftime("%Y/%m/%d").to_string();
-    home.join(".codex/sessions").join(day).join(format!("rollout-{}-{}.jsonl", began.strftime("%Y-%m-%dT%H-%M-%S"), session.uuid))
+/// Codex.
+pub(crate) struct CodexAgent;
+
+impl NativeAgent for CodexAgent {
+    fn root(&self) -> &'static str {
+        ".codex/sessions"
+    }
+
+    fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    /// The path carries the time at which the thread was made, not the file's.
+    fn path(&self, session: &Identity) -> PathBuf {
+        let began = session.began;
+        let day = began.strftime("%Y/%m/%d").to_string();
+        Path::new(&day).join(format!("rollout-{}-{}.jsonl", began.strftime("%Y-%m-%dT%H-%M-%S"), session.uuid))
+    }
+
+    fn format(&self) -> Box<dyn NativeFormat> {
+        Box::new(Codex)
+    }
+
+    fn read(&self, line: &Value, said: &mut Vec<Message>) {
+        let payload = &line["payload"];
+        said.extend(match (line["type"].as_str(), payload["type"].as_str()) {
+            (Some("response_item"), Some("message")) => super::message(payload["role"].as_str().unwrap_or_default(), &payload["content"]),
+            (Some("event_msg"), Some("error")) => payload["message"].as_str().map(|why| ("assistant", format!("error: {why}"))),
+            (Some("event_msg"), Some("turn_aborted")) => Some(("assistant", "(interrupted)".to_owned())),
+            _ => None,
+        });
+    }
+
+    fn hooks(&self) -> HookStyle {
+        HookStyle::Notify { config: ".codex/config.toml", flags: ["-c", "--config"] }
+    }
+
+    fn turn_payload(&self, session: &Identity, turn: u64, prompt: &str, reply: Option<&str>, _: Value) -> Value {
+        json!({
+            "type": "agent-turn-complete",
+            "thread-id": session.uuid.to_string(),
+            "turn-id": session.derived(turn),
+            "cwd": session.cwd,
+            "input-messages": [prompt],
+            "last-assistant-message": reply,
+        })
+    }
+
+    fn is_completed(&self, payload: &Value) -> bool {
+        payload["last-assistant-message"].is_string()
+    }
 }
 
 #[derive(Debug)]

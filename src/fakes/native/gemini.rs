@@ -6,14 +6,68 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
+use crate::profile::Mode;
 
-use super::{Identity, NativeFormat};
+use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat, OwnSettings, message};
 
-pub(crate) fn path(home: &Path, session: &Identity) -> PathBuf {
-    let project = Path::new(&session.cwd).file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
-    let short: String = session.uuid.simple().to_string().chars().take(8).collect();
-    let file = format!("session-{}-{short}.jsonl", session.began.strftime("%Y-%m-%dT%H-%M"));
-    home.join(".gemini/tmp").join(project).join("chats").join(file)
+/// Gemini CLI.
+pub(crate) struct GeminiAgent;
+
+impl NativeAgent for GeminiAgent {
+    fn root(&self) -> &'static str {
+        ".gemini/tmp"
+    }
+
+    fn path(&self, session: &Identity) -> PathBuf {
+        let project = Path::new(&session.cwd).file_name().map_or_else(|| "root".into(), |name| name.to_string_lossy().into_owned());
+        let short: String = session.uuid.simple().to_string().chars().take(8).collect();
+        let file = format!("session-{}-{short}.jsonl", session.began.strftime("%Y-%m-%dT%H-%M"));
+        Path::new(&project).join("chats").join(file)
+    }
+
+    fn format(&self) -> Box<dyn NativeFormat> {
+        Box::new(Gemini::default())
+    }
+
+    /// Messages as a whole replace those before; up to 0.22 the whole file was one such value.
+    fn read(&self, value: &Value, said: &mut Vec<Message>) {
+        let one = |line: &Value| {
+            let word = line["type"].as_str().unwrap_or_default();
+            message(if word == "gemini" { "assistant" } else { word }, &line["content"])
+        };
+        match value["$set"]["messages"].as_array().or(value["messages"].as_array()) {
+            Some(messages) => *said = messages.iter().filter_map(one).collect(),
+            None => said.extend(one(value)),
+        }
+    }
+
+    /// The files say no directory: the folder that they are in is named after it.
+    fn is_in_folder(&self, path: &Path, _: Option<&str>, cwd: &Path) -> bool {
+        let project = path.parent().and_then(Path::parent).and_then(Path::file_name);
+        project.is_some() && project == cwd.file_name()
+    }
+
+    fn hooks(&self) -> HookStyle {
+        HookStyle::Settings {
+            files: (&[".gemini/settings.json"], &[".gemini/settings.json"]),
+            own: OwnSettings::Variable("GEMINI_CLI_SYSTEM_SETTINGS_PATH"),
+            events: ("SessionStart", "AfterAgent", None),
+        }
+    }
+
+    fn turn_payload(&self, _: &Identity, _: u64, prompt: &str, reply: Option<&str>, mut common: Value) -> Value {
+        common["prompt"] = prompt.into();
+        common["prompt_response"] = reply.unwrap_or_default().into();
+        common
+    }
+
+    fn is_completed(&self, payload: &Value) -> bool {
+        payload["prompt_response"].as_str().is_some_and(|reply| !reply.is_empty())
+    }
+
+    fn prompt_flags(&self) -> &'static [(&'static str, Mode)] {
+        const { &[("-p", Mode::Headless), ("--prompt", Mode::Headless), ("-i", Mode::Interactive), ("--prompt-interactive", Mode::Interactive)] }
+    }
 }
 
 /// Gemini can take messages back: a later `$set` replaces all earlier ones.

@@ -1,7 +1,7 @@
 //! A stand-in's arguments, read by the table of its agent: which flags take values, what means headless, what is not
 //! imitated. Every other flag is accepted and ignored.
 
-use crate::contract::AgentKind;
+use crate::fakes::native::{self, HookStyle};
 use crate::profile::{AgentProfile, Mode};
 
 /// What a call asks for.
@@ -34,7 +34,7 @@ pub(crate) struct StandInArguments {
 
 impl StandInArguments {
     /// Reads a call.
-    pub fn read(agent: &AgentProfile, args: &[String]) -> Invocation {
+    pub(crate) fn read(agent: &AgentProfile, args: &[String]) -> Invocation {
         let mut read = Self {
             all: args.to_vec(),
             mode: Mode::Interactive,
@@ -44,7 +44,11 @@ impl StandInArguments {
             json: false,
             unsupported: None,
         };
-        let codex = agent.agent == AgentKind::Codex;
+        let native = native::of(agent.agent);
+        let setting_flags = match native.hooks() {
+            HookStyle::Notify { flags, .. } => flags.to_vec(),
+            HookStyle::Settings { .. } => Vec::new(),
+        };
         let mut words = args.iter().peekable();
         let mut positional: Vec<String> = Vec::new();
         while let Some(word) = words.next() {
@@ -56,19 +60,17 @@ impl StandInArguments {
                 Some((flag, value)) if word.starts_with("--") => (flag, Some(value.to_owned())),
                 _ => (word.as_str(), None),
             };
+            if let Some((_, mode)) = native.prompt_flags().iter().find(|(known, _)| *known == flag) {
+                read.mode = *mode;
+                positional.extend(value.or_else(|| words.next().cloned()));
+                continue;
+            }
             match flag {
                 "--version" | "-V" => return Invocation::Answer(format!("{} {{version}} (passmuster stand-in)", agent.agent)),
                 "--help" | "-h" => return Invocation::Answer(format!("Usage: {} [OPTIONS] [PROMPT]   (passmuster stand-in)", agent.agent)),
-                "-c" | "--config" if codex => read.settings.extend(value.or_else(|| words.next().cloned())),
+                _ if setting_flags.contains(&flag) => read.settings.extend(value.or_else(|| words.next().cloned())),
                 "--settings" => read.settings.extend(value.or_else(|| words.next().cloned())),
                 "--json" => read.json = true,
-                // Gemini's -p takes the prompt as its value; Claude's is a switch.
-                "-p" | "--prompt" | "-i" | "--prompt-interactive" if agent.agent == AgentKind::Gemini => {
-                    if !flag.contains('i') || flag == "--prompt" {
-                        read.mode = Mode::Headless;
-                    }
-                    positional.extend(value.or_else(|| words.next().cloned()));
-                }
                 _ if agent.headless.iter().any(|known| known == flag) && (flag.starts_with('-') || positional.is_empty()) => {
                     read.mode = Mode::Headless;
                 }
@@ -103,6 +105,7 @@ fn is_id(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::AgentKind;
     use crate::profile::{Choice, Profiles};
     use rstest::rstest;
 
@@ -116,14 +119,14 @@ mod tests {
     }
 
     #[rstest]
-    #[case(AgentKind::Codex, &["--full-auto", "-m", "o3", "do it"], Mode::Interactive, Some("do it"))]
-    #[case(AgentKind::Codex, &["exec", "--json", "do it"], Mode::Headless, Some("do it"))]
-    #[case(AgentKind::Codex, &["--", "-rf"], Mode::Interactive, Some("-rf"))]
-    #[case(AgentKind::Codex, &["-c", "notify=[\"x\"]", "--", "exec"], Mode::Interactive, Some("exec"))]
-    #[case(AgentKind::Claude, &["-p", "do it", "--model", "opus"], Mode::Headless, Some("do it"))]
-    #[case(AgentKind::Claude, &["--dangerously-skip-permissions"], Mode::Interactive, None)]
-    #[case(AgentKind::Gemini, &["-p", "do it"], Mode::Headless, Some("do it"))]
-    #[case(AgentKind::Gemini, &["-i", "do it"], Mode::Interactive, Some("do it"))]
+    #[case(AgentKind::CODEX, &["--full-auto", "-m", "o3", "do it"], Mode::Interactive, Some("do it"))]
+    #[case(AgentKind::CODEX, &["exec", "--json", "do it"], Mode::Headless, Some("do it"))]
+    #[case(AgentKind::CODEX, &["--", "-rf"], Mode::Interactive, Some("-rf"))]
+    #[case(AgentKind::CODEX, &["-c", "notify=[\"x\"]", "--", "exec"], Mode::Interactive, Some("exec"))]
+    #[case(AgentKind::CLAUDE, &["-p", "do it", "--model", "opus"], Mode::Headless, Some("do it"))]
+    #[case(AgentKind::CLAUDE, &["--dangerously-skip-permissions"], Mode::Interactive, None)]
+    #[case(AgentKind::GEMINI, &["-p", "do it"], Mode::Headless, Some("do it"))]
+    #[case(AgentKind::GEMINI, &["-i", "do it"], Mode::Interactive, Some("do it"))]
     fn calls_are_read_by_the_agents_table(
         #[case] agent: AgentKind,
         #[case] line: &[&str],
@@ -136,13 +139,13 @@ mod tests {
 
     #[test]
     fn what_is_not_imitated_is_said() {
-        assert_eq!(read(AgentKind::Codex, &["app-server"]).unsupported.as_deref(), Some("codex app-server"));
+        assert_eq!(read(AgentKind::CODEX, &["app-server"]).unsupported.as_deref(), Some("codex app-server"));
     }
 
     #[test]
     fn a_session_is_resumed_by_id_or_the_newest() {
         let id = "0199a213-81c0-7800-8aa1-bbab2a035a53";
-        assert_eq!(read(AgentKind::Codex, &["resume", id]).resume, Some(Some(id.to_owned())));
-        assert_eq!(read(AgentKind::Claude, &["--continue", "go on"]).resume, Some(None));
+        assert_eq!(read(AgentKind::CODEX, &["resume", id]).resume, Some(Some(id.to_owned())));
+        assert_eq!(read(AgentKind::CLAUDE, &["--continue", "go on"]).resume, Some(None));
     }
 }

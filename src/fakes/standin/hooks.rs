@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::contract::AgentKind;
+use crate::fakes::native::{self, HookStyle, OwnSettings};
 
 /// How long an agent waits for a hook.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -17,53 +18,52 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// The hooks of one run.
 #[derive(Debug)]
 pub(crate) struct Hooks {
-    agent: AgentKind,
-    /// Codex's `notify` program.
+    /// The program that is notified of turns.
     notify: Vec<String>,
-    /// Claude's and Gemini's settings, all that apply.
+    /// The settings with commands, all that apply.
     settings: Vec<Value>,
 }
 
 impl Hooks {
-    /// Finds the hooks: on the command line, in the home, in the directory.
-    pub fn find(agent: AgentKind, home: &Path, cwd: &Path, given: &[String]) -> Self {
-        match agent {
-            AgentKind::Codex => {
+    /// Finds the hooks: on the command line, in the environment, in the home, in the directory.
+    pub(crate) fn find(agent: AgentKind, home: &Path, cwd: &Path, given: &[String]) -> Self {
+        match native::of(agent).hooks() {
+            HookStyle::Notify { config, .. } => {
                 let overridden = given.iter().rev().find_map(|setting| notify_of(setting));
-                let configured = || std::fs::read_to_string(home.join(".codex/config.toml")).ok().and_then(|text| notify_of(&text));
-                Self { agent, notify: overridden.or_else(configured).unwrap_or_default(), settings: Vec::new() }
+                let configured = || std::fs::read_to_string(home.join(config)).ok().and_then(|text| notify_of(&text));
+                Self { notify: overridden.or_else(configured).unwrap_or_default(), settings: Vec::new() }
             }
-            AgentKind::Claude => {
-                let files =
-                    [home.join(".claude/settings.json"), cwd.join(".claude/settings.json"), cwd.join(".claude/settings.local.json")];
-                let given = given.iter().filter_map(|setting| serde_json::from_str(setting).ok().or_else(|| read_json(Path::new(setting))));
-                Self { agent, notify: Vec::new(), settings: given.chain(files.iter().filter_map(|file| read_json(file))).collect() }
-            }
-            AgentKind::Gemini => {
-                let system = std::env::var_os("GEMINI_CLI_SYSTEM_SETTINGS_PATH").map(std::path::PathBuf::from);
-                let files = [home.join(".gemini/settings.json"), cwd.join(".gemini/settings.json")];
-                let settings = system.iter().chain(&files).filter_map(|file| read_json(file)).collect();
-                Self { agent, notify: Vec::new(), settings }
+            HookStyle::Settings { files: (homes, here), own, .. } => {
+                let mut settings: Vec<Value> = match own {
+                    OwnSettings::Flag(_) => given
+                        .iter()
+                        .filter_map(|setting| serde_json::from_str(setting).ok().or_else(|| read_json(Path::new(setting))))
+                        .collect(),
+                    OwnSettings::Variable(name) => std::env::var_os(name).iter().filter_map(|file| read_json(Path::new(file))).collect(),
+                };
+                let files = homes.iter().map(|file| home.join(file)).chain(here.iter().map(|file| cwd.join(file)));
+                settings.extend(files.filter_map(|file| read_json(&file)));
+                Self { notify: Vec::new(), settings }
             }
         }
     }
 
-    /// Runs the hooks at the session's start.
-    pub fn at_start(&self, payload: &Value) {
-        if self.agent != AgentKind::Codex {
-            self.commands("SessionStart", payload);
-        }
+    /// Runs the hooks at the session's start, with what they are told.
+    pub(crate) fn at_start(&self, payload: Option<&Value>) {
+        payload.into_iter().for_each(|payload| self.run(payload));
     }
 
     /// Runs the hooks at a turn's end.
-    pub fn at_turn_end(&self, payload: &Value) {
-        match self.agent {
-            AgentKind::Codex => {
-                if let Some((program, args)) = self.notify.split_first() {
-                    run(Command::new(program).args(args).arg(payload.to_string()), None);
-                }
-            }
-            _ => self.commands(payload["hook_event_name"].as_str().unwrap_or_default(), payload),
+    pub(crate) fn at_turn_end(&self, payload: &Value) {
+        self.run(payload);
+    }
+
+    fn run(&self, payload: &Value) {
+        if let Some((program, args)) = self.notify.split_first() {
+            run(Command::new(program).args(args).arg(payload.to_string()), None);
+        }
+        if let Some(event) = payload["hook_event_name"].as_str() {
+            self.commands(event, payload);
         }
     }
 
@@ -88,6 +88,7 @@ fn read_json(file: &Path) -> Option<Value> {
 }
 
 /// Runs a hook and waits for it. One that takes too long is killed; what a hook says is nobody's business.
+#[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
 fn run(command: &mut Command, input: Option<String>) {
     let stdin = if input.is_some() { Stdio::piped() } else { Stdio::null() };
     let Ok(mut child) = command.stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn() else { return };
@@ -114,7 +115,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         std::fs::create_dir(home.path().join(".codex")).unwrap();
         std::fs::write(home.path().join(".codex/config.toml"), "model = \"x\"\nnotify = [\"a\", \"b\"]\n").unwrap();
-        let found = |given: &[String]| Hooks::find(AgentKind::Codex, home.path(), Path::new("/"), given).notify;
+        let found = |given: &[String]| Hooks::find(AgentKind::CODEX, home.path(), Path::new("/"), given).notify;
         assert_eq!(found(&[]), ["a", "b"]);
         assert_eq!(found(&["notify=[\"c\"]".into()]), ["c"]);
     }
@@ -125,7 +126,7 @@ mod tests {
         let out = folder.path().join("out");
         let line = format!("cat > {}", out.display());
         let settings = serde_json::json!({ "hooks": { "Stop": [{ "hooks": [{ "type": "command", "command": line }] }] } });
-        let hooks = Hooks::find(AgentKind::Claude, folder.path(), folder.path(), &[settings.to_string()]);
+        let hooks = Hooks::find(AgentKind::CLAUDE, folder.path(), folder.path(), &[settings.to_string()]);
         hooks.at_turn_end(&serde_json::json!({ "hook_event_name": "Stop", "session_id": "x" }));
         assert!(std::fs::read_to_string(out).unwrap().contains("\"session_id\":\"x\""));
     }

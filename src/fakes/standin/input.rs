@@ -25,7 +25,7 @@ pub(crate) enum Submitted {
 
 impl Typed {
     /// Takes a byte.
-    pub fn take(&mut self, byte: u8) -> Option<Submitted> {
+    pub(crate) fn take(&mut self, byte: u8) -> Option<Submitted> {
         if let Some(escape) = &mut self.escape {
             escape.push(byte);
             self.end_of_escape();

@@ -169,6 +169,7 @@ fn no_harness(agent: AgentKind, why: &str) -> ExitCode {
     ExitCode::from(NO_HARNESS)
 }
 
+#[allow(clippy::print_stdout, reason = "it is what the program is asked for")]
 fn answered(answer: &str, version: &str) -> ExitCode {
     println!("{}", answer.replace("{version}", version));
     ExitCode::SUCCESS

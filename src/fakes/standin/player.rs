@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::contract::{AgentKind, TurnStatus};
 use crate::fakes::control::{AgentReport, Child, ControlCommand, Script};
-use crate::fakes::native::{FileChange, NativeMoment, NativeSession, version};
+use crate::fakes::native::{self, FileChange, NativeMoment, NativeSession, version};
 use crate::fakes::processes::kill;
 use crate::fakes::turns::Turns;
 use crate::profile::{Mode, Phase, Profile, Profiles};
@@ -46,7 +46,7 @@ pub(crate) struct Player {
 struct StandInExit(i32);
 
 impl Player {
-    pub fn new(
+    pub(crate) fn new(
         agent: AgentKind,
         profiles: &Profiles,
         home: &Path,
@@ -57,7 +57,7 @@ impl Player {
     ) -> Self {
         let profile = profiles.get(agent, arguments.mode).clone();
         let cwd = std::env::current_dir().unwrap_or_default();
-        let session = if agent == AgentKind::Codex { uuid::Uuid::now_v7() } else { uuid::Uuid::new_v4() };
+        let session = native::of(agent).new_id();
         let mut native = NativeSession::new(agent, &profile, home, &cwd, Timestamp::now(), session);
         if let Some(wanted) = &arguments.resume
             && let Some((path, id)) = earlier(agent, home, &cwd, wanted.as_deref())
@@ -84,7 +84,7 @@ impl Player {
     }
 
     /// Lives, from the first line on the screen to the exit status.
-    pub fn live(mut self, events: Sender<StandInEvent>, inbox: &Receiver<StandInEvent>) -> ExitCode {
+    pub(crate) fn live(mut self, events: Sender<StandInEvent>, inbox: &Receiver<StandInEvent>) -> ExitCode {
         if let Some(code) = self.script.exit_at_once {
             self.harness.tell(&AgentReport::Exiting { code });
             return ExitCode::from(code as u8);
@@ -123,7 +123,7 @@ impl Player {
         if self.arguments.json {
             self.show(screen, &format!("{{\"type\":\"thread.started\",\"thread_id\":\"{}\"}}\n", self.native.id()));
         }
-        self.hooks.at_start(&self.native.start_payload());
+        self.hooks.at_start(self.native.start_payload().as_ref());
         if let Some(prompt) = self.arguments.prompt.clone() {
             self.take(screen, prompt);
         }
@@ -242,7 +242,7 @@ impl Player {
         let turn = self.turns.close(number)?;
         self.harness.tell(&AgentReport::TurnCompleted { turn: number, status });
         self.keep_delay(Phase::FirstTurnCompleted, number);
-        self.write(NativeMoment::TurnCompleted { turn: number, prompt: &turn.prompt, reply: &reply, status });
+        self.write(NativeMoment::TurnCompleted { turn: number, reply: &reply, status });
         let good = status == TurnStatus::Completed;
         self.hooks.at_turn_end(&self.native.turn_payload(number, &turn.prompt, good.then_some(&reply)));
         self.answer(screen, &reply, good);
@@ -274,6 +274,7 @@ impl Player {
     }
 
     /// By hand, a file comes as late after its phase as it was measured.
+    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
     fn keep_delay(&self, phase: Phase, turn: u64) {
         if self.keeps_delays
             && turn == 1
@@ -316,11 +317,7 @@ fn noise(bytes: u64) -> String {
 
 /// The native file of an earlier session: by its id, else the newest of the directory.
 fn earlier(agent: AgentKind, home: &Path, cwd: &Path, id: Option<&str>) -> Option<(PathBuf, uuid::Uuid)> {
-    let root = home.join(match agent {
-        AgentKind::Claude => ".claude/projects",
-        AgentKind::Codex => ".codex/sessions",
-        AgentKind::Gemini => ".gemini/tmp",
-    });
+    let root = home.join(native::of(agent).root());
     let mut files = Vec::new();
     below(&root, &mut files);
     files.sort();

@@ -20,7 +20,7 @@ pub(crate) struct Screen {
 
 impl Screen {
     /// Takes over standard input and output. A terminal is raw before anything is drawn.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let stdin = std::io::stdin();
         let is_terminal = isatty(&stdin);
         let restore = if is_terminal { tcgetattr(&stdin).ok() } else { None };
@@ -44,14 +44,14 @@ impl Screen {
     }
 
     /// Shows a text, soon.
-    pub fn show(&self, text: &str) {
+    pub(crate) fn show(&self, text: &str) {
         if let Some(to) = &self.to {
             let _ = to.send(text.as_bytes().to_vec());
         }
     }
 
     /// Shows the last words and gives the terminal back.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if self.is_terminal {
             self.show("\x1b[?2004l\n");
         }

@@ -12,13 +12,13 @@ use super::{Client, broken, refused};
 
 /// A manager behind a program.
 #[derive(Debug)]
-pub struct CliClient {
+pub(crate) struct CliClient {
     program: String,
 }
 
 impl CliClient {
     /// The manager behind that program.
-    pub fn new(program: String) -> Self {
+    pub(crate) fn new(program: String) -> Self {
         Self { program }
     }
 }

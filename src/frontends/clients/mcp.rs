@@ -19,7 +19,7 @@ use super::{Client, broken, refused};
 
 /// Where an MCP server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Server {
+pub(crate) enum Server {
     /// At a URL.
     Http(String),
     /// A program and its arguments, spoken to over its standard streams.
@@ -28,7 +28,7 @@ pub enum Server {
 
 /// A manager behind MCP.
 #[derive(Debug)]
-pub struct McpClient {
+pub(crate) struct McpClient {
     server: Server,
     session: Mutex<Option<Arc<McpSession>>>,
 }
@@ -45,7 +45,7 @@ const GOODBYE: Duration = Duration::from_secs(10);
 
 impl McpClient {
     /// The manager behind that server.
-    pub fn new(server: Server) -> Self {
+    pub(crate) fn new(server: Server) -> Self {
         Self { server, session: Mutex::new(None) }
     }
 

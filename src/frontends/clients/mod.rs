@@ -14,16 +14,16 @@ use tokio::sync::mpsc;
 use crate::contract::{Announcement, Args, ContractError, ErrorCode};
 use crate::frontends::service::Service;
 
-pub use cli::CliClient;
-pub use mcp::{McpClient, Server};
-pub use rpc::Rpc;
+pub(crate) use cli::CliClient;
+pub(crate) use mcp::{McpClient, Server};
+pub(crate) use rpc::Rpc;
 
 /// A connection to a manager. Giving up a call early is safe: its future may be dropped at any time.
 ///
 /// Implementors translate and nothing else: they never repeat a call. A connection that broke is made anew by the next
 /// call.
 #[async_trait]
-pub trait Client: Send + Sync {
+pub(crate) trait Client: Send + Sync {
     /// Asks for one operation.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ pub trait Client: Send + Sync {
 
 /// A front that an orchestrator can go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
+pub(crate) enum Via {
     /// A process for each call.
     Cli,
     /// JSON-RPC on a Unix socket.
@@ -62,7 +62,7 @@ impl FromStr for Via {
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
-pub fn connect(
+pub(crate) fn connect(
     via: Via,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(Arc<dyn Client>, mpsc::UnboundedReceiver<Announcement>), String> {

@@ -18,7 +18,7 @@ use super::{Client, broken, refused};
 
 /// A manager behind a socket.
 #[derive(Debug)]
-pub struct Rpc {
+pub(crate) struct Rpc {
     socket: PathBuf,
     push: mpsc::UnboundedSender<Announcement>,
     line: AsyncMutex<Option<Arc<RpcConnection>>>,
@@ -35,7 +35,7 @@ struct RpcConnection {
 
 impl Rpc {
     /// The manager behind that socket; what it announces by itself goes to `push`.
-    pub fn new(socket: PathBuf, push: mpsc::UnboundedSender<Announcement>) -> Self {
+    pub(crate) fn new(socket: PathBuf, push: mpsc::UnboundedSender<Announcement>) -> Self {
         Self { socket, push, line: AsyncMutex::new(None) }
     }
 

@@ -60,7 +60,7 @@ struct PictureRow {
 
 impl Picture {
     /// The picture of a timeline. Nothing where there are no rows.
-    pub fn of(timeline: &[Row]) -> Option<Self> {
+    pub(crate) fn of(timeline: &[Row]) -> Option<Self> {
         if timeline.is_empty() {
             return None;
         }

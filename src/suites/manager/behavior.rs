@@ -20,7 +20,7 @@ use crate::suites::manager::reference::transcript::TranscriptEntry;
 
 /// What decides how the engine behaves.
 #[derive(Debug, Clone)]
-pub struct ManagerBehavior {
+pub(crate) struct ManagerBehavior {
     // ---- starting
     /// Where a session's number comes from.
     pub(crate) numbers: Numbers,

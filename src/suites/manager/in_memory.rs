@@ -25,7 +25,7 @@ const CALL: Duration = Duration::from_secs(10);
 const STDERR: usize = 16 * 1024;
 
 /// The reference manager in a simulated world.
-pub struct InMemory {
+pub(crate) struct InMemory {
     host: Arc<VirtualHost>,
     store: Arc<SimStore>,
     config: ManagerConfig,
@@ -36,7 +36,7 @@ pub struct InMemory {
 
 impl InMemory {
     /// Opens a manager in a world.
-    pub async fn open(world: SimWorld, mut config: ManagerConfig) -> Self {
+    pub(crate) async fn open(world: SimWorld, mut config: ManagerConfig) -> Self {
         let said = Tail::new(STDERR);
         let into = said.clone();
         config.complaints = Complaints::to(move |complaint| into.push(format!("{complaint}\n").as_bytes()));
@@ -47,7 +47,7 @@ impl InMemory {
     }
 
     /// Where a session's record is.
-    pub fn record(id: &SessionId) -> PathBuf {
+    pub(crate) fn record(id: &SessionId) -> PathBuf {
         SimStore::path(&format!("sessions/{id}.json"))
     }
 

@@ -11,14 +11,14 @@ use crate::suites::manager::behavior::{
 use crate::suites::manager::reference::transcript::{TranscriptEntry, tail};
 
 /// A way to conform that is not the reference manager's.
-pub type ManagerVariation = fault::Variation<ManagerBehavior>;
+pub(crate) type ManagerVariation = fault::Variation<ManagerBehavior>;
 
 const fn variation(name: &'static str, title: &'static str, change: fn(&mut ManagerBehavior)) -> ManagerVariation {
     ManagerVariation::new(name, title, change)
 }
 
 /// Every variation.
-pub const VARIATIONS: &[ManagerVariation] = &[
+pub(crate) const VARIATIONS: &[ManagerVariation] = &[
     // ---- before a session is observable
     variation("pending-as-code", "answers `session_pending` while there is nothing to read", |s| {
         s.pending = Pending::Code(ErrorCode::SessionPending);
@@ -29,7 +29,7 @@ pub const VARIATIONS: &[ManagerVariation] = &[
     .warns(&["LC-OBS-3b"]),
     variation("data-early", "answers what the terminal shows while there is nothing else to read", |s| s.pending = Pending::Screen),
     variation("unlisted-before-a-file", "leaves Codex out of its list during the first turn", |s| {
-        s.listed = |view| view.record.agent != AgentKind::Codex || view.record.turns > 0 || !view.alive;
+        s.listed = |view| view.record.agent != AgentKind::CODEX || view.record.turns > 0 || !view.alive;
     }),
     // ---- after a session's end
     variation("second-end-succeeds", "says of a session that was ended that it is ended", |s| {
@@ -129,7 +129,7 @@ pub const VARIATIONS: &[ManagerVariation] = &[
 ///
 /// # Errors
 /// Names those that there are.
-pub fn named(name: &str) -> Result<&'static ManagerVariation, String> {
+pub(crate) fn named(name: &str) -> Result<&'static ManagerVariation, String> {
     let names = || VARIATIONS.iter().map(|variation| variation.info.name).collect::<Vec<_>>().join(", ");
     VARIATIONS.iter().find(|variation| variation.info.name == name).ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What an orchestrator does where it could do otherwise. [`Choices::default`] obeys every rule.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Choices {
+pub(crate) struct Choices {
     /// Which sessions are polled.
     pub polls: Polls,
     /// How often.
@@ -73,7 +73,7 @@ impl Default for Choices {
 
 /// Which sessions are polled; the others are waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polls {
+pub(crate) enum Polls {
     /// Those that can be observed from the start.
     Observable,
     /// All.
@@ -82,7 +82,7 @@ pub enum Polls {
 
 /// How often a session is polled.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub(crate) struct Pace {
     /// The first interval: by then an observable session can be read (LC-OBS-1).
     pub first: Duration,
     /// By what each interval is longer than the one before.
@@ -95,7 +95,7 @@ pub struct Pace {
 
 /// What an absence means before a session can be observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EarlyAbsence {
+pub(crate) enum EarlyAbsence {
     /// Nothing.
     Nothing,
     /// That the session ended.
@@ -106,7 +106,7 @@ pub enum EarlyAbsence {
 
 /// Whose announcements are taken for a session's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hears {
+pub(crate) enum Hears {
     /// Its own.
     Own,
     /// Anybody's.
@@ -115,7 +115,7 @@ pub enum Hears {
 
 /// What a worker does that is silent at its deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AtDeadline {
+pub(crate) enum AtDeadline {
     /// It looks once, then reads or escalates.
     Inspect,
     /// It looks again and again for a while.
@@ -130,7 +130,7 @@ pub enum AtDeadline {
 
 /// What follows a start whose answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LostStart {
+pub(crate) enum LostStart {
     /// The same request again, under the same id; when that is in vain, the list.
     SameRequest,
     /// A new request.
@@ -141,7 +141,7 @@ pub enum LostStart {
 
 /// What follows when an observable session is not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenGone {
+pub(crate) enum WhenGone {
     /// It is ended.
     End,
     /// It is forgotten.
@@ -152,7 +152,7 @@ pub enum WhenGone {
 
 /// Which sessions are ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ends {
+pub(crate) enum Ends {
     /// Every one.
     All,
     /// None.
@@ -165,7 +165,7 @@ pub enum Ends {
 
 /// What follows an `end_session` that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenEndFails {
+pub(crate) enum WhenEndFails {
     /// It is tried again, and given up after a while.
     TryAgain,
     /// It is given up.
@@ -176,18 +176,16 @@ pub enum WhenEndFails {
 
 /// Whether the list is looked at after the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verification {
+pub(crate) enum Verification {
     /// It is, and believed.
     List,
     /// It is not.
     None,
-    /// It is, for nothing.
-    Ignored,
 }
 
 /// What the others do when one worker fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenOneFails {
+pub(crate) enum WhenOneFails {
     /// They go on.
     GoOn,
     /// They are dropped where they are.
@@ -196,7 +194,7 @@ pub enum WhenOneFails {
 
 /// What the exit status says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReportedExit {
+pub(crate) enum ReportedExit {
     /// Whether everything was done.
     Honest,
     /// Always that it was.

@@ -9,18 +9,18 @@ use crate::suites::orchestrator::behavior::{
 };
 
 /// A named defect of the reference orchestrator.
-pub type OrchestratorFault = fault::Fault<Choices>;
+pub(crate) type OrchestratorFault = fault::Fault<Choices>;
 
 /// The fault of that name.
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static OrchestratorFault, String> {
+pub(crate) fn named(name: &str) -> Result<&'static OrchestratorFault, String> {
     fault::named(FAULTS.iter(), "an orchestrator", name)
 }
 
 /// The choices of an orchestrator that has the fault of that name; of one that conforms, where none is named.
-pub fn choices(fault: Option<&OrchestratorFault>) -> Choices {
+pub(crate) fn choices(fault: Option<&OrchestratorFault>) -> Choices {
     let mut choices = Choices::default();
     fault.iter().for_each(|fault| fault.apply(&mut choices));
     choices
@@ -37,7 +37,7 @@ const STEADY: Pace = Pace { first: Duration::from_secs(1), growth: 1.0, most: Du
 const ENDLESS: Pace = Pace { first: Duration::from_secs(2), growth: 1.5, most: Duration::from_secs(5), for_ever: true };
 
 /// Every fault, in the order of the requirements that they break.
-pub const FAULTS: &[OrchestratorFault] = &[
+pub(crate) const FAULTS: &[OrchestratorFault] = &[
     fault("polls-codex-early", "polls Codex sessions from their start, as it does the others", &["OR-1"], |choices| {
         choices.polls = Polls::All
     })

@@ -1,12 +1,12 @@
 //! The suite of orchestrators.
 
-pub mod behavior;
-pub mod faults;
-pub mod gate;
-pub mod reference;
+pub(crate) mod behavior;
+pub(crate) mod faults;
+pub(crate) mod gate;
+pub(crate) mod reference;
 pub mod rules;
-pub mod steps;
+pub(crate) mod steps;
 pub(crate) mod suite;
-pub mod traced;
+pub(crate) mod traced;
 
 pub use suite::OrchestratorSuite;

@@ -11,7 +11,7 @@ use crate::engine::vocabulary::{Arguments, StepDef, StepKind, StepTable};
 
 /// What one run of an orchestrator is to be like.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The work.
     pub workers: Vec<Work>,
     /// The manager.
@@ -22,7 +22,7 @@ pub struct Plan {
 
 /// One worker, and the agent that it gets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Work {
+pub(crate) struct Work {
     /// The agent.
     pub agent: AgentKind,
     /// Its deadline, in seconds from the request of its first start.
@@ -35,7 +35,7 @@ pub struct Work {
 
 /// How a first turn goes; in seconds from when its prompt was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PlannedTurn {
+pub(crate) enum PlannedTurn {
     /// It is completed.
     Completes(u32),
     /// It fails.
@@ -48,7 +48,7 @@ pub enum PlannedTurn {
 
 /// In what a manager is difficult. Each is permitted, or happens to managers that conform.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FaultPlan {
+pub(crate) struct FaultPlan {
     /// How late announcements come, in seconds.
     pub late_s: u32,
     /// How often each comes.
@@ -88,7 +88,7 @@ impl Default for FaultPlan {
 
 /// What must come of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
+pub(crate) enum Expected {
     /// No rule is broken.
     Rules,
     /// The work is done and reported so.
@@ -119,7 +119,7 @@ const TURN_S: u32 = 2;
 /// Every step, in the order `passmuster steps` shows them.
 const STEPS: &[StepDef<Plan>] = &[
     step!(Act, "a {word} worker with {int} s to its deadline", "one worker; its turn is completed after 2 s", |plan, said| {
-        let agent = said.text(0).parse().unwrap_or(AgentKind::Codex);
+        let agent = said.text(0).parse().unwrap_or(AgentKind::CODEX);
         plan.workers.push(Work { agent, deadline_s: said.number(1), turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
     }),
     step!(
@@ -128,7 +128,7 @@ const STEPS: &[StepDef<Plan>] = &[
         "four Codex, three Claude, three Gemini; turns take 1 to 5 s",
         |plan, said| {
             for nth in 0..10 {
-                let agent = AgentKind::ALL[(nth as usize + 1) % AgentKind::ALL.len()];
+                let agent = AgentKind::all()[(nth as usize + 1) % AgentKind::all().len()];
                 plan.workers.push(Work { agent, deadline_s: said.number(0), turn: PlannedTurn::Completes(1 + nth % 5), reply_chars: 0 });
             }
         }
@@ -180,7 +180,7 @@ const STEPS: &[StepDef<Plan>] = &[
 
 impl Plan {
     /// The steps that write one.
-    pub fn steps() -> &'static StepTable<Plan> {
+    pub(crate) fn steps() -> &'static StepTable<Plan> {
         static TABLE: LazyLock<StepTable<Plan>> = LazyLock::new(|| StepTable::of([STEPS]));
         &TABLE
     }
@@ -189,7 +189,7 @@ impl Plan {
     ///
     /// # Errors
     /// The first step that is not in the table.
-    pub fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Result<Self, &'a Step> {
+    pub(crate) fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Result<Self, &'a Step> {
         let mut plan = Self::default();
         for step in steps {
             let (run, context) = Self::steps().find(step).ok_or(step)?;
@@ -202,7 +202,7 @@ impl Plan {
     /// The worker named last.
     fn last(&mut self) -> &mut Work {
         if self.workers.is_empty() {
-            self.workers.push(Work { agent: AgentKind::Codex, deadline_s: 10, turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
+            self.workers.push(Work { agent: AgentKind::CODEX, deadline_s: 10, turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
         }
         self.workers.last_mut().expect("there is one now")
     }
@@ -229,7 +229,7 @@ mod tests {
             "every rule is kept",
         ]))
         .unwrap();
-        let work = Work { agent: AgentKind::Claude, deadline_s: 9, turn: PlannedTurn::Dies(3), reply_chars: 0 };
+        let work = Work { agent: AgentKind::CLAUDE, deadline_s: 9, turn: PlannedTurn::Dies(3), reply_chars: 0 };
         let manager = FaultPlan { away: Some((2, 1)), ..FaultPlan::default() };
         assert_eq!(plan, Plan { workers: vec![work], manager, expected: vec![Expected::Rules] });
     }
@@ -238,12 +238,8 @@ mod tests {
     fn ten_workers_are_of_all_agents() {
         let plan = Plan::of(&written(&["ten workers of all agents with 12 s to their deadlines"])).unwrap();
         let count = |agent| plan.workers.iter().filter(|work| work.agent == agent).count();
-        assert_eq!(AgentKind::ALL.map(count).iter().sum::<usize>(), 10);
-        assert!(
-            AgentKind::ALL.into_iter().all(|agent| count(agent) >= 3) && count(AgentKind::Codex) == 4,
-            "{:?}",
-            AgentKind::ALL.map(count)
-        );
+        assert_eq!(AgentKind::all().iter().copied().map(count).sum::<usize>(), 10);
+        assert!(AgentKind::all().iter().copied().all(|agent| count(agent) >= 3) && count(AgentKind::CODEX) == 4, "{:?}", AgentKind::all());
     }
 
     #[test]

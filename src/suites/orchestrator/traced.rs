@@ -13,14 +13,14 @@ use crate::results::model::{Finding, Origin, Report, RequirementResult, SCHEMA, 
 use crate::results::{requirement_results, verdict_of};
 
 /// The suite that recorded traces are judged by.
-pub const SUITE: &str = "orchestrator";
+pub(crate) const SUITE: &str = "orchestrator";
 
 /// How many bad lines are kept with their reason.
 const BAD_LINES: usize = 10;
 
 /// What came of reading and judging one trace.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     /// Its name: the file's, or `-`.
     pub name: String,
     /// How many records it has.
@@ -44,7 +44,7 @@ pub struct Checked {
 ///
 /// # Errors
 /// Where the input cannot be read.
-pub fn check(name: &str, mut lines: SourceLines, mut judge: Judge) -> io::Result<Checked> {
+pub(crate) fn check(name: &str, mut lines: SourceLines, mut judge: Judge) -> io::Result<Checked> {
     let (mut records, mut unknown, mut bad, mut torn) = (0, 0, 0, false);
     let mut first_bad = Vec::new();
     while let Some(line) = lines.next_line()? {
@@ -76,7 +76,7 @@ pub fn check(name: &str, mut lines: SourceLines, mut judge: Judge) -> io::Result
 
 /// The report on some traces. Each is a scenario that exercises what it had to judge; each finding is one more, at the
 /// line that breaks the rule. With `strict`, a trace with bad lines could not be tested.
-pub fn report(traces: &[Checked], registry: &Registry, strict: bool) -> Report {
+pub(crate) fn report(traces: &[Checked], registry: &Registry, strict: bool) -> Report {
     let scenarios: Vec<ScenarioResult> = traces.iter().flat_map(|trace| scenarios(trace, registry, strict)).collect();
     let requirements = requirement_results(registry.suite(SUITE), &scenarios, &BTreeMap::new());
     let names: Vec<&str> = traces.iter().map(|trace| trace.name.as_str()).collect();
@@ -137,7 +137,7 @@ fn scenarios(trace: &Checked, registry: &Registry, strict: bool) -> Vec<Scenario
 }
 
 /// So many of something, in words.
-pub fn count(number: u64, of: &str) -> String {
+pub(crate) fn count(number: u64, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
@@ -173,7 +173,7 @@ fn explained(mut result: RequirementResult, traces: &[Checked]) -> RequirementRe
 }
 
 /// What could not be judged, and why, each once.
-pub fn untold(traces: &[Checked]) -> Vec<(RequirementId, String)> {
+pub(crate) fn untold(traces: &[Checked]) -> Vec<(RequirementId, String)> {
     let mut all: Vec<(RequirementId, String)> = traces.iter().flat_map(|trace| trace.judgement.unjudged.clone()).collect();
     all.sort();
     all.dedup();

@@ -24,7 +24,7 @@ pub(crate) const RACE: Duration = Duration::from_millis(8);
 
 /// What a creation does where the session is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// Refuses.
     Refuse,
     /// Begins it anew.
@@ -35,7 +35,7 @@ pub enum Existing {
 
 /// What a list does about what it cannot read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Odd {
+pub(crate) enum Odd {
     /// Leaves it out and says so.
     Skip,
     /// Fails.

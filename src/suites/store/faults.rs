@@ -13,13 +13,13 @@ use crate::suites::store::behavior::{
 };
 
 /// A named defect of the reference store.
-pub type StoreFault = fault::Fault<StoreBehavior>;
+pub(crate) type StoreFault = fault::Fault<StoreBehavior>;
 
 /// The fault of that name.
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static StoreFault, String> {
+pub(crate) fn named(name: &str) -> Result<&'static StoreFault, String> {
     fault::named(FAULTS.iter(), "a store", name)
 }
 
@@ -71,7 +71,7 @@ macro_rules! with {
 }
 
 /// Every fault, in the order of the requirements that they break.
-pub const FAULTS: &[StoreFault] = &[
+pub(crate) const FAULTS: &[StoreFault] = &[
     // ---- creation
     fault("recreate-wipes", "begins a session anew that is there already", &["RS-CREATE-3"], |s| s.existing = Existing::Wipe)
         .seen("seed 003: `create_session` writes whatever is there"),

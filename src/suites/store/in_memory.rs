@@ -14,7 +14,7 @@ use crate::suites::store::reference::{ServedStore, Store, StoreBehavior};
 use crate::sut::{Announces, CallError, Driver, Offer, sandbox};
 
 /// The reference store in a folder of its own, on the scenario's clock.
-pub struct InMemoryStore {
+pub(crate) struct InMemoryStore {
     store: Arc<ServedStore>,
     root: PathBuf,
     _folder: TempDir,
@@ -25,7 +25,7 @@ impl InMemoryStore {
     ///
     /// # Errors
     /// `Broken`, where no folder can be made.
-    pub fn open(clock: Clock, behavior: StoreBehavior) -> Result<Self, CallError> {
+    pub(crate) fn open(clock: Clock, behavior: StoreBehavior) -> Result<Self, CallError> {
         let no_folder = |error| CallError::Broken { what: format!("no folder for a store: {error}") };
         let folder = sandbox::folder_in_memory("store").map_err(no_folder)?;
         let root = folder.path().join("session");
@@ -34,7 +34,7 @@ impl InMemoryStore {
     }
 
     /// The folder of all records.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 }

@@ -74,7 +74,7 @@ impl Difficult {
     fn is_unobservable(&self, session: &str) -> bool {
         let known = self.agents.lock().unwrap().get(session).cloned();
         let completed = |cwd: &str| self.registry.runs().iter().any(|run| run.cwd == cwd && run.completed > 0);
-        known.is_some_and(|(agent, cwd)| agent == AgentKind::Codex && !completed(&cwd))
+        known.is_some_and(|(agent, cwd)| agent == AgentKind::CODEX && !completed(&cwd))
     }
 
     async fn answer(&self, operation: &str, args: &Args) -> Result<Args, ContractError> {
@@ -263,8 +263,18 @@ async fn play(registry: AgentRegistry, difficulty: Difficulty) {
 }
 
 const MIXED: [AgentKind; 10] = {
-    use AgentKind::{Claude, Codex, Gemini};
-    [Codex, Claude, Gemini, Codex, Codex, Claude, Gemini, Codex, Claude, Codex]
+    [
+        AgentKind::CODEX,
+        AgentKind::CLAUDE,
+        AgentKind::GEMINI,
+        AgentKind::CODEX,
+        AgentKind::CODEX,
+        AgentKind::CLAUDE,
+        AgentKind::GEMINI,
+        AgentKind::CODEX,
+        AgentKind::CLAUDE,
+        AgentKind::CODEX,
+    ]
 };
 
 #[rstest]
@@ -294,21 +304,21 @@ fn every_worker_comes_to_its_end_and_leaves_nothing(#[case] difficulty: Difficul
 
 #[test]
 fn a_codex_session_is_first_read_when_its_turn_was_announced() {
-    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::Codex], 20.0);
+    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::CODEX], 20.0);
     assert_eq!(rehearsed.asked("get_session_data").len(), 1);
     assert!(rehearsed.asked("get_session_data")[0] >= rehearsed.announced_at().unwrap());
 }
 
 #[test]
 fn a_silent_codex_session_is_looked_at_once_after_its_deadline() {
-    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::Codex], 20.0);
+    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::CODEX], 20.0);
     let looks = rehearsed.asked("get_session_data");
     assert!(looks.len() == 1 && looks[0] >= 20_000 && rehearsed.asked("end_session")[0] >= looks[0], "{looks:?}");
 }
 
 #[test]
 fn a_codex_worker_of_two_days_is_escalated_after_one() {
-    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::Codex], 172_800.0);
+    let rehearsed = rehearse(Choices::default(), NeverEnding, &[AgentKind::CODEX], 172_800.0);
     let ends = rehearsed.asked("end_session");
     assert!(ends.len() == 1 && (86_400_000..86_401_000).contains(&ends[0]), "{ends:?}");
     assert_eq!(rehearsed.states(), [WorkerState::Escalated]);
@@ -316,7 +326,7 @@ fn a_codex_worker_of_two_days_is_escalated_after_one() {
 
 #[test]
 fn polls_come_no_faster_than_every_second_and_back_off() {
-    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::Gemini], 20.0);
+    let rehearsed = rehearse(Choices::default(), SlowTurn, &[AgentKind::GEMINI], 20.0);
     let polls = rehearsed.asked("get_session_data");
     let gaps: Vec<u64> = polls.windows(2).map(|two| two[1] - two[0]).collect();
     // The last one reads what came of the turn.
@@ -326,7 +336,7 @@ fn polls_come_no_faster_than_every_second_and_back_off() {
 
 #[test]
 fn an_observable_session_that_is_gone_is_polled_no_more_and_ended() {
-    let rehearsed = rehearse(Choices::default(), Vanishes, &[AgentKind::Claude], 20.0);
+    let rehearsed = rehearse(Choices::default(), Vanishes, &[AgentKind::CLAUDE], 20.0);
     assert_eq!(rehearsed.states(), [WorkerState::Failed]);
     assert!(rehearsed.asked("get_session_data").last() <= rehearsed.asked("end_session").first());
     assert_eq!(rehearsed.orphans, 0);
@@ -334,6 +344,6 @@ fn an_observable_session_that_is_gone_is_polled_no_more_and_ended() {
 
 #[test]
 fn a_session_that_cannot_be_ended_is_escalated_after_some_tries() {
-    let rehearsed = rehearse(Choices::default(), NoEnd, &[AgentKind::Claude], 20.0);
+    let rehearsed = rehearse(Choices::default(), NoEnd, &[AgentKind::CLAUDE], 20.0);
     assert_eq!((rehearsed.states(), rehearsed.asked("end_session").len()), (vec![WorkerState::Escalated], 4));
 }

@@ -11,7 +11,7 @@ use crate::trace::settings::Processes;
 fn system() -> Capabilities {
     Capabilities {
         suites: vec!["lifecycle".into(), "codex-observability".into()],
-        agents: AgentKind::ALL.to_vec(),
+        agents: AgentKind::all().to_vec(),
         offer: Box::new(Offer::whole),
         announces: Announces { by_waiting: true, by_stream: true },
         can_restart: true,

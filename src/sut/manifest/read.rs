@@ -129,7 +129,7 @@ impl ManifestReader<'_> {
     fn manifest(&mut self, path: &FilePath, raw: raw::RawManifest) -> Manifest {
         let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
         let suites: Vec<(&str, &str)> = self.claims.iter().map(|claim| (claim.name, claim.name)).collect();
-        let agents = AgentKind::ALL.map(|agent| (agent.name(), agent));
+        let agents: Vec<(&str, AgentKind)> = AgentKind::all().iter().map(|agent| (agent.name(), *agent)).collect();
         let system = &raw.system;
         let mut status = BTreeMap::new();
         for (word, theirs) in &raw.status {
@@ -152,7 +152,7 @@ impl ManifestReader<'_> {
             version: system.version.as_ref().map(|words| words.iter().map(|word| word.as_ref().clone()).collect()),
             suites: system.suites.iter().filter_map(|suite| self.word(suite, "suite", &suites)).map(str::to_owned).collect(),
             agents: match &system.agents {
-                None => AgentKind::ALL.to_vec(),
+                None => AgentKind::all().to_vec(),
                 Some(given) => given.iter().filter_map(|agent| self.word(agent, "agent", &agents)).collect(),
             },
             processes: system

@@ -14,10 +14,10 @@ use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-pub use socket::between_sockets;
-pub use stdio::over_stdio;
-pub use tape::Tape;
-pub use words::Words;
+pub(crate) use socket::between_sockets;
+pub(crate) use stdio::over_stdio;
+pub(crate) use tape::Tape;
+pub(crate) use words::Words;
 
 use told::AnnouncedOnce;
 use translate::Translator;
@@ -27,7 +27,7 @@ const PIECE: usize = 64 << 10;
 
 /// A side of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// Who asks.
     Client,
     /// Who answers.
@@ -36,7 +36,7 @@ pub enum Side {
 
 /// Who hears what passes and writes the trace. Clones write the same one.
 #[derive(Clone)]
-pub struct ProxyEar {
+pub(crate) struct ProxyEar {
     tape: Arc<Tape>,
     heard: Arc<Mutex<Heard>>,
 }
@@ -50,7 +50,7 @@ struct Heard {
 
 impl ProxyEar {
     /// Writes to a tape what it hears, by those words.
-    pub fn new(tape: Tape, words: Words) -> Self {
+    pub(crate) fn new(tape: Tape, words: Words) -> Self {
         let heard = Heard { words: Arc::new(words), connections: HashMap::new(), told: AnnouncedOnce::default() };
         Self { tape: Arc::new(tape), heard: Arc::new(Mutex::new(heard)) }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{ProxyEar, Side};
 
 /// Stands between whoever connects to a socket and another socket, for as long as connections can be accepted.
-pub fn between_sockets(listener: &UnixListener, to: &Path, ear: &ProxyEar) {
+pub(crate) fn between_sockets(listener: &UnixListener, to: &Path, ear: &ProxyEar) {
     for (connection, client) in (0..).zip(listener.incoming()) {
         let Ok(client) = client else { return };
         let (ear, to) = (ear.clone(), to.to_owned());

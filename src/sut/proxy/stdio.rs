@@ -14,7 +14,7 @@ const DRAIN: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// Where the server cannot be started.
-pub fn over_stdio(command: &[String], ear: &ProxyEar, started: impl FnOnce(u32)) -> io::Result<u8> {
+pub(crate) fn over_stdio(command: &[String], ear: &ProxyEar, started: impl FnOnce(u32)) -> io::Result<u8> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut server = Command::new(program).args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     started(server.id());

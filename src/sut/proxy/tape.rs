@@ -14,7 +14,7 @@ use crate::trace::{Entry, Record};
 ///
 /// A file that is there is gone on with: clients start their servers again and again by the same command. Its times go on,
 /// too.
-pub struct Tape {
+pub(crate) struct Tape {
     file: Mutex<File>,
     began: Instant,
     /// Milliseconds from the trace's beginning to this recording's.
@@ -35,7 +35,7 @@ impl Tape {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(path: &Path, system: &str, complain: impl Fn(&str) + Send + Sync + 'static) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, system: &str, complain: impl Fn(&str) + Send + Sync + 'static) -> io::Result<Self> {
         let now = Timestamp::now();
         let before_ms = File::open(path).ok().and_then(began).map_or(0, |began| now.duration_since(began).as_millis().max(0) as u64);
         let file = OpenOptions::new().create(true).append(true).open(path)?;
@@ -59,7 +59,7 @@ impl Tape {
     }
 
     /// Milliseconds since the trace began.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.before_ms + self.began.elapsed().as_millis() as u64
     }
 

@@ -8,7 +8,7 @@ use crate::sut::manifest::{CallShape, Manifest, Shape, Step, TransportKind, Vari
 
 /// The words that connections are understood by.
 #[derive(Debug)]
-pub struct Words {
+pub(crate) struct Words {
     rpc: Arc<Tongue>,
     mcp: Arc<Tongue>,
 }
@@ -34,7 +34,7 @@ impl Words {
     ///
     /// # Errors
     /// Where it is not for JSON-RPC or MCP.
-    pub fn of(manifest: Manifest) -> Result<Self, String> {
+    pub(crate) fn of(manifest: Manifest) -> Result<Self, String> {
         match manifest.transport.kind {
             TransportKind::Rpc | TransportKind::Mcp => {
                 let tongue = Arc::new(Tongue::of(manifest));
@@ -47,7 +47,7 @@ impl Words {
     }
 
     /// The contract's own words, whichever of the two is spoken.
-    pub fn canonical() -> Self {
+    pub(crate) fn canonical() -> Self {
         let tongue = |kind: &str| {
             let text = format!("[system]\nname = \"canonical\"\n[transport]\nkind = \"{kind}\"\ncommand = [\"canonical\"]\n");
             Arc::new(Tongue::of(Manifest::parse(Path::new("canonical"), &text, &[]).expect("the canonical words")))

@@ -14,7 +14,7 @@ use crate::sut::CallError;
 ///
 /// # Errors
 /// `Broken` where there is no connection or it breaks, `Malformed` where the answer is no HTTP or too long.
-pub async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), CallError> {
+pub(crate) async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), CallError> {
     let (uri, address) = parse(url)?;
     let stream = TcpStream::connect(&address).await.map_err(|error| broken(url, &error))?;
     let (mut sender, connection) =
@@ -45,7 +45,7 @@ pub async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result<(Statu
 ///
 /// # Errors
 /// `Broken`, where it is no `http://host…` URL.
-pub fn parse(url: &str) -> Result<(Uri, String), CallError> {
+pub(crate) fn parse(url: &str) -> Result<(Uri, String), CallError> {
     let wrong = || CallError::Broken { what: format!("`{url}` is not a URL of the form http://host:port/path") };
     let uri: Uri = url.parse().map_err(|_| wrong())?;
     let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;

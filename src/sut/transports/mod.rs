@@ -1,9 +1,9 @@
 //! How a system under test is spoken to: one folder or file a transport.
 
-pub mod http;
-pub mod mcp;
+pub(crate) mod http;
+pub(crate) mod mcp;
 pub mod process;
 pub mod rpc;
 pub mod transport;
 pub mod wire;
-pub mod wire_log;
+pub(crate) mod wire_log;

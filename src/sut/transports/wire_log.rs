@@ -13,7 +13,7 @@ use crate::sut::CallError;
 use crate::sut::recorder::shortened;
 
 /// The key of a record under which it is kept.
-pub const KEY: &str = "wire";
+pub(crate) const KEY: &str = "wire";
 
 /// How many exchanges of one call are kept: a call that waits for something makes many.
 const EXCHANGES: usize = 8;
@@ -26,7 +26,7 @@ tokio::task_local! {
 }
 
 /// Does something; gives what it was, and what went over the wire meanwhile.
-pub async fn keeping<T>(doing: impl Future<Output = T>) -> (T, Map<String, Value>) {
+pub(crate) async fn keeping<T>(doing: impl Future<Output = T>) -> (T, Map<String, Value>) {
     let kept = async { (doing.await, EXCHANGED.with(RefCell::take)) };
     let (done, exchanged) = EXCHANGED.scope(RefCell::default(), kept).await;
     let kept = (!exchanged.is_empty()).then(|| (KEY.to_owned(), exchanged.into()));
@@ -34,7 +34,7 @@ pub async fn keeping<T>(doing: impl Future<Output = T>) -> (T, Map<String, Value
 }
 
 /// Keeps one exchange of the call that is being made.
-pub fn note(sent: &WireCall, came: &Result<Raw, CallError>) {
+pub(crate) fn note(sent: &WireCall, came: &Result<Raw, CallError>) {
     // Outside of a call that is recorded nobody asks for it.
     let _ = EXCHANGED.try_with(|kept| {
         let mut kept = kept.borrow_mut();

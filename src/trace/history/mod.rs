@@ -1,5 +1,5 @@
 //! A trace, read once: sessions with what was asked and said of them, and agents' runs with their facts.
-pub mod reading_in;
+pub(crate) mod reading_in;
 pub(crate) mod run;
 pub(crate) mod session;
 

@@ -128,7 +128,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     .seen("openai/codex #31158: no rollout found for a thread just started"),
     // ---- LC-CREATE-5: what is refused leaves nothing
     fault("takes-any-agent", "starts Claude for an agent that it does not know", &["LC-CREATE-5"], |s| {
-        s.unknown_agent = |_| Ok(AgentKind::Claude);
+        s.unknown_agent = |_| Ok(AgentKind::CLAUDE);
     }),
     fault("takes-any-folder", "starts the agent in a folder that is not there", &["LC-CREATE-5"], |s| {
         s.no_folder = |_, cwd| Ok(cwd.to_owned());

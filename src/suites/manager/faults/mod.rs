@@ -17,7 +17,7 @@ use crate::engine::fault;
 use crate::suites::manager::behavior::ManagerBehavior;
 
 /// A named defect of the reference manager.
-pub type ManagerFault = fault::Fault<ManagerBehavior>;
+pub(crate) type ManagerFault = fault::Fault<ManagerBehavior>;
 
 /// The families, in the order of the requirements.
 const FAMILIES: &[&[ManagerFault]] = &[
@@ -32,7 +32,7 @@ const FAMILIES: &[&[ManagerFault]] = &[
 ];
 
 /// Every fault, family by family.
-pub fn faults() -> impl Iterator<Item = &'static ManagerFault> + Clone {
+pub(crate) fn faults() -> impl Iterator<Item = &'static ManagerFault> + Clone {
     FAMILIES.iter().copied().flatten()
 }
 
@@ -40,7 +40,7 @@ pub fn faults() -> impl Iterator<Item = &'static ManagerFault> + Clone {
 ///
 /// # Errors
 /// Names the nearest one.
-pub fn named(name: &str) -> Result<&'static ManagerFault, String> {
+pub(crate) fn named(name: &str) -> Result<&'static ManagerFault, String> {
     fault::named(faults(), "a manager", name)
 }
 

@@ -7,8 +7,8 @@ use crate::contract::SessionId;
 
 use super::host::{End, Tamper};
 use super::manager::Manager;
-use super::native::native_root;
 use super::session::Live;
+use crate::fakes::native;
 use crate::suites::manager::behavior::{ExtraAct, Occasion};
 
 /// How many agents a manager launches that nobody asked for, at most.
@@ -88,7 +88,7 @@ impl Manager {
     /// Tampers with a session's file; while there is none, with one that looks like it.
     async fn tamper(&self, live: &Live, how: Tamper) {
         let record = live.record().clone();
-        let made_up = || self.host.home().join(native_root(record.agent)).join(format!("{}.jsonl", record.id));
+        let made_up = || self.host.home().join(native::of(record.agent).root()).join(format!("{}.jsonl", record.id));
         let path = self.natives(live).await.into_iter().next().unwrap_or_else(made_up);
         self.host.tamper(&path, how).await;
     }

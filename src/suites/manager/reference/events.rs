@@ -16,7 +16,7 @@ use super::store::StateStore;
 const FILE: &str = "events.jsonl";
 
 /// Every announcement of a state folder, in order.
-pub struct Events {
+pub(crate) struct Events {
     store: Arc<dyn StateStore>,
     /// A line that a crash has torn stays a line: cursors beyond it go on meaning what they meant.
     said: Mutex<Vec<Option<Announcement>>>,
@@ -28,7 +28,7 @@ pub struct Events {
 
 impl Events {
     /// Goes on where the store's announcements end.
-    pub fn open(store: Arc<dyn StateStore>, replays: bool) -> Self {
+    pub(crate) fn open(store: Arc<dyn StateStore>, replays: bool) -> Self {
         let kept = store.load(FILE).unwrap_or_default();
         let said: Vec<_> = String::from_utf8_lossy(&kept).lines().map(|line| serde_json::from_str(line).ok()).collect();
         if !kept.is_empty() && !kept.ends_with(b"\n") {
@@ -42,7 +42,7 @@ impl Events {
     ///
     /// # Errors
     /// Where it could not be kept: it is told all the same.
-    pub fn announce(&self, announcement: Announcement) -> io::Result<()> {
+    pub(crate) fn announce(&self, announcement: Announcement) -> io::Result<()> {
         let line = serde_json::to_string(&announcement).expect("announcements are plain data");
         let (count, kept) = {
             // The order of the lines is the order of the cursors.
@@ -58,12 +58,12 @@ impl Events {
     }
 
     /// Announcements from now on.
-    pub fn subscribe(&self) -> broadcast::Receiver<Announcement> {
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Announcement> {
         self.live.subscribe()
     }
 
     /// The announcements after a cursor (from the first where there is none); waits for one, at most that long.
-    pub async fn after(&self, cursor: usize, limit: Duration) -> Args {
+    pub(crate) async fn after(&self, cursor: usize, limit: Duration) -> Args {
         let mut count = self.count.subscribe();
         let cursor = if self.replays { cursor } else { cursor.max(*count.borrow()) };
         // When the time is over, what there is is the answer: nothing.
@@ -74,7 +74,7 @@ impl Events {
     }
 
     /// The sessions that anything was announced of.
-    pub fn sessions(&self) -> Vec<SessionId> {
+    pub(crate) fn sessions(&self) -> Vec<SessionId> {
         self.said().iter().flatten().map(|said| said.session_id().clone()).collect()
     }
 

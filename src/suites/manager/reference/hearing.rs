@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::contract::{AgentKind, Announcement, SessionId, TurnStatus};
+use crate::fakes::native;
 
 use super::host::{HookTime, Signal};
 use super::manager::{Manager, locked};
@@ -191,13 +192,8 @@ impl Manager {
     }
 }
 
-/// How a turn ended, by the hook that told it: only Claude has another one for failures.
+/// How a turn ended, by the hook that told it.
 fn turn_status(agent: AgentKind, moment: HookTime, payload: &Value) -> TurnStatus {
-    let reply = match agent {
-        _ if moment == HookTime::TurnFailed => None,
-        AgentKind::Claude => return TurnStatus::Completed,
-        AgentKind::Codex => payload["last-assistant-message"].as_str(),
-        AgentKind::Gemini => payload["prompt_response"].as_str().filter(|reply| !reply.is_empty()),
-    };
-    if reply.is_some() { TurnStatus::Completed } else { TurnStatus::Failed }
+    let is_completed = moment != HookTime::TurnFailed && native::of(agent).is_completed(payload);
+    if is_completed { TurnStatus::Completed } else { TurnStatus::Failed }
 }

@@ -18,7 +18,7 @@ use super::spool::Receipt;
 /// Implementors carry out and observe; they decide nothing about sessions. A [`Handle`] is plain data that outlives
 /// the manager's process: a manager that comes back adopts its agents by their handles.
 #[async_trait]
-pub trait Host: Send + Sync {
+pub(crate) trait Host: Send + Sync {
     /// Starts an agent. Returns once its process is up.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// What faulty managers do to agents' files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tamper {
+pub(crate) enum Tamper {
     /// Append a text; the file comes to exist if it does not.
     Append(&'static str),
     /// Remove it.
@@ -100,7 +100,7 @@ pub enum Tamper {
 
 /// What to start.
 #[derive(Debug, Clone)]
-pub struct AgentLaunch {
+pub(crate) struct AgentLaunch {
     /// For which session; hooks carry it back.
     pub session: SessionId,
     /// Which agent.
@@ -115,7 +115,7 @@ pub struct AgentLaunch {
 
 /// A started agent, as data: enough to find it again from another process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Handle {
+pub(crate) struct Handle {
     /// For which session.
     pub session: SessionId,
     /// The agent's process.
@@ -129,7 +129,7 @@ pub struct Handle {
 /// How to end an agent. The conforming engine always uses [`End::Tree`]; the others are what faulty managers do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub(crate) enum End {
     /// Everything: the agent, what is under it, what left it (own session, reparented).
     Tree,
     /// The agent and what is still under it; not what was reparented away.
@@ -144,7 +144,7 @@ pub enum End {
 
 /// What a host tells the engine by itself.
 #[derive(Debug, Clone)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// An agent ran a hook that the host had set up.
     Hook {
         /// The session.
@@ -154,22 +154,22 @@ pub enum Signal {
         /// The agent's own payload: Codex's notify argument, Claude's and Gemini's standard input.
         payload: Value,
         /// To be kept until it is dealt with.
+        #[allow(dead_code, reason = "it is dropped when what it stands for is dealt with")]
         receipt: Receipt,
     },
     /// An agent's process ended. Told after every hook that it ran.
     Exited {
         /// The session.
         session: SessionId,
-        /// Its exit status, where known.
-        code: Option<i32>,
         /// To be kept until it is dealt with.
+        #[allow(dead_code, reason = "it is dropped when what it stands for is dealt with")]
         receipt: Receipt,
     },
 }
 
 impl Signal {
     /// The session that it is about.
-    pub fn session(&self) -> &SessionId {
+    pub(crate) fn session(&self) -> &SessionId {
         match self {
             Signal::Hook { session, .. } | Signal::Exited { session, .. } => session,
         }
@@ -179,7 +179,7 @@ impl Signal {
 /// When a hook ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum HookTime {
+pub(crate) enum HookTime {
     /// The agent started its session (Claude, Gemini: `SessionStart`).
     Start,
     /// The agent finished a turn (Codex `notify`, Claude `Stop`, Gemini `AfterAgent`).
@@ -190,7 +190,7 @@ pub enum HookTime {
 
 /// What a host could not do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HostError {
+pub(crate) enum HostError {
     /// The agent could not be started.
     #[error("the agent could not be started: {0}")]
     CannotStart(String),

@@ -32,11 +32,11 @@ const WAIT_S: (f64, f64) = (30.0, 3600.0);
 
 /// Where a manager says what it can tell no caller.
 #[derive(Clone)]
-pub struct Complaints(Arc<dyn Fn(&str) + Send + Sync>);
+pub(crate) struct Complaints(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl Complaints {
     /// Complaints that go to a function, a line each, without a line break.
-    pub fn to(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+    pub(crate) fn to(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }
 }
@@ -56,7 +56,7 @@ impl fmt::Debug for Complaints {
 
 /// How the manager is to behave.
 #[derive(Debug, Clone)]
-pub struct ManagerConfig {
+pub(crate) struct ManagerConfig {
     /// The clock.
     pub clock: Clock,
     /// The session timeout where a start names none, in seconds.
@@ -71,7 +71,7 @@ pub struct ManagerConfig {
 
 impl ManagerConfig {
     /// A conforming manager.
-    pub fn conforming(clock: Clock) -> Self {
+    pub(crate) fn conforming(clock: Clock) -> Self {
         Self {
             clock,
             default_timeout_s: DEFAULT_TIMEOUT_S,
@@ -86,7 +86,7 @@ impl ManagerConfig {
 pub(crate) type LiveSessions = BTreeMap<SessionId, Arc<Live>>;
 
 /// The reference manager.
-pub struct Manager {
+pub(crate) struct Manager {
     pub(crate) host: Arc<dyn Host>,
     pub(crate) store: Arc<dyn StateStore>,
     pub(crate) config: ManagerConfig,
@@ -115,7 +115,7 @@ pub struct Manager {
 
 impl Manager {
     /// Opens a manager on a store: adopts the agents that still live, and learns what happened meanwhile.
-    pub async fn open(host: Arc<dyn Host>, store: Arc<dyn StateStore>, config: ManagerConfig) -> Arc<Self> {
+    pub(crate) async fn open(host: Arc<dyn Host>, store: Arc<dyn StateStore>, config: ManagerConfig) -> Arc<Self> {
         let behavior = config.behavior.clone();
         let manager = Arc::new(Self {
             events: Events::open(store.clone(), behavior.told != AnnouncedBy::ToListeners),
@@ -141,12 +141,12 @@ impl Manager {
     }
 
     /// Stops working at once, as a process that is killed does. Agents go on.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         self.stopped.cancel();
     }
 
     /// Waits until the manager has stopped working.
-    pub async fn crashed(&self) {
+    pub(crate) async fn crashed(&self) {
         self.stopped.cancelled().await;
     }
 

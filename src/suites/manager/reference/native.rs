@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::contract::AgentKind;
+use crate::fakes::native;
 
 use super::manager::Manager;
 use super::session::{Live, SessionRecord};
@@ -85,7 +85,7 @@ impl Manager {
     }
 
     async fn all_files(&self, record: &SessionRecord) -> Vec<PathBuf> {
-        self.host.files_below(&self.host.home().join(native_root(record.agent))).await
+        self.host.files_below(&self.host.home().join(native::of(record.agent).root())).await
     }
 
     /// The files of a session's folder with what is in them, newest first.
@@ -93,7 +93,7 @@ impl Manager {
         let mut found = Vec::new();
         for path in self.all_files(record).await.into_iter().rev().take(LOOKED_AT) {
             let bytes = self.host.read_file(&path).await.unwrap_or_default();
-            if in_folder(record.agent, &path, &bytes, &record.cwd) {
+            if native::of(record.agent).is_in_folder(&path, transcript::cwd(&bytes).as_deref(), &record.cwd) {
                 found.push((path, bytes));
             }
         }
@@ -110,24 +110,4 @@ impl Manager {
 fn names(record: &SessionRecord, path: &Path) -> bool {
     let has_thread = |thread: &String| path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(thread.as_str()));
     record.native.as_deref() == Some(path) || record.thread.as_ref().is_some_and(has_thread)
-}
-
-/// Where an agent keeps its native files, below its home.
-pub(crate) fn native_root(agent: AgentKind) -> &'static str {
-    match agent {
-        AgentKind::Claude => ".claude/projects",
-        AgentKind::Codex => ".codex/sessions",
-        AgentKind::Gemini => ".gemini/tmp",
-    }
-}
-
-/// Whether a native file is of a session in that directory: by what it says, or where it says nothing by its place.
-fn in_folder(agent: AgentKind, path: &Path, bytes: &[u8], cwd: &Path) -> bool {
-    match agent {
-        AgentKind::Gemini => {
-            let project = path.parent().and_then(Path::parent).and_then(Path::file_name);
-            project.is_some() && project == cwd.file_name()
-        }
-        AgentKind::Claude | AgentKind::Codex => transcript::cwd(bytes).is_some_and(|said| Path::new(&said) == cwd),
-    }
 }

@@ -17,7 +17,7 @@ use crate::suites::manager::behavior::ManagerBehavior;
 
 /// Where agents run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Runtime {
+pub(crate) enum Runtime {
     /// On terminals of their own.
     Process,
     /// In tmux.
@@ -46,7 +46,7 @@ impl fmt::Display for Runtime {
 }
 
 /// A manager that holds its state folder's lock for as long as it lives.
-pub struct Opened {
+pub(crate) struct Opened {
     /// The manager.
     pub manager: Arc<Manager>,
     _lock: File,
@@ -63,7 +63,7 @@ const SOCKET: &str = "k/s1000000000.sock";
 
 /// In what a manager is not the ordinary one.
 #[derive(Debug, Clone, Default)]
-pub struct Nature {
+pub(crate) struct Nature {
     /// What it chooses where managers can choose.
     pub behavior: ManagerBehavior,
     /// The session timeout where a start names none, in seconds.
@@ -74,7 +74,7 @@ pub struct Nature {
 ///
 /// # Errors
 /// Where the folder cannot be used, or is in use; where the manager gives up.
-pub async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Opened, String> {
+pub(crate) async fn open(state: &Path, runtime: Runtime, nature: Nature) -> Result<Opened, String> {
     let at = |error: std::io::Error| format!("{}: {error}", state.display());
     let (length, most) = (state.as_os_str().len(), LONGEST_SOCKET - SOCKET.len() - 1);
     if length > most {

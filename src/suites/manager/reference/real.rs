@@ -15,13 +15,14 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::contract::{AgentKind, SessionId};
+use crate::fakes::native::{self, HookStyle, OwnSettings};
 use crate::fakes::processes::{ProcFs, kill};
 
 use super::host::{AgentLaunch, Handle, HookTime, HostError, Signal};
 use super::spool::{self, SpooledReport};
 
 /// The mark in the environment of everything that belongs to a session.
-pub const SESSION_MARK: &str = "PASSMUSTER_SESSION_MARK";
+pub(crate) const SESSION_MARK: &str = "PASSMUSTER_SESSION_MARK";
 
 /// How long whatever is killed may take to be gone.
 const KILLED: Duration = Duration::from_secs(5);
@@ -33,7 +34,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The ground that real hosts stand on.
 #[derive(Debug)]
-pub struct Real {
+pub(crate) struct Real {
     state: PathBuf,
     passmuster: PathBuf,
     watches: Mutex<HashMap<SessionId, AbortHandle>>,
@@ -44,7 +45,7 @@ impl Real {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(state: &Path) -> io::Result<Self> {
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
         for folder in ["spool", "k", "hooks"] {
             std::fs::create_dir_all(state.join(folder))?;
         }
@@ -52,27 +53,27 @@ impl Real {
     }
 
     /// A path in the state folder.
-    pub fn at(&self, name: &str) -> PathBuf {
+    pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.state.join(name)
     }
 
     /// The harness's own program.
-    pub fn passmuster(&self) -> &Path {
+    pub(crate) fn passmuster(&self) -> &Path {
         &self.passmuster
     }
 
     /// The spool.
-    pub fn spool(&self) -> PathBuf {
+    pub(crate) fn spool(&self) -> PathBuf {
         self.at("spool")
     }
 
     /// The value of [`SESSION_MARK`] for a session of this state folder.
-    pub fn mark(&self, session: &SessionId) -> String {
+    pub(crate) fn mark(&self, session: &SessionId) -> String {
         format!("{}/{session}", self.state.display())
     }
 
     /// Where signals are told from now on.
-    pub fn signals(&self) -> mpsc::UnboundedReceiver<Signal> {
+    pub(crate) fn signals(&self) -> mpsc::UnboundedReceiver<Signal> {
         spool::read(self.spool()).unwrap_or_else(|error| {
             eprintln!("passmuster: what agents tell cannot be heard: {}: {error}", self.spool().display());
             mpsc::unbounded_channel().1
@@ -80,7 +81,7 @@ impl Real {
     }
 
     /// Has the end of a session's agent told: by the spool, so that it comes after what the agent told before.
-    pub fn watch(&self, handle: &Handle) {
+    pub(crate) fn watch(&self, handle: &Handle) {
         let (spool, watched) = (self.spool(), handle.clone());
         let watch = tokio::spawn(async move {
             exited(&watched).await;
@@ -92,7 +93,7 @@ impl Real {
     }
 
     /// Forgets a session that was ended: nobody has to be told, and what was written for it goes.
-    pub fn forget(&self, session: &SessionId) {
+    pub(crate) fn forget(&self, session: &SessionId) {
         if let Some(watch) = self.watches().remove(session) {
             watch.abort();
         }
@@ -107,7 +108,7 @@ impl Real {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn program(agent: AgentKind) -> Result<PathBuf, HostError> {
+    pub(crate) fn program(agent: AgentKind) -> Result<PathBuf, HostError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path)
             .map(|folder| folder.join(agent.name()))
@@ -119,7 +120,7 @@ impl Real {
     ///
     /// # Errors
     /// Where a settings file cannot be written.
-    pub fn with_hooks(&self, launch: &AgentLaunch) -> Result<(Vec<String>, BTreeMap<String, String>), HostError> {
+    pub(crate) fn with_hooks(&self, launch: &AgentLaunch) -> Result<(Vec<String>, BTreeMap<String, String>), HostError> {
         let hook = |moment: HookTime| {
             let word = serde_json::to_value(moment).expect("a moment is a word");
             let spool = self.spool().display().to_string();
@@ -141,34 +142,36 @@ impl Real {
         let group = |moment: HookTime| json!([{ "hooks": [{ "type": "command", "command": line(moment) }] }]);
         let mut env = launch.env.clone();
         env.insert(SESSION_MARK.into(), self.mark(&launch.session));
-        let args = match launch.agent {
-            AgentKind::Codex => {
+        let args = match native::of(launch.agent).hooks() {
+            HookStyle::Notify { flags: [flag, _], .. } => {
                 let notify = toml::Value::try_from(hook(HookTime::TurnEnd)).expect("words are TOML").to_string();
-                vec!["-c".into(), format!("notify={notify}")]
+                vec![flag.into(), format!("notify={notify}")]
             }
-            AgentKind::Claude => {
-                let hooks = json!({ "SessionStart": group(HookTime::Start), "Stop": group(HookTime::TurnEnd), "StopFailure": group(HookTime::TurnFailed) });
-                vec!["--settings".into(), json!({ "hooks": hooks }).to_string()]
-            }
-            AgentKind::Gemini => {
-                let hooks = json!({ "SessionStart": group(HookTime::Start), "AfterAgent": group(HookTime::TurnEnd) });
-                let file = self.settings(&launch.session);
-                std::fs::write(&file, json!({ "hooks": hooks }).to_string())
-                    .map_err(|error| HostError::Failed(format!("{}: {error}", file.display())))?;
-                env.insert("GEMINI_CLI_SYSTEM_SETTINGS_PATH".into(), file.display().to_string());
-                Vec::new()
+            HookStyle::Settings { own, events: (start, end, failed), .. } => {
+                let mut hooks = json!({ start: group(HookTime::Start), end: group(HookTime::TurnEnd) });
+                failed.into_iter().for_each(|failed| hooks[failed] = group(HookTime::TurnFailed));
+                let settings = json!({ "hooks": hooks }).to_string();
+                match own {
+                    OwnSettings::Flag(flag) => vec![flag.into(), settings],
+                    OwnSettings::Variable(name) => {
+                        let file = self.settings(&launch.session);
+                        std::fs::write(&file, settings).map_err(|error| HostError::Failed(format!("{}: {error}", file.display())))?;
+                        env.insert(name.into(), file.display().to_string());
+                        Vec::new()
+                    }
+                }
             }
         };
         Ok((args, env))
     }
 
     /// Whether a handle's process lives.
-    pub fn alive(handle: &Handle) -> bool {
+    pub(crate) fn alive(handle: &Handle) -> bool {
         ProcFs::entry(handle.pid).is_some_and(|entry| entry.ticks == handle.started)
     }
 
     /// Everything alive that carries a session's mark.
-    pub fn marked(&self, session: &SessionId) -> Vec<u32> {
+    pub(crate) fn marked(&self, session: &SessionId) -> Vec<u32> {
         let mark = format!("{SESSION_MARK}={}", self.mark(session));
         ProcFs::table().into_iter().map(|entry| entry.pid).filter(|pid| ProcFs::has_mark(*pid, &mark)).collect()
     }
@@ -177,7 +180,7 @@ impl Real {
     ///
     /// # Errors
     /// Where something cannot be killed.
-    pub async fn end_marked(&self, session: &SessionId) -> Result<(), HostError> {
+    pub(crate) async fn end_marked(&self, session: &SessionId) -> Result<(), HostError> {
         let gone = async {
             loop {
                 let left = self.marked(session);
@@ -196,7 +199,7 @@ impl Real {
     }
 
     /// Every file below a folder, oldest first.
-    pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
         let mut files = Vec::new();
         walk(folder, &mut files);
         files.sort();
@@ -204,7 +207,7 @@ impl Real {
     }
 
     /// The home that agents get.
-    pub fn home() -> PathBuf {
+    pub(crate) fn home() -> PathBuf {
         std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from)
     }
 }

@@ -34,13 +34,13 @@ impl Manager {
             let _ = live.map(|live| live.tell.send(signal));
         }
         for live in dead {
-            let _ = live.tell.send(Signal::Exited { session: live.id(), code: None, receipt: Receipt::default() });
+            let _ = live.tell.send(Signal::Exited { session: live.id(), receipt: Receipt::default() });
         }
         self.hear(signals);
     }
 
     /// Why a manager that was opened ends at once instead of working; none does that conforms.
-    pub fn gives_up(&self) -> Option<&'static str> {
+    pub(crate) fn gives_up(&self) -> Option<&'static str> {
         let gives_up = self.broken.load(Ordering::Relaxed) && self.behavior.adopting == Adopting::GivesUp;
         gives_up.then_some("a session's record is unreadable")
     }

@@ -17,7 +17,7 @@ use super::host::{Handle, Signal};
 
 /// One session's record: a file of its own.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SessionRecord {
+pub(crate) struct SessionRecord {
     /// The id.
     pub id: SessionId,
     /// The agent.
@@ -68,7 +68,7 @@ pub struct SessionRecord {
 
 impl SessionRecord {
     /// The status of a session whose agent lives or not.
-    pub fn status(&self, alive: bool) -> Status {
+    pub(crate) fn status(&self, alive: bool) -> Status {
         match &self.handle {
             _ if self.dead => Status::Error,
             None => Status::Starting,
@@ -79,12 +79,12 @@ impl SessionRecord {
     }
 
     /// Whether a turn is in flight.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.messages > self.turns && !self.dead
     }
 
     /// The name of the record's file in the store.
-    pub fn file(id: &SessionId) -> String {
+    pub(crate) fn file(id: &SessionId) -> String {
         format!("sessions/{id}.json")
     }
 }

@@ -25,7 +25,7 @@ const LOOK_ANYWAY: Duration = Duration::from_millis(500);
 /// Something told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "told", rename_all = "snake_case")]
-pub enum SpooledReport {
+pub(crate) enum SpooledReport {
     /// A hook ran.
     Hook {
         /// The session.
@@ -44,7 +44,7 @@ pub enum SpooledReport {
 
 /// Kept until what was told is dealt with. When the last clone goes, the spool forgets it.
 #[derive(Debug, Clone, Default)]
-pub struct Receipt {
+pub(crate) struct Receipt {
     _left: Option<Arc<Left>>,
 }
 
@@ -61,7 +61,7 @@ impl Drop for Left {
 ///
 /// # Errors
 /// The system's.
-pub fn leave(spool: &Path, told: &SpooledReport) -> io::Result<()> {
+pub(crate) fn leave(spool: &Path, told: &SpooledReport) -> io::Result<()> {
     // What one agent tells, it tells one after the other; the clock keeps that order.
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let name = format!("{at:020}-{}", uuid::Uuid::new_v4().simple());
@@ -77,7 +77,7 @@ pub fn leave(spool: &Path, told: &SpooledReport) -> io::Result<()> {
 ///
 /// # Errors
 /// Where the socket cannot be made.
-pub fn read(spool: PathBuf) -> io::Result<mpsc::UnboundedReceiver<Signal>> {
+pub(crate) fn read(spool: PathBuf) -> io::Result<mpsc::UnboundedReceiver<Signal>> {
     let poke = spool.join(POKE);
     // One that was left by a reader that is gone refuses; only one manager has the state folder.
     let _ = std::fs::remove_file(&poke);
@@ -111,7 +111,7 @@ fn take(path: &Path) -> Option<Signal> {
     let receipt = Receipt { _left: Some(Arc::new(Left(path.to_owned()))) };
     match serde_json::from_slice(&bytes) {
         Ok(SpooledReport::Hook { session, moment, payload }) => Some(Signal::Hook { session, moment, payload, receipt }),
-        Ok(SpooledReport::Exited { session }) => Some(Signal::Exited { session, code: None, receipt }),
+        Ok(SpooledReport::Exited { session }) => Some(Signal::Exited { session, receipt }),
         Err(error) => {
             eprintln!("passmuster: {} is left out: {error}", path.display());
             None

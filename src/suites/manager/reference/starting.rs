@@ -260,7 +260,7 @@ impl Manager {
     async fn refuse(self: &Arc<Self>, args: &Args, refusal: ContractError) -> Result<Args, ContractError> {
         if self.behavior.refused != Remains::Nothing {
             let asked = StartRequest {
-                agent: text(args, "agent").and_then(|agent| agent.parse().ok()).unwrap_or(AgentKind::Claude),
+                agent: text(args, "agent").and_then(|agent| agent.parse().ok()).unwrap_or(AgentKind::CLAUDE),
                 cwd: text(args, "cwd").unwrap_or_default().into(),
                 message: None,
                 title: None,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::fakes::sim::SimWorld;
 
 /// A folder of small files. Names are relative, such as `sessions/s1.json`.
-pub trait StateStore: Send + Sync {
+pub(crate) trait StateStore: Send + Sync {
     /// Writes a file whole: a reader sees the old content or the new one.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ pub trait StateStore: Send + Sync {
 
 /// A store on disk.
 #[derive(Debug)]
-pub struct FolderStore {
+pub(crate) struct FolderStore {
     root: PathBuf,
 }
 
@@ -40,7 +40,7 @@ impl FolderStore {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(root: &Path) -> io::Result<Self> {
+    pub(crate) fn open(root: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(root.join("sessions"))?;
         Ok(Self { root: root.to_owned() })
     }
@@ -86,7 +86,7 @@ impl StateStore for FolderStore {
 
 /// A store in the simulated world.
 #[derive(Debug)]
-pub struct SimStore {
+pub(crate) struct SimStore {
     world: SimWorld,
 }
 
@@ -95,12 +95,12 @@ const SIM_ROOT: &str = "/state";
 
 impl SimStore {
     /// The store of a simulated world.
-    pub fn new(world: SimWorld) -> Self {
+    pub(crate) fn new(world: SimWorld) -> Self {
         Self { world }
     }
 
     /// Where a file of the simulated store is.
-    pub fn path(name: &str) -> PathBuf {
+    pub(crate) fn path(name: &str) -> PathBuf {
         Path::new(SIM_ROOT).join(name)
     }
 }

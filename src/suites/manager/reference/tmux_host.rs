@@ -33,7 +33,7 @@ const POLITE: Duration = Duration::from_millis(300);
 
 /// The host of tmux sessions.
 #[derive(Debug)]
-pub struct TmuxHost {
+pub(crate) struct TmuxHost {
     ground: Real,
 }
 
@@ -42,7 +42,7 @@ impl TmuxHost {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(state: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(state: &Path) -> std::io::Result<Self> {
         Ok(Self { ground: Real::open(state)? })
     }
 

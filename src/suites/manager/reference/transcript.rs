@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::contract::{AgentKind, TEXT_LIMIT};
+use crate::fakes::native;
 
 /// One message of a transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TranscriptEntry {
+pub(crate) struct TranscriptEntry {
     /// `user` or `assistant`.
     pub role: &'static str,
     /// What was said.
@@ -15,20 +16,10 @@ pub struct TranscriptEntry {
 }
 
 /// Reads an agent's native file. Lines that are torn or of other kinds are passed over.
-pub fn read(agent: AgentKind, bytes: &[u8]) -> Vec<TranscriptEntry> {
+pub(crate) fn read(agent: AgentKind, bytes: &[u8]) -> Vec<TranscriptEntry> {
     let mut said = Vec::new();
-    for line in lines(bytes) {
-        match agent {
-            AgentKind::Codex => said.extend(codex(&line)),
-            AgentKind::Claude => said.extend(claude(&line)),
-            // Messages as a whole replace those before; up to 0.22 the whole file was one such value.
-            AgentKind::Gemini => match line["$set"]["messages"].as_array().or(line["messages"].as_array()) {
-                Some(messages) => said = messages.iter().filter_map(gemini).collect(),
-                None => said.extend(gemini(&line)),
-            },
-        }
-    }
-    said
+    lines(bytes).iter().for_each(|line| native::of(agent).read(line, &mut said));
+    said.into_iter().map(|(role, text)| TranscriptEntry { role, text }).collect()
 }
 
 /// The JSON values of a file: one a line, or one that is the whole file.
@@ -40,52 +31,13 @@ fn lines(bytes: &[u8]) -> Vec<Value> {
     bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
 }
 
-fn codex(line: &Value) -> Option<TranscriptEntry> {
-    let payload = &line["payload"];
-    match (line["type"].as_str()?, payload["type"].as_str()?) {
-        ("response_item", "message") => said(payload["role"].as_str()?, &payload["content"]),
-        ("event_msg", "error") => said("assistant", &Value::from(format!("error: {}", payload["message"].as_str()?))),
-        ("event_msg", "turn_aborted") => said("assistant", &Value::from("(interrupted)")),
-        _ => None,
-    }
-}
-
-fn claude(line: &Value) -> Option<TranscriptEntry> {
-    // What subagents say among themselves is not the session's.
-    if line["isSidechain"] == true || line["isMeta"] == true {
-        return None;
-    }
-    said(line["type"].as_str()?, &line["message"]["content"])
-}
-
-fn gemini(line: &Value) -> Option<TranscriptEntry> {
-    said(if line["type"] == "gemini" { "assistant" } else { line["type"].as_str()? }, &line["content"])
-}
-
-/// A message: its content is a text, or parts of which some are.
-fn said(word: &str, content: &Value) -> Option<TranscriptEntry> {
-    let text = match content {
-        Value::String(text) => text.clone(),
-        parts => parts.as_array()?.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
-    };
-    (!text.is_empty()).then_some(TranscriptEntry { role: role(word)?, text })
-}
-
-fn role(word: &str) -> Option<&'static str> {
-    match word {
-        "user" => Some("user"),
-        "assistant" => Some("assistant"),
-        _ => None,
-    }
-}
-
 /// The directory that a native file says its session works in, where the format says it.
-pub fn cwd(bytes: &[u8]) -> Option<String> {
+pub(crate) fn cwd(bytes: &[u8]) -> Option<String> {
     head(bytes).into_iter().find_map(|line| Some(line["payload"]["cwd"].as_str().or(line["cwd"].as_str())?.to_owned()))
 }
 
 /// When the session of a native file began: the time that Codex and Gemini say, or of Claude's first line.
-pub fn began(bytes: &[u8]) -> Option<Timestamp> {
+pub(crate) fn began(bytes: &[u8]) -> Option<Timestamp> {
     let said = |line: &Value| -> Option<Timestamp> {
         let time = line["payload"]["timestamp"].as_str().or(line["startTime"].as_str()).or(line["timestamp"].as_str())?;
         time.parse().ok()
@@ -102,13 +54,13 @@ fn head(bytes: &[u8]) -> Vec<Value> {
 }
 
 /// A transcript as text: who said what, in order.
-pub fn text(said: &[TranscriptEntry]) -> String {
+pub(crate) fn text(said: &[TranscriptEntry]) -> String {
     said.iter().map(|said| format!("{}: {}", said.role, said.text)).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The last characters of a text: at most `tail_chars`, at most [`TEXT_LIMIT`]; zero and less mean the limit. Says
 /// whether it was cut.
-pub fn tail(text: &str, tail_chars: Option<i64>) -> (String, bool) {
+pub(crate) fn tail(text: &str, tail_chars: Option<i64>) -> (String, bool) {
     let wanted = tail_chars.filter(|tail| *tail > 0).map_or(TEXT_LIMIT, |tail| usize::try_from(tail).unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT));
     match text.char_indices().rev().nth(wanted.saturating_sub(1)) {
         Some((start, _)) if start > 0 => (text[start..].to_owned(), true),
@@ -132,7 +84,7 @@ mod tests {
     #[test]
     fn gemini_takes_messages_back() {
         let lines = "{\"sessionId\":\"x\"}\n{\"type\":\"user\",\"content\":\"a\"}\n{\"$set\":{\"messages\":[]}}\n{\"type\":\"user\",\"content\":\"b\"}\n{\"torn";
-        assert_eq!(read(AgentKind::Gemini, lines.as_bytes()), [user("b")]);
+        assert_eq!(read(AgentKind::GEMINI, lines.as_bytes()), [user("b")]);
     }
 
     #[test]
@@ -141,7 +93,7 @@ mod tests {
             "sessionId": "x", "startTime": "2026-01-01T00:00:00Z",
             "messages": [{"type":"user","content":"a"},{"type":"info","content":"b"},{"type":"gemini","content":[{"text":"c"}]}]
         }"#;
-        assert_eq!(text(&read(AgentKind::Gemini, document.as_bytes())), "user: a\n\nassistant: c");
+        assert_eq!(text(&read(AgentKind::GEMINI, document.as_bytes())), "user: a\n\nassistant: c");
         assert_eq!(began(document.as_bytes()), Some("2026-01-01T00:00:00Z".parse().unwrap()));
     }
 
@@ -150,7 +102,7 @@ mod tests {
         let lines = r#"{"type":"session_meta","payload":{"timestamp":"2026-01-01T00:00:00.500Z","cwd":"/w"}}
 {"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"a"}]}}
 {"type":"event_msg","payload":{"type":"error","message":"no model"}}"#;
-        assert_eq!(text(&read(AgentKind::Codex, lines.as_bytes())), "user: a\n\nassistant: error: no model");
+        assert_eq!(text(&read(AgentKind::CODEX, lines.as_bytes())), "user: a\n\nassistant: error: no model");
         assert_eq!(cwd(lines.as_bytes()), Some("/w".into()));
         assert_eq!(began(lines.as_bytes()).unwrap().to_string(), "2026-01-01T00:00:00.5Z");
     }
@@ -159,16 +111,16 @@ mod tests {
     fn a_character_that_is_cut_costs_its_own_line_alone() {
         let mut bytes =
             b"{\"type\":\"user\",\"message\":{\"content\":\"a\"}}\n{\"type\":\"user\",\"message\":{\"content\":\"\xe6\xbc".to_vec();
-        assert_eq!(read(AgentKind::Claude, &bytes), [user("a")]);
+        assert_eq!(read(AgentKind::CLAUDE, &bytes), [user("a")]);
         bytes.extend_from_slice(b"\xa2\"}}\n");
-        assert_eq!(read(AgentKind::Claude, &bytes), [user("a"), user("漢")]);
+        assert_eq!(read(AgentKind::CLAUDE, &bytes), [user("a"), user("漢")]);
     }
 
     #[test]
     fn what_subagents_say_is_left_out() {
         let lines = r#"{"type":"user","isSidechain":true,"message":{"content":"a"}}
 {"type":"user","message":{"content":"b"}}"#;
-        assert_eq!(read(AgentKind::Claude, lines.as_bytes()), [user("b")]);
+        assert_eq!(read(AgentKind::CLAUDE, lines.as_bytes()), [user("b")]);
     }
 
     fn user(text: &str) -> TranscriptEntry {

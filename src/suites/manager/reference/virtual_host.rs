@@ -15,7 +15,7 @@ use super::spool::Receipt;
 
 /// A host over a simulated world. Its agents outlive a manager that is killed; what they tell meanwhile waits for the
 /// next one, as in the spool of a real host.
-pub struct VirtualHost {
+pub(crate) struct VirtualHost {
     world: SimWorld,
     state: Mutex<VirtualHostState>,
 }
@@ -29,7 +29,7 @@ struct VirtualHostState {
 
 impl VirtualHost {
     /// A host over that world.
-    pub fn new(world: SimWorld) -> Self {
+    pub(crate) fn new(world: SimWorld) -> Self {
         Self { world, state: Mutex::default() }
     }
 
@@ -49,7 +49,7 @@ impl VirtualHost {
 
 fn told(session: SessionId, signal: SimSignal) -> Signal {
     match signal {
-        SimSignal::Exited { code } => Signal::Exited { session, code, receipt: Receipt::default() },
+        SimSignal::Exited { .. } => Signal::Exited { session, receipt: Receipt::default() },
         SimSignal::Hook { moment, payload } => {
             let moment = match moment {
                 HookMoment::Start => HookTime::Start,

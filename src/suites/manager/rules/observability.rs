@@ -76,7 +76,7 @@ pub(crate) fn after(history: &History, settings: &Settings) -> Vec<Contradiction
 
 /// When the first true announcement of a Codex session's completed turn came.
 fn announced_completion(history: &History, session: &SessionHistory) -> Option<Moment> {
-    let completed = history.first_completed(session).filter(|_| session.agent == Some(AgentKind::Codex))?;
+    let completed = history.first_completed(session).filter(|_| session.agent == Some(AgentKind::CODEX))?;
     session.announced.iter().map(|announced| announced.at).find(|at| completed < *at)
 }
 

@@ -19,7 +19,7 @@ pub(crate) fn called_ended(history: &History, settings: &Settings) -> Vec<Contra
             }
             let unobservable = observable.is_none_or(|from| said.answered < from);
             let requirement = match session.agent {
-                Some(AgentKind::Codex) if history.in_first_turn(session, said.answered) => "CX-2",
+                Some(AgentKind::CODEX) if history.in_first_turn(session, said.answered) => "CX-2",
                 _ if said.is_read() && unobservable => continue,
                 _ => "LC-OBS-7",
             };

@@ -52,7 +52,7 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
 type MakeScript = fn() -> Script;
 
 /// The behaviours that `the agent of {string} will …` knows.
-pub const BEHAVIOURS: &[(&str, MakeScript)] = &[
+pub(crate) const BEHAVIOURS: &[(&str, MakeScript)] = &[
     ("ignore HUP and TERM", || Script { ignore: vec!["HUP".into(), "TERM".into(), "INT".into()], ..Script::default() }),
     ("start a background child", || child(Child::Background)),
     ("start a stubborn child", || child(Child::Stubborn)),

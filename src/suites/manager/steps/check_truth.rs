@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::time::timeout;
 
-use crate::contract::AgentKind;
+use crate::fakes::native;
 use crate::trace::history::same_prompt;
 use crate::trace::{Entry, Fact, Record};
 
@@ -238,15 +238,6 @@ async fn noticed(w: &mut ManagerWorld, a: &Arguments) -> Done {
     noticed_nothing(w, a.text(0)).await
 }
 
-/// Where an agent keeps its native files, below its home.
-fn native_root(agent: AgentKind) -> &'static str {
-    match agent {
-        AgentKind::Claude => ".claude/projects",
-        AgentKind::Codex => ".codex/sessions",
-        AgentKind::Gemini => ".gemini/tmp",
-    }
-}
-
 /// The size of each file as its agent last reported it; removed ones are left out.
 fn reported(w: &ManagerWorld) -> BTreeMap<String, u64> {
     let mut sizes = BTreeMap::new();
@@ -277,15 +268,15 @@ async fn files_as_left(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settled(w).await?;
     let (agent, left) = (w.session(label)?.agent, reported(w));
     let found: Vec<String> = match &w.ground {
-        Ground::Virtual(world) => world.files_below(&world.home().join(native_root(agent))),
-        Ground::Real(sandbox) => sandbox.files_below(&sandbox.home().join(native_root(agent))),
+        Ground::Virtual(world) => world.files_below(&world.home().join(native::of(agent).root())),
+        Ground::Real(sandbox) => sandbox.files_below(&sandbox.home().join(native::of(agent).root())),
     }
     .into_iter()
     .map(|path| path.to_string_lossy().into_owned())
     .collect();
     let mut wrong: Vec<String> =
         found.iter().filter(|path| !left.contains_key(*path)).map(|path| format!("{path} was created by somebody else")).collect();
-    for (path, bytes) in left.iter().filter(|(path, _)| path.contains(native_root(agent))) {
+    for (path, bytes) in left.iter().filter(|(path, _)| path.contains(native::of(agent).root())) {
         match w.file(path) {
             None => wrong.push(format!("{path} was removed")),
             Some(content) if content.len() as u64 != *bytes => {

@@ -1,7 +1,7 @@
 //! The messages that scenarios send, by name. Each carries its session's marker, so that it is known wherever it shows up.
 
 /// One named kind of message.
-pub struct MessageKind {
+pub(crate) struct MessageKind {
     /// The name in the features.
     pub name: &'static str,
     /// What it is for, as `passmuster steps` shows it.
@@ -10,7 +10,7 @@ pub struct MessageKind {
 }
 
 /// Every kind, in the order `passmuster steps` shows them.
-pub const MESSAGES: &[MessageKind] = &[
+pub(crate) const MESSAGES: &[MessageKind] = &[
     MessageKind { name: "plain", about: "one short line", text: |marker, _| format!("{marker} Please answer.") },
     MessageKind { name: "empty", about: "no characters at all", text: |_, _| String::new() },
     MessageKind {
@@ -47,7 +47,7 @@ pub const MESSAGES: &[MessageKind] = &[
 ];
 
 /// The text of a named message; `None` for an unknown name. `limit` is the manager's stated limit, in characters.
-pub fn message(name: &str, marker: &str, limit: usize) -> Option<String> {
+pub(crate) fn message(name: &str, marker: &str, limit: usize) -> Option<String> {
     MESSAGES.iter().find(|kind| kind.name == name).map(|kind| (kind.text)(marker, limit))
 }
 
@@ -77,7 +77,7 @@ fn padded(marker: &str, length: usize) -> String {
 }
 
 /// A reply of exactly `length` characters of a kind (`ASCII`, `CJK`, `emoji`) that begins with `first` and ends with `last`.
-pub fn long_reply(kind: &str, first: &str, last: &str, length: usize) -> Option<String> {
+pub(crate) fn long_reply(kind: &str, first: &str, last: &str, length: usize) -> Option<String> {
     let alphabet: &[char] = match kind {
         "ASCII" => &['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j'],
         "CJK" => &['漢', '字', '仮', '名', '交', '文'],

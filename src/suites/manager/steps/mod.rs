@@ -1,6 +1,6 @@
 //! The vocabulary of the suites for managers.
 
-pub mod messages;
+pub(crate) mod messages;
 
 pub(crate) mod act_agent;
 pub(crate) mod act_call;
@@ -12,5 +12,5 @@ pub(crate) mod check_session;
 pub(crate) mod check_truth;
 pub(crate) mod sessions;
 
-pub use act_start::BEHAVIOURS;
-pub use sessions::ManagerState;
+pub(crate) use act_start::BEHAVIOURS;
+pub(crate) use sessions::ManagerState;

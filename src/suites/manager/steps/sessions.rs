@@ -25,7 +25,7 @@ pub(crate) type ManagerWorld = world::World<ManagerState>;
 
 /// What the steps of a scenario know of a manager.
 #[derive(Debug)]
-pub struct ManagerState {
+pub(crate) struct ManagerState {
     /// The sessions, in the order of their starts.
     pub(crate) all: Vec<ScenarioSession>,
     /// Those that were listed when the list was remembered.
@@ -57,7 +57,7 @@ impl Default for ManagerState {
 
 /// A session, as the scenario knows it.
 #[derive(Debug, Clone)]
-pub struct ScenarioSession {
+pub(crate) struct ScenarioSession {
     /// Its name in the scenario.
     pub label: String,
     /// Its agent.

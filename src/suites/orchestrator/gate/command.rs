@@ -40,7 +40,7 @@ const KEPT: usize = 16 * 1024;
 
 /// An orchestrator to be gated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OrchestratorCommand {
+pub(crate) struct OrchestratorCommand {
     /// Its name, as reports show it.
     pub name: String,
     /// The command; of one that is run once per worker, with variables.
@@ -55,7 +55,7 @@ pub struct OrchestratorCommand {
 
 impl OrchestratorCommand {
     /// One without a command, run here, once for all workers.
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self { name: name.to_owned(), command: Vec::new(), env: BTreeMap::new(), per_worker: false, folder: ".".into() }
     }
 }

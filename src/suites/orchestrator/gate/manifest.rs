@@ -16,7 +16,7 @@ use super::OrchestratorCommand;
 /// What is wrong with the table.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 #[error("{file}:{line}: {what}")]
-pub struct OrchestratorError {
+pub(crate) struct OrchestratorError {
     file: String,
     /// The line, from 1.
     pub line: usize,
@@ -53,7 +53,7 @@ const EXAMPLE: &str = "[orchestrator]\ncommand = [\"my-orchestrator\", \"run\"]\
 ///
 /// # Errors
 /// The first thing that is wrong, with its line.
-pub fn read(path: Option<&Path>, command: &[String]) -> Result<OrchestratorCommand, Box<OrchestratorError>> {
+pub(crate) fn read(path: Option<&Path>, command: &[String]) -> Result<OrchestratorCommand, Box<OrchestratorError>> {
     let here = PathBuf::from(".");
     let name = command.first().map(|program| Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned());
     let Some(path) = path else {

@@ -18,13 +18,13 @@ use crate::trace::settings::Processes;
 
 use serde_json::{Value, json};
 
-pub use command::OrchestratorCommand;
+pub(crate) use command::OrchestratorCommand;
 pub(crate) use command::play;
-pub use manifest::{OrchestratorError, read};
+pub(crate) use manifest::read;
 pub(crate) use memory::play as rehearse;
 
 /// An orchestrator at the gate.
-pub struct Gated {
+pub(crate) struct Gated {
     /// The orchestrator.
     pub orchestrator: OrchestratorCommand,
     /// The suites that there are.
@@ -44,7 +44,7 @@ impl RealSystem for Gated {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             suites: vec![SUITE.to_owned()],
-            agents: AgentKind::ALL.to_vec(),
+            agents: AgentKind::all().to_vec(),
             offer: Box::new(Offer::whole),
             announces: Announces { by_waiting: true, by_stream: true },
             can_restart: true,

@@ -23,14 +23,11 @@ use crate::frontends::clients::Client;
 use news::News;
 use worker::WorkerWalk;
 
-pub use crate::suites::orchestrator::behavior::{
-    AtDeadline, Choices, EarlyAbsence, Ends, Hears, LostStart, Pace, Polls, ReportedExit, Verification, WhenEndFails, WhenGone,
-    WhenOneFails,
-};
+pub(crate) use crate::suites::orchestrator::behavior::{Choices, ReportedExit, WhenOneFails};
 
 /// What one worker is to do, as `PASSMUSTER_WORKERS` says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Assignment {
+pub(crate) struct Assignment {
     /// Its agent.
     pub agent: AgentKind,
     /// Its folder.
@@ -50,7 +47,7 @@ impl Assignment {
 
 /// How one worker came out, and what it has to tell.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WorkerReport {
+pub(crate) struct WorkerReport {
     /// The outcome.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -83,7 +80,7 @@ impl Orchestra {
 
 /// Runs every worker, all at once, and tells each one's report as it comes. Returns whether all work is done, as the exit
 /// status is to say it. `stop` calls the work off: what is open is looked at, ended and reported.
-pub async fn orchestrate(
+pub(crate) async fn orchestrate(
     client: Arc<dyn Client>,
     pushed: mpsc::UnboundedReceiver<Announcement>,
     profiles: Profiles,

@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Every announcement so far, in order. The number of workers bounds it.
 #[derive(Debug, Default)]
-pub struct News {
+pub(crate) struct News {
     said: Mutex<Vec<Announcement>>,
     count: watch::Sender<usize>,
 }
@@ -26,7 +26,7 @@ pub struct News {
 impl News {
     /// Listens until dropped: by `wait_events`, whose cursor loses nothing, also across a manager's restart; and to what
     /// the manager says by itself. What comes both ways is heard twice, as any announcement may be.
-    pub async fn listen(self: Arc<Self>, client: Arc<dyn Client>, mut pushed: mpsc::UnboundedReceiver<Announcement>) {
+    pub(crate) async fn listen(self: Arc<Self>, client: Arc<dyn Client>, mut pushed: mpsc::UnboundedReceiver<Announcement>) {
         let by_itself = async {
             while let Some(announcement) = pushed.recv().await {
                 self.hear(announcement);
@@ -71,7 +71,7 @@ impl News {
     }
 
     /// Waits for the next announcement that `wanted` takes something from, from the `read`th on; `read` goes behind it.
-    pub async fn next<T>(&self, read: &mut usize, wanted: impl Fn(&Announcement) -> Option<T>) -> T {
+    pub(crate) async fn next<T>(&self, read: &mut usize, wanted: impl Fn(&Announcement) -> Option<T>) -> T {
         let mut count = self.count.subscribe();
         loop {
             count.borrow_and_update();

@@ -8,7 +8,7 @@ const STEP_BACK_MS: u64 = 60_000;
 
 /// Reads records' times: from the trace's first record on where they are of a wall clock, never backwards.
 #[derive(Debug, Default)]
-pub struct RecordClock {
+pub(crate) struct RecordClock {
     /// What is added to a record's milliseconds; below zero for wall times.
     offset: Option<i128>,
     now: u64,
@@ -18,12 +18,12 @@ pub struct RecordClock {
 
 impl RecordClock {
     /// Another recording begins: its times go on from here, wherever they begin.
-    pub fn begin_anew(&mut self) {
+    pub(crate) fn begin_anew(&mut self) {
         self.begins = true;
     }
 
     /// The time of the next record. One that tells none is of the time before it.
-    pub fn read(&mut self, told: Option<u64>) -> u64 {
+    pub(crate) fn read(&mut self, told: Option<u64>) -> u64 {
         let Some(told) = told.map(i128::from) else { return self.now };
         let offset = *self.offset.get_or_insert(if told >= i128::from(WALL_TIME_MS) { -told } else { 0 });
         let read = told + offset;

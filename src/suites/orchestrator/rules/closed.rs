@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// FNV-1a over words: good enough for ids, and the same on every machine.
 #[derive(Debug, Clone, Copy)]
-pub struct Fnv(u64);
+pub(crate) struct Fnv(u64);
 
 impl Default for Fnv {
     fn default() -> Self {
@@ -31,15 +31,15 @@ impl Hasher for Fnv {
 }
 
 /// Makes [`Fnv`] hashers.
-pub type Fast = BuildHasherDefault<Fnv>;
+pub(crate) type Fast = BuildHasherDefault<Fnv>;
 
 /// A text's hash.
-pub fn hash(value: impl Hash) -> u64 {
+pub(crate) fn hash(value: impl Hash) -> u64 {
     Fast::default().hash_one(value)
 }
 
 /// The shard of `of` that an id is in, from 1: the same everywhere.
-pub fn shard(id: &str, of: u64) -> u64 {
+pub(crate) fn shard(id: &str, of: u64) -> u64 {
     let mut hasher = Fnv::default();
     hasher.write(id.as_bytes());
     hasher.finish() % of + 1
@@ -47,7 +47,7 @@ pub fn shard(id: &str, of: u64) -> u64 {
 
 /// Hashes of ids: a long sorted list, and a short one of what came since.
 #[derive(Debug, Default)]
-pub struct Closed {
+pub(crate) struct Closed {
     sorted: Vec<u64>,
     recent: std::collections::HashSet<u64, Fast>,
 }
@@ -57,7 +57,7 @@ const RECENT: usize = 4096;
 
 impl Closed {
     /// Adds an id.
-    pub fn insert(&mut self, id: &str) {
+    pub(crate) fn insert(&mut self, id: &str) {
         self.recent.insert(hash(id));
         if self.recent.len() >= RECENT.max(self.sorted.len() / 16) {
             self.sorted.reserve_exact(self.recent.len());
@@ -67,7 +67,7 @@ impl Closed {
     }
 
     /// Whether it was added.
-    pub fn contains(&self, id: &str) -> bool {
+    pub(crate) fn contains(&self, id: &str) -> bool {
         let hash = hash(id);
         self.recent.contains(&hash) || self.sorted.binary_search(&hash).is_ok()
     }

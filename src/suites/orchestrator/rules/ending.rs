@@ -6,7 +6,7 @@ use super::session::{AssignedWorker, CONFIRM_MS, EndProgress, SessionState};
 use super::{Moment, Occurrence, RuleOutcome};
 
 /// OR-4: every session is ended, once.
-pub fn ended_once(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn ended_once(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::EndAsked { session, at, .. } => match session.ending {
             EndProgress::Done { at: done, late: false } if session.still_alive.is_none() => {
@@ -46,7 +46,7 @@ fn left(session: &SessionState, worker: Option<&AssignedWorker>, at: Moment) -> 
 }
 
 /// OR-5: the list confirms the end.
-pub fn end_is_confirmed(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn end_is_confirmed(occurrence: &Occurrence) -> RuleOutcome {
     let (session, outcome, at) = match occurrence {
         Occurrence::Left { session, worker, at } => (session, worker.and_then(|worker| worker.outcome.as_ref()), Some(*at)),
         Occurrence::Unconfirmed { session } => (session, None, None),

@@ -6,7 +6,7 @@ use super::session::{DAY_MS, Observable, SessionState};
 use super::{Moment, Occurrence, Read, RuleOutcome};
 
 /// OR-1: the first turn is not polled.
-pub fn first_turn_unpolled(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn first_turn_unpolled(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::ReadAnswered { session, asked, at, read } = occurrence else { return RuleOutcome::NotApplicable };
     if session.observable != Observable::Late {
         return RuleOutcome::NotApplicable;
@@ -35,7 +35,7 @@ pub fn first_turn_unpolled(occurrence: &Occurrence) -> RuleOutcome {
 }
 
 /// OR-2: not found is not ended.
-pub fn not_found_is_not_ended(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn not_found_is_not_ended(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::EndAsked { session, nothing, at } if session.is_in_the_dark(*at) => {
             let Some(nothing) = nothing else { return RuleOutcome::Held };
@@ -76,7 +76,7 @@ pub fn not_found_is_not_ended(occurrence: &Occurrence) -> RuleOutcome {
 }
 
 /// OR-3: completion is announced.
-pub fn completion_is_announced(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn completion_is_announced(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::WorkerOver { worker, sessions, .. } = occurrence else { return RuleOutcome::NotApplicable };
     if sessions.is_empty() || sessions.iter().any(|session| session.observable != Observable::Late) {
         return RuleOutcome::NotApplicable;
@@ -120,7 +120,7 @@ pub(crate) fn ended_unseen<'a>(sessions: &[&'a SessionState]) -> Option<(&'a Ses
 }
 
 /// OR-6: afterwards, not found ends the polling.
-pub fn gone_is_not_polled(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn gone_is_not_polled(occurrence: &Occurrence) -> RuleOutcome {
     let (session, at) = match occurrence {
         Occurrence::ReadAsked { session, at } => (session, at),
         Occurrence::EndAsked { session, .. } if session.gone.is_some() => return RuleOutcome::Held,

@@ -7,7 +7,7 @@ use super::session::{AssignedWorker, DAY_MS, DAY_SLACK_MS, Deadline, EndProgress
 use super::{Moment, Occurrence, RuleOutcome};
 
 /// OR-8: a tail is not the whole.
-pub fn tail_is_told(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn tail_is_told(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::WorkerOver { worker, sessions, .. } = occurrence else { return RuleOutcome::NotApplicable };
     let Some((told, outcome)) = worker.outcome.as_ref().filter(|(_, outcome)| outcome.state == WorkerState::Done) else {
         return RuleOutcome::NotApplicable;
@@ -25,7 +25,7 @@ pub fn tail_is_told(occurrence: &Occurrence) -> RuleOutcome {
 }
 
 /// OR-9: look before the kill.
-pub fn looked_before_the_kill(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn looked_before_the_kill(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::EndAsked { session, at, .. } if session.end_asked.is_none() => {
             let nothing_said = session.told.or(session.announced).or(session.gone).is_none();
@@ -88,7 +88,7 @@ fn killed_unseen(session: &SessionState) -> Option<Moment> {
 }
 
 /// OR-10: a day is too long.
-pub fn a_day_is_too_long(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn a_day_is_too_long(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::ReadAsked { session, at } => match session.not_found_at_day {
             Some(not_found) if session.told.is_none() && session.ending == EndProgress::NotAsked => {
@@ -138,7 +138,7 @@ fn waited_out(session: &SessionState, at: Moment) -> RuleOutcome {
 }
 
 /// OR-12: the exit status is true.
-pub fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::Exited { code, overdue, workers, strays, at } = occurrence else { return RuleOutcome::NotApplicable };
     let shown =
         |worker: Option<&AssignedWorker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);

@@ -116,7 +116,7 @@ impl PollPace {
 }
 
 /// OR-11: polling is measured.
-pub fn measured(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn measured(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::ReadAsked { session, at } = occurrence else { return RuleOutcome::NotApplicable };
     let pace = &session.pace;
     let since = |moment: Moment| at.ms.saturating_sub(moment.ms);
@@ -142,7 +142,7 @@ pub fn measured(occurrence: &Occurrence) -> RuleOutcome {
 }
 
 /// OR-11b: repeating is bounded.
-pub fn bounded(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn bounded(occurrence: &Occurrence) -> RuleOutcome {
     let Occurrence::CalledAbout { session, at } = occurrence else { return RuleOutcome::NotApplicable };
     let Some(first) = session.pace.earliest_call().filter(|first| at.ms.saturating_sub(first.ms) < 1000) else {
         return RuleOutcome::Held;

@@ -15,10 +15,10 @@ use super::pace::PollPace;
 pub const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How long after its end a session may wait for a list, in milliseconds: OR-5.
-pub const CONFIRM_MS: u64 = 60_000;
+pub(crate) const CONFIRM_MS: u64 = 60_000;
 
 /// How long after its first day a session's orchestrator is given to look at it, in milliseconds.
-pub const DAY_SLACK_MS: u64 = 60 * 60 * 1000;
+pub(crate) const DAY_SLACK_MS: u64 = 60 * 60 * 1000;
 
 /// Where nobody stated a deadline, no deadline is taken to be shorter than this, in milliseconds.
 pub const SHORTEST_DEADLINE_MS: u64 = 30_000;
@@ -270,7 +270,7 @@ impl AssignedWorker {
 
 /// The last list that nobody needed for verifying: who was in it.
 #[derive(Debug)]
-pub struct LastList {
+pub(crate) struct LastList {
     /// When it was asked for.
     pub asked: Moment,
     /// When it came.
@@ -280,7 +280,7 @@ pub struct LastList {
 }
 
 /// Sessions that were ended and not yet verified, in the order they were ended.
-pub type Unverified = VecDeque<Arc<str>>;
+pub(crate) type Unverified = VecDeque<Arc<str>>;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use super::{Occurrence, RuleOutcome};
 
 /// OR-7: an unanswered start is settled.
-pub fn settled(occurrence: &Occurrence) -> RuleOutcome {
+pub(crate) fn settled(occurrence: &Occurrence) -> RuleOutcome {
     match occurrence {
         Occurrence::StartAsked { unsettled: Some(first), request, at, .. } => {
             let is_repetition = first.request.is_some() && first.request.as_deref() == *request;

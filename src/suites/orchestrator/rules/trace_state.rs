@@ -92,7 +92,7 @@ impl TraceState {
             part: Part::All,
             clock: RecordClock::default(),
             opened: 0,
-            observable: AgentKind::ALL.into_iter().map(observable).collect(),
+            observable: AgentKind::all().iter().copied().map(observable).collect(),
             observe_ms: u64::try_from(settings.limits.observe.as_millis()).unwrap_or(u64::MAX),
             sessions: HashMap::default(),
             closed: Closed::default(),

@@ -6,7 +6,7 @@ use super::needs::TIMED;
 
 /// What a trace had in it.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Occasions {
+pub(crate) struct Occasions {
     /// Workers with their deadlines.
     pub workers: bool,
     /// Workers in one folder.
@@ -30,7 +30,7 @@ pub struct Occasions {
 }
 
 /// The requirements that could not be judged, or not wholly, and why.
-pub fn unjudged(seen: &Occasions) -> Vec<(RequirementId, String)> {
+pub(crate) fn unjudged(seen: &Occasions) -> Vec<(RequirementId, String)> {
     const NO_DEADLINE: &str = "no `worker` lines: only a session's first 30 s surely lie before its deadline";
     const SHARED: &str = "workers share a folder: which of the sessions in it are whose is not known";
     let open = format!("the trace ends while {} sessions are open", seen.open);
@@ -66,7 +66,7 @@ pub fn unjudged(seen: &Occasions) -> Vec<(RequirementId, String)> {
 }
 
 /// Why lines that could not be read leave something unjudged: these, and so many more.
-pub fn unread(lines: &[usize], more: u64) -> String {
+pub(crate) fn unread(lines: &[usize], more: u64) -> String {
     let named: Vec<String> = lines.iter().map(usize::to_string).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let noun = if named.len() == 1 && more.is_empty() { "line" } else { "lines" };

@@ -18,7 +18,7 @@ pub(crate) const LOG: &str = "audit.jsonl";
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AuditEntry {
+pub(crate) struct AuditEntry {
     /// When.
     pub at: Timestamp,
     /// The session.
@@ -31,7 +31,7 @@ pub struct AuditEntry {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Happened {
+pub(crate) enum Happened {
     /// A session was created.
     Created {
         /// Whose.

@@ -14,7 +14,7 @@ use super::store::{Store, StoreError};
 
 /// What becomes of corrupt records and empty folders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rubbish {
+pub(crate) enum Rubbish {
     /// It goes by its file's time.
     ByFileTime,
     /// It stays.
@@ -25,7 +25,7 @@ pub enum Rubbish {
 
 /// What a clean-up does.
 #[derive(Debug, Clone, Copy)]
-pub struct Cleaning {
+pub(crate) struct Cleaning {
     /// What a number of hours means.
     pub(crate) age: fn(f64) -> Option<Duration>,
     /// Since when a session has been left alone.

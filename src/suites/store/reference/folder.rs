@@ -28,7 +28,7 @@ pub(crate) enum Unreadable {
 
 /// How records are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Writing {
+pub(crate) struct Writing {
     /// Whether a record is replaced whole; else it is overwritten where it is.
     pub whole: bool,
     /// The permissions of its file.
@@ -160,6 +160,7 @@ impl Folder {
     }
 
     /// Writes half of the record where it is, and after a while the rest: a reader in between sees what a torn write leaves.
+    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
     fn write_in_place(&self, record: &StoreRecord, mode: u32) -> io::Result<()> {
         let bytes = record.bytes();
         self.put(RECORD, OFlags::TRUNC, &bytes[..bytes.len() / 2], mode)?;

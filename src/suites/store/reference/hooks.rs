@@ -10,7 +10,7 @@ use super::store::{Store, StoreError};
 
 /// What the hooks do.
 #[derive(Debug, Clone, Copy)]
-pub struct HookInput {
+pub(crate) struct HookInput {
     /// Whether they fail where they cannot do what they are for.
     pub(crate) fail: bool,
     /// What an agent's exit status means.

@@ -8,12 +8,12 @@ pub(crate) mod cleaning;
 pub(crate) mod decision;
 pub(crate) mod finishing;
 pub(crate) mod folder;
-pub mod hooks;
+pub(crate) mod hooks;
 pub(crate) mod id;
 pub(crate) mod record;
 pub(crate) mod redaction;
 pub(crate) mod service;
-pub mod stats;
+pub(crate) mod stats;
 pub(crate) mod store;
 
 pub use crate::suites::store::behavior::StoreBehavior;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::contract::Args;
 
 /// What stands in a secret's place.
-pub const REDACTED: &str = "[redacted]";
+pub(crate) const REDACTED: &str = "[redacted]";
 
 /// Words that mean a secret when they end a key's words.
 const SECRETS: [&str; 14] = [

@@ -77,7 +77,7 @@ pub(crate) const STEPS: &[StepDef<StoreWorld>] = &[
 ];
 
 /// The ids that scenarios create sessions with, by name.
-pub const IDS: &[(&str, &str)] = &[
+pub(crate) const IDS: &[(&str, &str)] = &[
     ("empty", ""),
     ("parent", "../outsider"),
     ("far parent", "a/../../outsider"),

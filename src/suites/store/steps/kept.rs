@@ -21,7 +21,7 @@ pub(crate) type StoreWorld = world::World<StoreState>;
 
 /// A session in a store.
 #[derive(Debug, Clone)]
-pub struct StoredSession {
+pub(crate) struct StoredSession {
     /// Its name in the scenario.
     pub label: String,
     /// Its id.
@@ -32,7 +32,7 @@ pub struct StoredSession {
 
 /// What a scenario knows of a store.
 #[derive(Debug, Default)]
-pub struct StoreState {
+pub(crate) struct StoreState {
     /// The sessions that it knows by name.
     pub(crate) sessions: Vec<StoredSession>,
     /// A record's file, held open, and what was in it.

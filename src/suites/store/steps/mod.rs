@@ -1,9 +1,9 @@
 //! The vocabulary of the suite `resumption`.
 
-pub mod act_record;
-pub mod act_store;
-pub mod check_store;
-pub mod kept;
+pub(crate) mod act_record;
+pub(crate) mod act_store;
+pub(crate) mod check_store;
+pub(crate) mod kept;
 
-pub use act_store::IDS;
-pub use kept::StoreState;
+pub(crate) use act_store::IDS;
+pub(crate) use kept::StoreState;

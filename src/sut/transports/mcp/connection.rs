@@ -46,7 +46,7 @@ pub enum ToolAnswer {
 
 /// An initialized connection.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     service: RunningService<RoleClient, McpEar>,
     /// Counts lines that were too long: each may be the answer to any open question.
     too_long: watch::Receiver<u64>,
@@ -54,7 +54,7 @@ pub struct Connection {
 
 /// How a connection is opened: the older handshake, or the newer discovery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifecycle {
+pub(crate) enum Lifecycle {
     /// `initialize`, then `notifications/initialized`: protocol versions up to 2025-11-25.
     Initialize,
     /// `server/discover`: from 2026-07-28.
@@ -63,7 +63,7 @@ pub enum Lifecycle {
 
 /// Why a connection was not opened.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The server answered, and does not speak that lifecycle.
     NotThisWay(String),
     /// Anything else.
@@ -75,7 +75,7 @@ impl Connection {
     ///
     /// # Errors
     /// See [`Refusal`]. The caller sets the limit.
-    pub async fn over_pipes(
+    pub(crate) async fn over_pipes(
         read: impl AsyncRead + Unpin + Send + 'static,
         write: impl AsyncWrite + Unpin + Send + 'static,
         lifecycle: Lifecycle,
@@ -93,7 +93,7 @@ impl Connection {
     ///
     /// # Errors
     /// See [`Refusal`]. The caller sets the limit.
-    pub async fn over_http(url: &str, lifecycle: Lifecycle, notified: Notified) -> Result<Self, Refusal> {
+    pub(crate) async fn over_http(url: &str, lifecycle: Lifecycle, notified: Notified) -> Result<Self, Refusal> {
         crate::sut::transports::http::parse(url).map_err(Refusal::Failed)?;
         // Nothing is repaired on the way: an expired session is the server's answer.
         let config = StreamableHttpClientTransportConfig::with_uri(url).reinit_on_expired_session(false).max_sse_event_size(EVENT_LIMIT);
@@ -109,7 +109,7 @@ impl Connection {
     ///
     /// # Errors
     /// `Broken` where the connection is closed. That a server refuses is its own affair.
-    pub async fn listen(&self) -> Result<(), CallError> {
+    pub(crate) async fn listen(&self) -> Result<(), CallError> {
         if self.service.peer_info().is_none_or(|server| server.capabilities.logging.is_none()) {
             return Ok(());
         }
@@ -120,20 +120,16 @@ impl Connection {
     }
 
     /// The protocol version agreed on.
-    pub fn version(&self) -> String {
+    #[cfg(test)]
+    pub(crate) fn version(&self) -> String {
         self.service.peer_info().map_or_else(String::new, |server| server.protocol_version.to_string())
-    }
-
-    /// Whether the other side has closed the connection.
-    pub fn is_closed(&self) -> bool {
-        self.service.is_transport_closed()
     }
 
     /// Calls a tool; the caller sets the limit. Giving up early is safe, and not told to the server.
     ///
     /// # Errors
     /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
-    pub async fn call_tool(&self, tool: &str, arguments: Map<String, Value>) -> Result<ToolAnswer, CallError> {
+    pub(crate) async fn call_tool(&self, tool: &str, arguments: Map<String, Value>) -> Result<ToolAnswer, CallError> {
         let mut lines = self.too_long.clone();
         lines.mark_unchanged();
         tokio::select! {
@@ -144,7 +140,7 @@ impl Connection {
     }
 
     /// Says goodbye and closes the connection, in the background.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.service.cancellation_token().cancel();
     }
 }

@@ -14,7 +14,7 @@ use crate::sut::{CallError, Tail};
 
 /// An initialized connection to an MCP server.
 #[derive(Debug)]
-pub struct McpLink {
+pub(crate) struct McpLink {
     connection: Connection,
     process: Option<RunningProcess>,
 }
@@ -25,7 +25,12 @@ impl McpLink {
     ///
     /// # Errors
     /// `Broken` where the server cannot be reached or refuses both ways, `Malformed` where what came is no answer.
-    pub async fn connect(endpoint: &Endpoint, notified: impl Fn() -> Notified, oddities: Oddities, tail: Tail) -> Result<Self, CallError> {
+    pub(crate) async fn connect(
+        endpoint: &Endpoint,
+        notified: impl Fn() -> Notified,
+        oddities: Oddities,
+        tail: Tail,
+    ) -> Result<Self, CallError> {
         match Self::shake_hands(endpoint, Lifecycle::Initialize, notified(), oddities.clone(), tail.clone()).await {
             Ok(link) => Ok(link),
             Err(Refusal::Failed(error)) => Err(error),
@@ -74,7 +79,7 @@ impl McpLink {
     ///
     /// # Errors
     /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
-    pub async fn call_tool(&self, tool: &str, arguments: Map<String, Value>) -> Result<ToolAnswer, CallError> {
+    pub(crate) async fn call_tool(&self, tool: &str, arguments: Map<String, Value>) -> Result<ToolAnswer, CallError> {
         match (self.connection.call_tool(tool, arguments).await, &self.process) {
             (Err(CallError::Broken { what }), Some(process)) => {
                 Err(CallError::Broken { what: format!("{what}; {}", process.obituary().await) })
@@ -87,17 +92,17 @@ impl McpLink {
     ///
     /// # Errors
     /// `Broken` where the connection is closed.
-    pub async fn listen(&self) -> Result<(), CallError> {
+    pub(crate) async fn listen(&self) -> Result<(), CallError> {
         self.connection.listen().await
     }
 
     /// The process that was started for this connection.
-    pub fn process(&self) -> Option<&RunningProcess> {
+    pub(crate) fn process(&self) -> Option<&RunningProcess> {
         self.process.as_ref()
     }
 
     /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
-    pub async fn close(&self, limit: Duration) -> Option<String> {
+    pub(crate) async fn close(&self, limit: Duration) -> Option<String> {
         self.connection.close();
         self.process.as_ref()?.see_off(limit).await
     }

@@ -1,5 +1,5 @@
 //! The MCP driver, over stdio and streamable HTTP.
 
-pub mod connection;
+pub(crate) mod connection;
 pub(crate) mod errors;
-pub mod link;
+pub(crate) mod link;

@@ -32,16 +32,17 @@ pub enum PeerAnswer {
 type AnswerTo = oneshot::Sender<Result<PeerAnswer, CallError>>;
 
 /// Takes notifications: their method and `params`.
-pub type Notified = Box<dyn Fn(&str, &Value) + Send + Sync>;
+pub(crate) type Notified = Box<dyn Fn(&str, &Value) + Send + Sync>;
 
 /// One end of a connection. Its tasks end with the connection.
 #[derive(Debug)]
-pub struct Peer {
+pub(crate) struct Peer {
     next: AtomicU64,
     jsonrpc_field: bool,
     shared: Arc<Shared>,
     /// `None` once this side has said goodbye.
     out: Mutex<Option<mpsc::UnboundedSender<Vec<u8>>>>,
+    #[cfg(test)]
     closed: watch::Receiver<bool>,
 }
 
@@ -54,7 +55,7 @@ struct Shared {
 
 impl Peer {
     /// Starts to talk. Notifications go to `notified`, whatever breaks the protocol to `oddities`.
-    pub fn start(
+    pub(crate) fn start(
         read: impl AsyncRead + Unpin + Send + 'static,
         write: impl AsyncWrite + Unpin + Send + 'static,
         jsonrpc_field: bool,
@@ -71,14 +72,21 @@ impl Peer {
             reader.shared.lock().take();
             hang_up.send_replace(true);
         });
-        Self { next: AtomicU64::new(1), jsonrpc_field, shared, out: Mutex::new(Some(out)), closed }
+        Self {
+            next: AtomicU64::new(1),
+            jsonrpc_field,
+            shared,
+            out: Mutex::new(Some(out)),
+            #[cfg(test)]
+            closed,
+        }
     }
 
     /// Asks, and waits for the answer; the caller sets the limit. Giving up early is safe.
     ///
     /// # Errors
     /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
-    pub async fn request(&self, method: &str, params: Option<Value>) -> Result<PeerAnswer, CallError> {
+    pub(crate) async fn request(&self, method: &str, params: Option<Value>) -> Result<PeerAnswer, CallError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (told, answer) = oneshot::channel();
         self.shared.lock().as_mut().ok_or_else(closed)?.insert(id, told);
@@ -88,17 +96,18 @@ impl Peer {
     }
 
     /// Tells, without an answer.
-    pub fn notify(&self, method: &str, params: Option<Value>) {
+    pub(crate) fn notify(&self, method: &str, params: Option<Value>) {
         self.send(message(self.jsonrpc_field, json!({ "method": method }), params));
     }
 
     /// Says nothing more: the other side reads the end of its input. What it still says is heard.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         lock(&self.out).take();
     }
 
     /// Waits until the other side has closed the connection.
-    pub async fn hung_up(&self) {
+    #[cfg(test)]
+    pub(crate) async fn hung_up(&self) {
         let _ = self.closed.clone().wait_for(|closed| *closed).await;
     }
 
@@ -143,7 +152,7 @@ fn closed() -> CallError {
 }
 
 /// Puts a message together: `jsonrpc` first where the dialect has it, `params` last where there are any.
-pub fn message(jsonrpc_field: bool, head: Value, params: Option<Value>) -> Vec<u8> {
+pub(crate) fn message(jsonrpc_field: bool, head: Value, params: Option<Value>) -> Vec<u8> {
     let mut whole = Map::new();
     if jsonrpc_field {
         whole.insert("jsonrpc".to_owned(), "2.0".into());
@@ -227,7 +236,7 @@ impl PeerReader {
 }
 
 /// Reads an answer by its keys: serde would take an array for a struct, and `null` for absent.
-pub fn answer(message: &mut Map<String, Value>) -> Result<PeerAnswer, CallError> {
+pub(crate) fn answer(message: &mut Map<String, Value>) -> Result<PeerAnswer, CallError> {
     match (message.remove("result"), message.remove("error").filter(|error| !error.is_null())) {
         (Some(result), None) => Ok(PeerAnswer::Result(result)),
         (None | Some(Value::Null), Some(Value::Object(mut error))) => Ok(PeerAnswer::Error {

@@ -1,6 +1,6 @@
 //! Agents on terminals of their own, each held by a shim process.
 
-pub mod shim;
+pub(crate) mod shim;
 pub(crate) mod terminal;
 
 use std::fs::File;
@@ -35,7 +35,7 @@ const LONGEST_NAME: usize = 11;
 
 /// The host of shims.
 #[derive(Debug)]
-pub struct ProcessHost {
+pub(crate) struct ProcessHost {
     ground: Real,
 }
 
@@ -44,7 +44,7 @@ impl ProcessHost {
     ///
     /// # Errors
     /// The system's.
-    pub fn open(state: &Path) -> io::Result<Self> {
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
         Ok(Self { ground: Real::open(state)? })
     }
 

@@ -45,7 +45,7 @@ const KILLED: Duration = Duration::from_secs(5);
 
 /// What a shim is to keep.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ShimJob {
+pub(crate) struct ShimJob {
     /// The agent's program.
     pub program: PathBuf,
     /// Its arguments.
@@ -63,7 +63,7 @@ pub struct ShimJob {
 /// What a shim is asked: a line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Ask {
+pub(crate) enum Ask {
     /// Keep this. The first thing that is asked, and asked once.
     Keep(Box<ShimJob>),
     /// Which agent is kept?
@@ -79,7 +79,7 @@ pub enum Ask {
 /// What it answers: a line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ShimAnswer {
+pub(crate) enum ShimAnswer {
     /// The agent that is kept.
     Agent {
         /// Its process.
@@ -98,7 +98,7 @@ pub enum ShimAnswer {
 }
 
 /// The shim's main.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     // Its own session: whatever befalls the manager's terminal or group does not befall it.
     let _ = rustix::process::setsid();
     become_subreaper();
@@ -143,7 +143,7 @@ fn inherited() -> io::Result<UnixListener> {
 }
 
 /// A message, as a line.
-pub fn line(message: &impl Serialize) -> Vec<u8> {
+pub(crate) fn line(message: &impl Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(message).expect("plain data");
     line.push(b'\n');
     line
@@ -153,7 +153,7 @@ pub fn line(message: &impl Serialize) -> Vec<u8> {
 ///
 /// # Errors
 /// Where the line is none, or does not come.
-pub async fn hear<T: for<'de> Deserialize<'de>>(read: impl AsyncRead + Unpin) -> io::Result<T> {
+pub(crate) async fn hear<T: for<'de> Deserialize<'de>>(read: impl AsyncRead + Unpin) -> io::Result<T> {
     let mut line = String::new();
     BufReader::new(read).read_line(&mut line).await?;
     Ok(serde_json::from_str(&line)?)

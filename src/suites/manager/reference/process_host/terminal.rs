@@ -13,14 +13,14 @@ const PASTE_OFF: &[u8] = b"\x1b[?2004l";
 
 /// What was drawn, the end of it.
 #[derive(Debug, Default)]
-pub struct Terminal {
+pub(crate) struct Terminal {
     drawn: Vec<u8>,
     knows_pastes: bool,
 }
 
 impl Terminal {
     /// Takes what the agent wrote; gives what the terminal has to answer.
-    pub fn draw(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn draw(&mut self, bytes: &[u8]) -> Vec<u8> {
         let before = self.drawn.len();
         self.drawn.extend_from_slice(bytes);
         let answers = QUESTIONS.iter().flat_map(|(question, answer)| answer.repeat(self.ends_since(before, question).len())).collect();
@@ -42,12 +42,12 @@ impl Terminal {
     }
 
     /// Whether the agent knows pastes from typing.
-    pub fn knows_pastes(&self) -> bool {
+    pub(crate) fn knows_pastes(&self) -> bool {
         self.knows_pastes
     }
 
     /// The keys that give the agent a message: a paste where it knows pastes, then Enter.
-    pub fn keys(&self, message: &str) -> Vec<u8> {
+    pub(crate) fn keys(&self, message: &str) -> Vec<u8> {
         // In a terminal a carriage return is a key; line breaks are what is meant.
         let message = message.replace("\r\n", "\n").replace('\r', "\n");
         let keys = if self.knows_pastes { format!("\x1b[200~{message}\x1b[201~\r") } else { format!("{message}\r") };
@@ -55,7 +55,7 @@ impl Terminal {
     }
 
     /// What was drawn as text: escape sequences and control characters left out, lines kept.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let drawn = String::from_utf8_lossy(&self.drawn);
         let mut text = String::with_capacity(drawn.len());
         let mut chars = drawn.chars();

@@ -9,7 +9,7 @@ use crate::contract::ErrorCode;
 use crate::trace::Record;
 
 /// The records of a trace in brief.
-pub fn trace(brief: &str) -> Vec<Record> {
+pub(crate) fn trace(brief: &str) -> Vec<Record> {
     let (mut records, mut open) = (Vec::new(), Vec::new());
     for (id, line) in brief.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (at, what) = line.split_once(' ').unwrap_or_else(|| panic!("{line}: a time, and what happened then"));
