@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use passmuster::sut::serve::{Readiness, ServePlan, ServedProcess};
+use passmuster::sut::transports::mcp::link::McpRoute;
+use passmuster::sut::transports::process::Commands;
 use passmuster::sut::transports::process::ProcessLaunch;
 use passmuster::sut::transports::rpc::link::Endpoint;
-use passmuster::sut::transports::transport::{Connected, Ears, Raw, Route, WireCall, WireGreeting};
+use passmuster::sut::transports::rpc::link::{RpcRoute, WireGreeting};
+use passmuster::sut::transports::transport::{Connected, Ears, Raw, Route, WireCall};
 use passmuster::sut::transports::wire::Oddities;
 use passmuster::sut::{CallError, Tail};
 use rstest::rstest;
@@ -65,14 +68,14 @@ struct Peer {
 }
 
 impl Peer {
-    async fn connect(route: Route, marked: Marked) -> Result<Self, CallError> {
+    async fn connect(route: impl Route + 'static, marked: Marked) -> Result<Self, CallError> {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let ears: Ears = {
             let heard = heard.clone();
             Arc::new(move |method: &str, params: &Value| heard.lock().unwrap().push((method.to_owned(), params.clone())))
         };
         let tail = Tail::new(1000);
-        let transport = Connected::connect(route, PATIENCE, ears, Oddities::default(), tail.clone()).await?;
+        let transport = Connected::connect(Box::new(route), PATIENCE, ears, Oddities::default(), tail.clone()).await?;
         Ok(Self { transport, heard, tail, marked })
     }
 
@@ -91,30 +94,30 @@ impl Peer {
 }
 
 fn rpc(method: &str) -> WireCall {
-    WireCall::Rpc { method: method.to_owned(), params: Some(json!({ "session_id": "s1" })) }
+    WireCall::Named { name: method.to_owned(), params: Some(json!({ "session_id": "s1" })) }
 }
 
 fn mcp(tool: &str) -> WireCall {
-    WireCall::Mcp { tool: tool.to_owned(), arguments: json!({ "session_id": "s1" }).as_object().unwrap().clone() }
+    WireCall::Named { name: tool.to_owned(), params: Some(json!({ "session_id": "s1" })) }
 }
 
 async fn connect_rpc(way: &str) -> Peer {
     let marked = Marked::new();
     let handshake = vec![WireGreeting::Request("initialize".to_owned(), None), WireGreeting::Notify("initialized".to_owned(), None)];
     let endpoint = Endpoint::Stdio(marked.launch("rpc.py", &[way]));
-    Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap()
+    Peer::connect(RpcRoute { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap()
 }
 
 async fn connect_mcp(way: &str) -> Peer {
     let marked = Marked::new();
     let endpoint = Endpoint::Stdio(marked.launch("mcp.py", &[way]));
-    Peer::connect(Route::Mcp { endpoint }, marked).await.unwrap()
+    Peer::connect(McpRoute { endpoint }, marked).await.unwrap()
 }
 
 async fn connect_cli(way: &str) -> (Peer, WireCall) {
     let marked = Marked::new();
     let ProcessLaunch { argv, env, cwd, .. } = marked.launch("cli.py", &[way, "get-session-data", "--session-id", "s1"]);
-    (Peer::connect(Route::Cli { env, cwd }, marked).await.unwrap(), WireCall::Cli { argv, stdin: None })
+    (Peer::connect(Commands { env, cwd }, marked).await.unwrap(), WireCall::Process { argv, stdin: None })
 }
 
 /// What is wanted of one answer.
@@ -242,7 +245,7 @@ async fn a_command_line_peer_that_does_not_end(#[case] way: &str, #[case] wanted
 #[tokio::test]
 async fn answers_out_of_order_find_their_calls() {
     let peer = connect_rpc("out_of_order").await;
-    let missing = WireCall::Rpc { method: "get_session_data".to_owned(), params: Some(json!({ "session_id": "none" })) };
+    let missing = WireCall::Named { name: "get_session_data".to_owned(), params: Some(json!({ "session_id": "none" })) };
     let (found, missing) = tokio::join!(peer.ask(rpc("get_session_data"), PATIENCE), peer.ask(missing, PATIENCE));
     assert!(format!("{found:?}").contains("hello"), "{found:?}");
     assert!(format!("{missing:?}").contains("no session none"), "{missing:?}");
@@ -316,7 +319,7 @@ async fn a_json_rpc_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
     let served = serve(&marked, "rpc.py", &[way, "--http", &port], format!("127.0.0.1:{port}")).await;
     let endpoint = Endpoint::Http(format!("http://127.0.0.1:{port}/rpc"));
     let handshake = vec![WireGreeting::Request("initialize".to_owned(), None), WireGreeting::Notify("initialized".to_owned(), None)];
-    let peer = Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap();
+    let peer = Peer::connect(RpcRoute { endpoint, jsonrpc_field: true, handshake }, marked).await.unwrap();
     peer.ask(rpc("list_sessions"), PATIENCE).await.unwrap();
     wanted.check(peer.ask(rpc("get_session_data"), wanted.limit()).await);
     served.stop().await;
@@ -336,7 +339,7 @@ async fn an_mcp_peer_over_http(#[case] way: &str, #[case] wanted: Wanted) {
     let (marked, port) = (Marked::new(), free_port());
     let served = serve(&marked, "mcp.py", &[way, "--http", &port], format!("127.0.0.1:{port}")).await;
     let endpoint = Endpoint::Http(format!("http://127.0.0.1:{port}/mcp"));
-    let peer = Peer::connect(Route::Mcp { endpoint }, marked).await.unwrap();
+    let peer = Peer::connect(McpRoute { endpoint }, marked).await.unwrap();
     peer.ask(mcp("list_sessions"), PATIENCE).await.unwrap();
     wanted.check(peer.ask(mcp("get_session_data"), wanted.limit()).await);
     served.stop().await;
@@ -348,7 +351,7 @@ async fn a_served_peer_is_killed_started_again_and_reached_again() {
     let (marked, folder) = (Marked::new(), tempfile::tempdir().unwrap());
     let path = folder.path().join("s").to_string_lossy().into_owned();
     let served = serve(&marked, "rpc.py", &["well", "--socket", &path], path.clone()).await;
-    let route = Route::Rpc { endpoint: Endpoint::Socket(path.into()), jsonrpc_field: false, handshake: Vec::new() };
+    let route = RpcRoute { endpoint: Endpoint::Socket(path.into()), jsonrpc_field: false, handshake: Vec::new() };
     let peer = Peer::connect(route, marked).await.unwrap();
     peer.ask(rpc("list_sessions"), PATIENCE).await.unwrap();
     served.restart().await.unwrap();
@@ -367,6 +370,6 @@ async fn a_handshake_that_fails_says_why(#[case] program: &str, #[case] why: &st
     let marked = Marked::new();
     let handshake = vec![WireGreeting::Request("unheard_of".to_owned(), None)];
     let endpoint = Endpoint::Stdio(marked.launch(program, &["well"]));
-    let Err(error) = Peer::connect(Route::Rpc { endpoint, jsonrpc_field: true, handshake }, marked).await else { panic!("shook hands") };
+    let Err(error) = Peer::connect(RpcRoute { endpoint, jsonrpc_field: true, handshake }, marked).await else { panic!("shook hands") };
     assert!(matches!(&error, CallError::Broken { what } if what.contains(why)), "{error}");
 }

@@ -19,7 +19,7 @@ pub struct FaultInfo {
 }
 
 /// A named defect of a reference whose behavior is a `B`.
-pub(crate) struct Fault<B> {
+pub struct Fault<B> {
     /// What is said of it.
     pub info: FaultInfo,
     change: fn(&mut B),
@@ -27,24 +27,24 @@ pub(crate) struct Fault<B> {
 
 impl<B> Fault<B> {
     /// A row of a table: name, title, what it breaks, what it changes.
-    pub(crate) const fn new(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut B)) -> Self {
+    pub const fn new(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut B)) -> Self {
         Self { info: FaultInfo { name, title, breaks, side_effects: &[], source: "" }, change }
     }
 
     /// What may fail along.
-    pub(crate) const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
+    pub const fn also(mut self, side_effects: &'static [&'static str]) -> Self {
         self.info.side_effects = side_effects;
         self
     }
 
     /// Where it was seen.
-    pub(crate) const fn seen(mut self, source: &'static str) -> Self {
+    pub const fn seen(mut self, source: &'static str) -> Self {
         self.info.source = source;
         self
     }
 
     /// Gives a behavior the defect.
-    pub(crate) fn apply(&self, behavior: &mut B) {
+    pub fn apply(&self, behavior: &mut B) {
         (self.change)(behavior);
     }
 }
@@ -67,11 +67,7 @@ impl<B> fmt::Debug for Fault<B> {
 ///
 /// # Errors
 /// Names the nearest one.
-pub(crate) fn named<B>(
-    mut faults: impl Iterator<Item = &'static Fault<B>> + Clone,
-    of: &str,
-    name: &str,
-) -> Result<&'static Fault<B>, String> {
+pub fn named<B>(mut faults: impl Iterator<Item = &'static Fault<B>> + Clone, of: &str, name: &str) -> Result<&'static Fault<B>, String> {
     let likeness = |fault: &Fault<B>| strsim::jaro_winkler(fault.info.name, name);
     let nearest = faults.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
     let why = || format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all");
@@ -92,7 +88,7 @@ pub struct VariationInfo {
 }
 
 /// A way to conform that is not the reference's.
-pub(crate) struct Variation<B> {
+pub struct Variation<B> {
     /// What is said of it.
     pub info: VariationInfo,
     change: fn(&mut B),
@@ -100,24 +96,24 @@ pub(crate) struct Variation<B> {
 
 impl<B> Variation<B> {
     /// A row of a table: name, title, what it changes.
-    pub(crate) const fn new(name: &'static str, title: &'static str, change: fn(&mut B)) -> Self {
+    pub const fn new(name: &'static str, title: &'static str, change: fn(&mut B)) -> Self {
         Self { info: VariationInfo { name, title, warns: &[], in_memory: false }, change }
     }
 
     /// What it leaves unmet.
-    pub(crate) const fn warns(mut self, warns: &'static [&'static str]) -> Self {
+    pub const fn warns(mut self, warns: &'static [&'static str]) -> Self {
         self.info.warns = warns;
         self
     }
 
     /// It is played in memory alone.
-    pub(crate) const fn in_memory(mut self) -> Self {
+    pub const fn in_memory(mut self) -> Self {
         self.info.in_memory = true;
         self
     }
 
     /// Makes a behavior vary.
-    pub(crate) fn apply(&self, behavior: &mut B) {
+    pub fn apply(&self, behavior: &mut B) {
         (self.change)(behavior);
     }
 }

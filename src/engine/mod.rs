@@ -1,18 +1,18 @@
 //! The runner: read the features, plan, play, judge. It emits events and never prints.
 pub mod catalogue;
-pub(crate) mod control;
-pub(crate) mod fault;
-pub(crate) mod features;
+pub mod control;
+pub mod fault;
+pub mod features;
 pub mod matrix;
 pub mod plan;
-pub(crate) mod scenario;
+pub mod scenario;
 pub(crate) mod simulated;
 pub(crate) mod steps;
 pub mod suite;
-pub(crate) mod system;
-pub(crate) mod target;
-pub(crate) mod vocabulary;
-pub(crate) mod worker;
+pub mod system;
+pub mod target;
+pub mod vocabulary;
+pub mod worker;
 pub(crate) mod world;
 
 use std::collections::BTreeMap;

@@ -111,7 +111,7 @@ pub fn plan(written: &[Scenario], registry: &Registry, system: &Capabilities, se
 }
 
 /// The scenario of a key as it was planned for a system that manages these agents.
-pub(crate) fn again(written: &[Scenario], key: &str, agents: &[AgentKind]) -> Option<PlannedScenario> {
+pub fn again(written: &[Scenario], key: &str, agents: &[AgentKind]) -> Option<PlannedScenario> {
     let everything = Capabilities {
         suites: super::features::suites(written),
         agents: agents.to_vec(),
@@ -158,7 +158,7 @@ fn chosen(scenario: &Scenario, agent: Option<AgentKind>, key: &str, system: &Cap
 }
 
 /// FNV-1a: the same key lands in the same shard on every machine and in every version.
-pub(crate) fn hash(text: &str) -> u64 {
+pub fn hash(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -61,7 +61,7 @@ pub(crate) async fn play<S: State>(
 }
 
 /// The result of a scenario that never ran.
-pub(crate) fn unplayed(planned: &PlannedScenario, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
+pub fn unplayed(planned: &PlannedScenario, verdict: Verdict, reason: Option<String>, findings: Vec<Finding>) -> ScenarioResult {
     ScenarioResult {
         key: planned.key.clone(),
         name: planned.written.name.clone(),
@@ -135,7 +135,7 @@ fn verdict(findings: &[Finding], stop: Option<Stop>) -> (Verdict, Option<String>
 }
 
 /// The first line of a scenario's trace.
-pub(crate) fn meta(planned: &PlannedScenario, system: &str, profiles: &Profiles) -> Entry {
+pub fn meta(planned: &PlannedScenario, system: &str, profiles: &Profiles) -> Entry {
     Entry::Meta {
         system: system.to_owned(),
         spec: crate::spec::VERSION.to_owned(),

@@ -31,7 +31,7 @@ use super::worker::{Backstage, LOOK_AGAIN};
 use super::world::{Ground, RecordPlace, State, World, WorldOptions};
 
 /// The system of a manifest.
-pub(crate) struct ManifestSystem {
+pub struct ManifestSystem {
     /// The manifest.
     pub manifest: Manifest,
     /// The suites that there are.
@@ -43,7 +43,7 @@ impl ManifestSystem {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
+    pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
         Ok(Self { manifest: Manifest::read(path, &claims(suites))?, suites })
     }
 }

@@ -97,7 +97,7 @@ impl Target {
     }
 
     /// What reports say of it.
-    pub(crate) fn about(&self) -> System {
+    pub fn about(&self) -> System {
         match self {
             Target::Reference(reference) => reference.about(),
             Target::Real(system) => system.about(),
@@ -105,7 +105,7 @@ impl Target {
     }
 
     /// What it offers.
-    pub(crate) fn capabilities(&self) -> Capabilities {
+    pub fn capabilities(&self) -> Capabilities {
         match self {
             Target::Reference(reference) => reference.capabilities(),
             Target::Real(system) => system.capabilities(),

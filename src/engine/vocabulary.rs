@@ -16,7 +16,7 @@ pub enum StepKind {
 }
 
 /// One step of a vocabulary, which acts on a `W`.
-pub(crate) struct StepDef<W> {
+pub struct StepDef<W> {
     /// What it does.
     pub kind: StepKind,
     /// Its text, as a Cucumber expression.
@@ -67,14 +67,14 @@ pub trait Vocabulary: Sync {
 }
 
 /// The steps of a suite that act on a `W`.
-pub(crate) struct StepTable<W: 'static> {
+pub struct StepTable<W: 'static> {
     parts: Vec<&'static [StepDef<W>]>,
     collection: Collection<W>,
 }
 
 impl<W> StepTable<W> {
     /// Puts a table together.
-    pub(crate) fn of(parts: impl IntoIterator<Item = &'static [StepDef<W>]>) -> Self {
+    pub fn of(parts: impl IntoIterator<Item = &'static [StepDef<W>]>) -> Self {
         let parts: Vec<_> = parts.into_iter().collect();
         let collection = parts.iter().copied().flatten().fold(Collection::new(), |collection, step| {
             let regex = Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
@@ -85,7 +85,7 @@ impl<W> StepTable<W> {
     }
 
     /// What a step does, and what it is given; none where it is not in the table.
-    pub(crate) fn find(&self, step: &gherkin::Step) -> Option<(Step<W>, Context)> {
+    pub fn find(&self, step: &gherkin::Step) -> Option<(Step<W>, Context)> {
         let (run, _, _, context) = self.collection.find(step).ok().flatten()?;
         Some((*run, context))
     }
@@ -103,11 +103,11 @@ impl<W> Vocabulary for StepTable<W> {
 }
 
 /// A step's arguments, in the order of its pattern.
-pub(crate) struct Arguments(Vec<String>);
+pub struct Arguments(Vec<String>);
 
 impl Arguments {
     /// A Cucumber expression's `{string}` makes one regex group a quote style (`__0_0`, `__0_1`): one of them is filled.
-    pub(crate) fn of(context: &Context) -> Self {
+    pub fn of(context: &Context) -> Self {
         let mut values: Vec<(String, String)> = Vec::new();
         for (at, (name, value)) in context.matches.iter().enumerate().skip(1) {
             let key = match name.as_deref().and_then(|name| name.rsplit_once('_')) {
@@ -127,12 +127,12 @@ impl Arguments {
     }
 
     /// The argument at that place.
-    pub(crate) fn text(&self, at: usize) -> &str {
+    pub fn text(&self, at: usize) -> &str {
         self.0.get(at).map(String::as_str).expect("the pattern has that many parameters")
     }
 
     /// The argument at that place as a number.
-    pub(crate) fn number<N: std::str::FromStr>(&self, at: usize) -> N {
+    pub fn number<N: std::str::FromStr>(&self, at: usize) -> N {
         self.text(at).parse().ok().expect("the pattern's `{int}` matched digits")
     }
 }

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use crate::contract::{AgentKind, Args, OperationSpec};
 
-use super::manifest::{CallShape, Manifest, Ready, Shape, Step, Template, TransportKind, Variables, Word, passmuster, words};
+use super::manifest::{CallShape, Manifest, Ready, Shape, Step, Template, Variables, Word, passmuster, words};
 use super::running::ProcessExit;
 use super::sandbox::Sandbox;
 use super::{CallError, Tail, serve};
 use crate::sut::transports::process::{ProcessLaunch, ProcessOutput, run};
 use crate::sut::transports::rpc::link::Endpoint;
-use crate::sut::transports::transport::{Route, WireCall, WireGreeting};
+use crate::sut::transports::rpc::link::WireGreeting;
+use crate::sut::transports::transport::{Route, WireCall};
 use crate::sut::transports::wire::excerpt;
 
 /// The least that a set-up, a teardown or a server's start is given: a limit for what hangs, not for what is slow.
@@ -97,16 +98,11 @@ impl SandboxedSystem {
             shape.as_ref().map(|shape| shape.fill(variables)).transpose().map_err(|why| broken(operation.name, why))
         };
         Ok(match &step.call {
-            CallShape::Cli(command) => {
+            CallShape::Command(command) => {
                 let argv = self.launch(command, variables)?.argv;
-                WireCall::Cli { argv, stdin: step.stdin.as_ref().map(text).transpose()? }
+                WireCall::Process { argv, stdin: step.stdin.as_ref().map(text).transpose()? }
             }
-            CallShape::Rpc(method, params) => WireCall::Rpc { method: text(method)?, params: shape(params)? },
-            CallShape::Mcp(tool, arguments) => match shape(arguments)? {
-                None => WireCall::Mcp { tool: text(tool)?, arguments: Args::new() },
-                Some(Value::Object(arguments)) => WireCall::Mcp { tool: text(tool)?, arguments },
-                Some(other) => return Err(broken(operation.name, format!("a tool's arguments are an object, not `{other}`"))),
-            },
+            CallShape::Named(name, params) => WireCall::Named { name: text(name)?, params: shape(params)? },
         })
     }
 
@@ -114,30 +110,44 @@ impl SandboxedSystem {
     ///
     /// # Errors
     /// `Broken`, naming what is missing.
-    pub(crate) fn route(&self) -> Result<Route, CallError> {
+    pub(crate) fn route(&self) -> Result<Box<dyn Route>, CallError> {
+        (self.manifest.transport.kind.spec().route)(self)
+    }
+
+    /// The environment and the directory of what is run.
+    pub(crate) fn surroundings(&self) -> (Vec<(String, String)>, PathBuf) {
+        (self.env.clone(), self.sandbox.path().to_owned())
+    }
+
+    /// Where the system's server is reached.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub(crate) fn endpoint(&self) -> Result<Endpoint, CallError> {
         let transport = &self.manifest.transport;
         let text = |template: &Template| template.text(&self.variables).map_err(|why| broken("[transport]", why));
-        let endpoint = || match (&transport.url, &transport.socket) {
+        match (&transport.url, &transport.socket) {
             (Some(url), _) => Ok(Endpoint::Http(text(url)?)),
             (None, Some(socket)) => Ok(Endpoint::Socket(text(socket)?.into())),
             (None, None) => Ok(Endpoint::Stdio(self.launch(&transport.command, &self.variables)?)),
-        };
+        }
+    }
+
+    /// What is said first.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub(crate) fn handshake(&self) -> Result<Vec<WireGreeting>, CallError> {
         let greeting = |(method, notify, params): &(String, bool, Option<Shape>)| {
             let params = params.as_ref().map(|params| params.fill(&self.variables)).transpose().map_err(|why| broken("handshake", why))?;
             Ok(if *notify { WireGreeting::Notify(method.clone(), params) } else { WireGreeting::Request(method.clone(), params) })
         };
-        Ok(match transport.kind {
-            TransportKind::Builtin => {
-                return Err(broken("[transport] kind", "the built-in reference is not reached by a driver of this kind"));
-            }
-            TransportKind::Cli => Route::Cli { env: self.env.clone(), cwd: self.sandbox.path().to_owned() },
-            TransportKind::Rpc => Route::Rpc {
-                endpoint: endpoint()?,
-                jsonrpc_field: transport.jsonrpc_field,
-                handshake: transport.handshake.iter().map(greeting).collect::<Result<_, _>>()?,
-            },
-            TransportKind::Mcp => Route::Mcp { endpoint: endpoint()? },
-        })
+        self.manifest.transport.handshake.iter().map(greeting).collect()
+    }
+
+    /// Whether messages carry `"jsonrpc": "2.0"`.
+    pub(crate) fn has_jsonrpc_field(&self) -> bool {
+        self.manifest.transport.jsonrpc_field
     }
 
     /// How long a server may take to start, and a connection to shake hands.

@@ -14,10 +14,9 @@ pub(crate) fn operations(kind: TransportKind, program: &[Word], table: Operation
 }
 
 fn step(kind: TransportKind, program: &[Word], operation: &OperationSpec) -> Step {
-    let call = match kind {
-        TransportKind::Rpc => CallShape::Rpc(template(operation.name), Some(arguments(operation))),
-        TransportKind::Mcp => CallShape::Mcp(template(operation.name), Some(arguments(operation))),
-        TransportKind::Cli | TransportKind::Builtin => CallShape::Cli(command(program, operation)),
+    let call = match kind.spec().keys {
+        Some(_) => CallShape::Named(template(operation.name), Some(arguments(operation))),
+        None => CallShape::Command(command(program, operation)),
     };
     let path = |name: &str| Source::Paths(vec![Path::parse(&format!("$.{name}")).expect("a field's name is a path")]);
     Step {
@@ -55,23 +54,12 @@ pub(crate) fn events(kind: TransportKind, program: &[Word], table: OperationTabl
     if OperationSpec::find(table, "wait_events").is_none() {
         return Vec::new();
     }
-    let stream = match kind {
-        TransportKind::Builtin => return Vec::new(),
-        TransportKind::Cli => {
-            let mut words = program.to_vec();
-            words.extend(["events", "--follow"].map(|word| Word::One(template(word))));
-            vec![(None, Stream::Command(words))]
-        }
-        TransportKind::Rpc => {
-            crate::contract::ANNOUNCEMENTS.iter().map(|spec| (Some(spec.name), Stream::Method(spec.name.into()))).collect()
-        }
-        TransportKind::Mcp => vec![(None, Stream::Method("notifications/message".into()))],
-    };
     let ready = |stream: &Stream| match stream {
         Stream::Command(_) => vec![says_ready()],
         Stream::File(_) | Stream::Method(_) => Vec::new(),
     };
-    stream.into_iter().map(|(name, stream)| EventMap { name, ready: ready(&stream), stream, when: None, result: Vec::new() }).collect()
+    let streams = (kind.spec().streams)(program);
+    streams.into_iter().map(|(name, stream)| EventMap { name, ready: ready(&stream), stream, when: None, result: Vec::new() }).collect()
 }
 
 /// The first line of the canonical stream: `{"event":"ready"}`.

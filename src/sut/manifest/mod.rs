@@ -46,18 +46,6 @@ pub enum TransportKind {
     Mcp,
 }
 
-impl TransportKind {
-    /// The word in manifests and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            TransportKind::Builtin => "builtin",
-            TransportKind::Cli => "cli",
-            TransportKind::Rpc => "rpc",
-            TransportKind::Mcp => "mcp",
-        }
-    }
-}
-
 /// A manifest, checked and typed.
 #[derive(Debug, Clone)]
 pub struct Manifest {
@@ -171,11 +159,9 @@ pub struct Step {
 #[derive(Debug, Clone)]
 pub enum CallShape {
     /// A process.
-    Cli(Vec<Word>),
-    /// A method.
-    Rpc(Template, Option<Shape>),
-    /// A tool.
-    Mcp(Template, Option<Shape>),
+    Command(Vec<Word>),
+    /// What a server has a name for, and what is passed along.
+    Named(Template, Option<Shape>),
 }
 
 /// What a process prints.
@@ -294,7 +280,7 @@ impl Manifest {
         commands.extend(self.setup.iter().chain(&self.teardown).map(Vec::as_slice));
         commands.extend(self.serve.iter().map(|serve| serve.command.as_slice()));
         for step in self.operations.values().flatten() {
-            if let CallShape::Cli(words) = &step.call {
+            if let CallShape::Command(words) = &step.call {
                 commands.push(words);
             }
         }
@@ -321,8 +307,8 @@ impl Step {
     /// Every variable that the step names.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = match &self.call {
-            CallShape::Cli(words) => words.iter().flat_map(Word::names).map(str::to_owned).collect(),
-            CallShape::Rpc(name, shape) | CallShape::Mcp(name, shape) => {
+            CallShape::Command(words) => words.iter().flat_map(Word::names).map(str::to_owned).collect(),
+            CallShape::Named(name, shape) => {
                 name.names().iter().cloned().chain(shape.iter().flat_map(Shape::names).map(str::to_owned)).collect()
             }
         };

@@ -93,7 +93,7 @@ pub struct RawSystem {
 #[schemars(rename = "Transport")]
 pub struct RawTransport {
     /// What it speaks: a command for each call, JSON-RPC, or MCP.
-    #[schemars(extend("enum" = words::names(words::TRANSPORTS)))]
+    #[schemars(extend("enum" = words::names(&words::transports())))]
     pub kind: Text,
     /// cli: the program and its leading arguments; rpc, mcp: the server to start, on its standard input and output.
     #[schemars(with = "Option<Vec<Text>>")]

@@ -127,7 +127,7 @@ impl ManifestReader<'_> {
     // ---- the whole -----------------------------------------------------------------------------------------------
 
     fn manifest(&mut self, path: &FilePath, raw: raw::RawManifest) -> Manifest {
-        let kind = self.word(&raw.transport.kind, "transport", words::TRANSPORTS).unwrap_or(TransportKind::Builtin);
+        let kind = self.word(&raw.transport.kind, "transport", &words::transports()).unwrap_or(TransportKind::Builtin);
         let suites: Vec<(&str, &str)> = self.claims.iter().map(|claim| (claim.name, claim.name)).collect();
         let agents: Vec<(&str, AgentKind)> = AgentKind::all().iter().map(|agent| (agent.name(), *agent)).collect();
         let system = &raw.system;
@@ -196,13 +196,13 @@ impl ManifestReader<'_> {
             TransportKind::Cli if given.command.is_none() => {
                 self.wrong(given.kind.span(), "a cli system needs a `command`".into(), Some("write `command = [\"my-manager\"]`".into()));
             }
-            TransportKind::Rpc | TransportKind::Mcp if places != 1 => {
+            _ if kind.spec().is_server && places != 1 => {
                 let what = format!("a server is reached in one way: {places} of `command`, `url`, `socket` are given");
                 self.wrong(given.kind.span(), what, Some("give exactly one of them".into()));
             }
             _ => {}
         }
-        if kind != TransportKind::Rpc
+        if !kind.spec().has_handshake
             && let Some(greeting) = given.handshake.first()
         {
             self.wrong(greeting.span(), "only an rpc system has a `handshake`".into(), None);
@@ -338,26 +338,28 @@ impl ManifestReader<'_> {
         base: Option<&Step>,
         also: &[String],
     ) -> Step {
-        let call = match (kind, &given.command, &given.method, &given.tool) {
-            (TransportKind::Cli, Some(words), None, None) => CallShape::Cli(self.words(words, also)),
-            (TransportKind::Rpc, None, Some(method), None) => {
-                let params = given.params.as_ref().and_then(|params| self.shape(params.span(), params.as_ref(), also));
-                CallShape::Rpc(self.text(method, also), params)
+        let given_of = |key: &str| match key {
+            "method" => (given.method.as_ref(), given.params.as_ref()),
+            _ => (given.tool.as_ref(), given.arguments.as_ref()),
+        };
+        let keys = kind.spec().keys;
+        let named = keys.and_then(|(name, _)| given_of(name).0);
+        let is_only = usize::from(given.command.is_some()) + usize::from(given.method.is_some()) + usize::from(given.tool.is_some()) == 1;
+        let call = match (&given.command, named) {
+            (Some(words), _) if keys.is_none() && is_only => CallShape::Command(self.words(words, also)),
+            (None, Some(name)) if is_only => {
+                let params = keys.and_then(|(key, _)| given_of(key).1);
+                let params = params.and_then(|params| self.shape(params.span(), params.as_ref(), also));
+                CallShape::Named(self.text(name, also), params)
             }
-            (TransportKind::Mcp, None, None, Some(tool)) => {
-                let arguments = given.arguments.as_ref().and_then(|arguments| self.shape(arguments.span(), arguments.as_ref(), also));
-                CallShape::Mcp(self.text(tool, also), arguments)
+            (None, None) if given.method.is_none() && given.tool.is_none() && base.is_some() => {
+                base.map(|base| base.call.clone()).expect("just looked")
             }
-            (_, None, None, None) if base.is_some() => base.map(|base| base.call.clone()).expect("just looked"),
             _ => {
-                let wanted = match kind {
-                    TransportKind::Rpc => "`method` (and `params`)",
-                    TransportKind::Mcp => "`tool` (and `arguments`)",
-                    _ => "`command`",
-                };
+                let wanted = keys.map_or("`command`".to_owned(), |(name, params)| format!("`{name}` (and `{params}`)"));
                 let at = given.method.as_ref().or(given.tool.as_ref()).map_or(0..0, |name| name.span());
                 self.wrong(at, format!("a call of `{}` over {} has {wanted}", operation.name, kind.name()), None);
-                CallShape::Cli(Vec::new())
+                CallShape::Command(Vec::new())
             }
         };
         let output = match &given.output {
@@ -510,9 +512,9 @@ impl ManifestReader<'_> {
             let stream = match (&given.command, &given.file, &given.method) {
                 (Some(words), None, None) => Stream::Command(self.words(words, &[])),
                 (None, Some(file), None) => Stream::File(self.text(file, &[])),
-                (None, None, Some(method)) if kind != TransportKind::Cli => Stream::Method(method.as_ref().clone()),
+                (None, None, Some(method)) if kind.spec().is_server => Stream::Method(method.as_ref().clone()),
                 _ => {
-                    let wanted = if kind == TransportKind::Cli { "`command` or `file`" } else { "`method`, `command` or `file`" };
+                    let wanted = if kind.spec().is_server { "`method`, `command` or `file`" } else { "`command` or `file`" };
                     self.wrong(name.span(), format!("an announcement over {} comes by one {wanted}", kind.name()), None);
                     continue;
                 }

@@ -7,14 +7,12 @@ use crate::contract::{ANNOUNCEMENTS, Claim, ERRORS, OPERATIONS, OperationSpec, S
 use crate::trace::settings::Processes;
 
 use super::TransportKind;
+use crate::sut::transports::kinds::TRANSPORTS;
 
 /// What a system can speak.
-pub(crate) const TRANSPORTS: &[(&str, TransportKind)] = &[
-    (TransportKind::Builtin.name(), TransportKind::Builtin),
-    (TransportKind::Cli.name(), TransportKind::Cli),
-    (TransportKind::Rpc.name(), TransportKind::Rpc),
-    (TransportKind::Mcp.name(), TransportKind::Mcp),
-];
+pub(crate) fn transports() -> Vec<(&'static str, TransportKind)> {
+    TRANSPORTS.iter().map(|spec| (spec.name, spec.kind)).collect()
+}
 
 /// What there can be one agent process for.
 pub(crate) const PROCESSES: &[(&str, Processes)] = &[

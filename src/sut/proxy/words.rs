@@ -67,7 +67,7 @@ impl Tongue {
     fn of(manifest: Manifest) -> Self {
         let call = |operation: &'static OperationSpec| {
             let step = decisive(manifest.operations.get(operation.name)?)?;
-            let (CallShape::Rpc(name, _) | CallShape::Mcp(name, _)) = &step.call else { return None };
+            let CallShape::Named(name, _) = &step.call else { return None };
             // A name that is a template is nobody's for certain.
             let name = name.text(&Variables::new()).ok()?;
             Some(KnownCall { name, operation, step: Arc::new(step.clone()) })
@@ -81,8 +81,8 @@ impl KnownCall {
     pub(crate) fn read(&self, name: &str, given: &Value) -> Option<Variables> {
         let mut variables = Variables::new();
         let shape: Option<&Shape> = match &self.step.call {
-            CallShape::Rpc(_, shape) | CallShape::Mcp(_, shape) => shape.as_ref(),
-            CallShape::Cli(_) => None,
+            CallShape::Named(_, shape) => shape.as_ref(),
+            CallShape::Command(_) => None,
         };
         (self.name == name && shape.is_none_or(|shape| shape.read(given, &mut variables))).then_some(variables)
     }

@@ -1,7 +1,8 @@
 //! How a system under test is spoken to: one folder or file a transport.
 
 pub(crate) mod http;
-pub(crate) mod mcp;
+pub(crate) mod kinds;
+pub mod mcp;
 pub mod process;
 pub mod rpc;
 pub mod transport;

@@ -1,6 +1,11 @@
 //! One process for one answer: started with a cleared environment in a group of its own, read without ever filling
 //! memory, ended without leaving a zombie.
 
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+use super::transport::{Connected, Link, Raw, Route, WireCall};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -132,6 +137,41 @@ fn read_what_is_there(pipe: &impl AsFd, mut take: impl FnMut(&[u8])) {
                 left = left.saturating_sub(count);
             }
         }
+    }
+}
+
+/// A system that is a process for each call: there is nothing to connect to.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// The environment of each.
+    pub env: Vec<(String, String)>,
+    /// The working directory of each.
+    pub cwd: PathBuf,
+}
+
+#[async_trait(?Send)]
+impl Route for Commands {
+    async fn connect(&self, to: &Connected) -> Result<Rc<dyn Link>, CallError> {
+        Ok(Rc::new(CommandLink { commands: self.clone(), tail: to.tail() }))
+    }
+}
+
+struct CommandLink {
+    commands: Commands,
+    tail: Tail,
+}
+
+#[async_trait(?Send)]
+impl Link for CommandLink {
+    async fn ask(&self, call: WireCall, limit: Duration) -> Result<Raw, CallError> {
+        let WireCall::Process { argv, stdin } = call else { return Err(call.misplaced()) };
+        let launch = ProcessLaunch { argv, env: self.commands.env.clone(), cwd: self.commands.cwd.clone(), stdin };
+        run(&launch, limit, &self.tail).await.map(Raw::Cli)
+    }
+
+    /// Its limit kills the process; one outside would only abandon it.
+    fn limits_itself(&self) -> bool {
+        true
     }
 }
 

@@ -1,82 +1,98 @@
-//! One face for the three ways of asking: a call goes out, an answer comes back as it was, within its limit.
+//! One face for every way of asking: a call goes out, an answer comes back as it was, within its limit.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use async_trait::async_trait;
+use serde_json::Value;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::mcp::connection::ToolAnswer;
-use super::process::{ProcessLaunch, ProcessOutput, run};
+use super::process::ProcessOutput;
 use super::rpc::link::Endpoint;
 use super::rpc::peer::{Notified, PeerAnswer};
 use super::wire::Oddities;
-use super::{mcp, rpc};
 use crate::sut::running::{GRACE, RunningProcess};
 use crate::sut::{CallError, Tail};
 
-/// How a system is reached.
-#[derive(Debug, Clone)]
-pub enum Route {
-    /// By a process for each call.
-    Cli {
-        /// The environment of each.
-        env: Vec<(String, String)>,
-        /// The working directory of each.
-        cwd: PathBuf,
-    },
-    /// By JSON-RPC.
-    Rpc {
-        /// Where.
-        endpoint: Endpoint,
-        /// Whether messages carry `"jsonrpc": "2.0"`.
-        jsonrpc_field: bool,
-        /// What is said first.
-        handshake: Vec<WireGreeting>,
-    },
-    /// By MCP.
-    Mcp {
-        /// Where.
-        endpoint: Endpoint,
-    },
+/// How a system is reached, again and again: what a row of [`TRANSPORTS`](super::kinds::TRANSPORTS) makes of a manifest.
+#[async_trait(?Send)]
+pub trait Route {
+    /// Makes a connection and shakes hands. `to` has the ears, what is odd, the tail of standard error, and the limit.
+    ///
+    /// # Errors
+    /// `Broken`, `Malformed` or `TimedOut`, saying what was tried.
+    async fn connect(&self, to: &Connected) -> Result<Rc<dyn Link>, CallError>;
 }
 
-/// One step of a JSON-RPC handshake.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WireGreeting {
-    /// A request, whose answer must be a result.
-    Request(String, Option<Value>),
-    /// A notification.
-    Notify(String, Option<Value>),
+/// A connection. A call keeps the one that it began on.
+#[async_trait(?Send)]
+pub trait Link {
+    /// Asks. The caller sets the limit, unless it [limits itself](Link::limits_itself).
+    ///
+    /// # Errors
+    /// `Broken` where the connection is or gets closed, `Malformed` where what came is no answer.
+    async fn ask(&self, call: WireCall, limit: Duration) -> Result<Raw, CallError>;
+
+    /// Whether an asking ends what it started when its limit is over, so that nobody may abandon it.
+    fn limits_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether notifications can come this way at all.
+    fn hears(&self) -> bool {
+        false
+    }
+
+    /// Asks for notifications, where they have to be asked for.
+    ///
+    /// # Errors
+    /// `Broken` where the connection is gone.
+    async fn listen(&self) -> Result<(), CallError> {
+        Ok(())
+    }
+
+    /// The process at the other end, where it was started for this connection.
+    fn process(&self) -> Option<&RunningProcess> {
+        None
+    }
+
+    /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
+    async fn close(&self, _limit: Duration) -> Option<String> {
+        None
+    }
 }
 
 /// One call, in the system's own words.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WireCall {
     /// A process.
-    Cli {
+    Process {
         /// The program, by path, and its arguments.
         argv: Vec<String>,
         /// What it reads.
         stdin: Option<String>,
     },
-    /// A request.
-    Rpc {
-        /// The method.
-        method: String,
-        /// The parameters.
+    /// Something that a server has a name for: a method, a tool.
+    Named {
+        /// The name.
+        name: String,
+        /// What is passed along: parameters, arguments.
         params: Option<Value>,
     },
-    /// A tool's call.
-    Mcp {
-        /// The tool.
-        tool: String,
-        /// The arguments.
-        arguments: Map<String, Value>,
-    },
+}
+
+impl WireCall {
+    /// What comes of a call that does not belong to a connection of that kind.
+    pub(crate) fn misplaced(&self) -> CallError {
+        let what = match self {
+            WireCall::Process { .. } => "a server is asked by a name, not by a command",
+            WireCall::Named { .. } => "a program is asked by a command, not by a name",
+        };
+        CallError::Broken { what: what.to_owned() }
+    }
 }
 
 /// An answer, in the system's own words.
@@ -95,39 +111,13 @@ pub type Ears = Arc<dyn Fn(&str, &Value) + Send + Sync>;
 
 /// A connected system.
 pub struct Connected {
-    route: Route,
+    route: Box<dyn Route>,
     limit: Duration,
     ears: Ears,
     oddities: Oddities,
     tail: Tail,
-    link: RefCell<Link>,
-}
-
-/// The connection in use. A call keeps the one that it began on.
-#[derive(Clone)]
-enum Link {
-    Cli,
-    Rpc(Rc<rpc::link::RpcLink>),
-    Mcp(Rc<mcp::link::McpLink>),
-}
-
-impl Link {
-    async fn close(self, limit: Duration) -> Option<String> {
-        match self {
-            Link::Cli => None,
-            Link::Rpc(link) => link.close(limit).await,
-            Link::Mcp(link) => link.close(limit).await,
-        }
-    }
-
-    /// The process at the other end, where it was started for this connection.
-    fn process(&self) -> Option<&RunningProcess> {
-        match self {
-            Link::Cli => None,
-            Link::Rpc(link) => link.process(),
-            Link::Mcp(link) => link.process(),
-        }
-    }
+    /// `None` between two connections.
+    link: RefCell<Option<Rc<dyn Link>>>,
 }
 
 impl Connected {
@@ -135,9 +125,8 @@ impl Connected {
     ///
     /// # Errors
     /// `Broken`, `Malformed` or `TimedOut`, saying what was tried.
-    pub async fn connect(route: Route, limit: Duration, ears: Ears, oddities: Oddities, tail: Tail) -> Result<Self, CallError> {
-        let link = RefCell::new(Link::Cli);
-        let transport = Self { route, limit, ears, oddities, tail, link };
+    pub async fn connect(route: Box<dyn Route>, limit: Duration, ears: Ears, oddities: Oddities, tail: Tail) -> Result<Self, CallError> {
+        let transport = Self { route, limit, ears, oddities, tail, link: RefCell::default() };
         transport.reconnect().await?;
         Ok(transport)
     }
@@ -148,7 +137,7 @@ impl Connected {
     /// As [`Connected::connect`].
     pub async fn kill(&self) -> Result<(), CallError> {
         let link = self.link.borrow().clone();
-        if let Some(process) = link.process() {
+        if let Some(process) = link.as_ref().and_then(|link| link.process()) {
             process.kill_group().await;
         }
         self.reconnect().await
@@ -159,25 +148,24 @@ impl Connected {
     /// # Errors
     /// As [`Connected::connect`].
     pub async fn reconnect(&self) -> Result<(), CallError> {
-        self.link.replace(Link::Cli).close(GRACE).await;
-        let link = match &self.route {
-            Route::Cli { .. } => Link::Cli,
-            Route::Rpc { endpoint, jsonrpc_field, handshake } => {
-                let link = rpc::link::RpcLink::connect(endpoint, *jsonrpc_field, self.notified(), self.oddities.clone(), self.tail.clone())
-                    .await?;
-                self.within_handshake(endpoint, greet(&link, handshake)).await?;
-                Link::Rpc(Rc::new(link))
-            }
-            Route::Mcp { endpoint } => {
-                let connect = mcp::link::McpLink::connect(endpoint, || self.notified(), self.oddities.clone(), self.tail.clone());
-                Link::Mcp(Rc::new(self.within_handshake(endpoint, connect).await?))
-            }
-        };
-        self.link.replace(link);
+        let old = self.link.take();
+        if let Some(link) = old {
+            link.close(GRACE).await;
+        }
+        let link = self.route.connect(self).await?;
+        self.link.replace(Some(link));
         Ok(())
     }
 
-    async fn within_handshake<T>(&self, endpoint: &Endpoint, shake: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    /// Shakes hands within the limit.
+    ///
+    /// # Errors
+    /// `Broken`, saying with whom, and what odd thing came instead where one did.
+    pub(crate) async fn within_handshake<T>(
+        &self,
+        endpoint: &Endpoint,
+        shake: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
         let before = self.oddities.count();
         let error = match timeout(self.limit, shake).await {
             Ok(Ok(done)) => return Ok(done),
@@ -194,20 +182,9 @@ impl Connected {
     pub async fn exchange(&self, call: WireCall, limit: Duration) -> Result<Raw, CallError> {
         let deadline = Instant::now() + limit;
         let before = self.oddities.count();
-        let link = self.link.borrow().clone();
-        let asked = async {
-            match (call, &link, &self.route) {
-                (WireCall::Cli { argv, stdin }, Link::Cli, Route::Cli { env, cwd }) => {
-                    let launch = ProcessLaunch { argv, env: env.clone(), cwd: cwd.clone(), stdin };
-                    // Its own limit kills the process; the one outside would only abandon it.
-                    Ok(Raw::Cli(run(&launch, limit, &self.tail).await?))
-                }
-                (WireCall::Rpc { method, params }, Link::Rpc(link), _) => link.request(&method, params).await.map(Raw::Rpc),
-                (WireCall::Mcp { tool, arguments }, Link::Mcp(link), _) => link.call_tool(&tool, arguments).await.map(Raw::Mcp),
-                _ => Err(CallError::Broken { what: "not connected".to_owned() }),
-            }
-        };
-        if matches!(link, Link::Cli) {
+        let Some(link) = self.link.borrow().clone() else { return Err(CallError::Broken { what: "not connected".to_owned() }) };
+        let asked = link.ask(call, limit);
+        if link.limits_itself() {
             return asked.await;
         }
         timeout_at(deadline, asked).await.unwrap_or_else(|_| Err(self.silence(before, limit)))
@@ -224,11 +201,7 @@ impl Connected {
 
     /// Whether notifications can come this way at all.
     pub fn hears(&self) -> bool {
-        match &*self.link.borrow() {
-            Link::Cli => false,
-            Link::Rpc(link) => link.hears(),
-            Link::Mcp(_) => true,
-        }
+        self.link.borrow().as_ref().is_some_and(|link| link.hears())
     }
 
     /// Asks for notifications, where they have to be asked for.
@@ -237,35 +210,34 @@ impl Connected {
     /// `Broken` where the connection is gone.
     pub async fn listen(&self) -> Result<(), CallError> {
         let link = self.link.borrow().clone();
-        match link {
-            Link::Mcp(link) => timeout(self.limit, link.listen()).await.unwrap_or(Ok(())),
-            Link::Rpc(_) | Link::Cli => Ok(()),
-        }
+        let Some(link) = link else { return Ok(()) };
+        timeout(self.limit, link.listen()).await.unwrap_or(Ok(()))
     }
 
     /// Closes the connection; a server that was started for it gets `limit` to end by itself. Returns what is worth
     /// reporting, what was odd on the wire included.
     pub async fn close(&self, limit: Duration) -> Vec<String> {
-        let last = self.link.replace(Link::Cli).close(limit).await;
+        let link = self.link.take();
+        let last = match link {
+            Some(link) => link.close(limit).await,
+            None => None,
+        };
         last.into_iter().chain(self.oddities.sentences()).collect()
     }
 
-    fn notified(&self) -> Notified {
+    /// Hands notifications to the ears.
+    pub(crate) fn notified(&self) -> Notified {
         let ears = self.ears.clone();
         Box::new(move |method, params| ears(method, params))
     }
-}
 
-async fn greet(link: &rpc::link::RpcLink, handshake: &[WireGreeting]) -> Result<(), CallError> {
-    for greeting in handshake {
-        match greeting {
-            WireGreeting::Notify(method, params) => link.notify(method, params.clone()).await?,
-            WireGreeting::Request(method, params) => {
-                if let PeerAnswer::Error { message, .. } = link.request(method, params.clone()).await? {
-                    return Err(CallError::Broken { what: format!("`{method}` was refused: {message}") });
-                }
-            }
-        }
+    /// Takes note of what breaks the protocol.
+    pub(crate) fn oddities(&self) -> Oddities {
+        self.oddities.clone()
     }
-    Ok(())
+
+    /// Where standard error goes.
+    pub(crate) fn tail(&self) -> Tail {
+        self.tail.clone()
+    }
 }

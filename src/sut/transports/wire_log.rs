@@ -46,9 +46,8 @@ pub(crate) fn note(sent: &WireCall, came: &Result<Raw, CallError>) {
 
 fn sending(call: &WireCall) -> String {
     match call {
-        WireCall::Cli { argv, .. } => argv.join(" "),
-        WireCall::Rpc { method, params } => format!("{method} {}", beginning(params)),
-        WireCall::Mcp { tool, arguments } => format!("{tool} {}", beginning(arguments)),
+        WireCall::Process { argv, .. } => argv.join(" "),
+        WireCall::Named { name, params } => format!("{name} {}", beginning(params)),
     }
 }
 
@@ -95,7 +94,7 @@ mod tests {
     use crate::sut::transports::process::ProcessOutput;
 
     fn listing() -> WireCall {
-        WireCall::Cli { argv: vec!["m".into(), "ls".into()], stdin: None }
+        WireCall::Process { argv: vec!["m".into(), "ls".into()], stdin: None }
     }
 
     #[tokio::test]
@@ -103,7 +102,7 @@ mod tests {
         let doing = async {
             let output = ProcessOutput { exit: ProcessExit::Code(3), stdout: "no\n".into(), stderr: "why".into() };
             note(&listing(), &Ok(Raw::Cli(output)));
-            note(&WireCall::Rpc { method: "list".into(), params: Some(json!({"a": 1})) }, &Err(CallError::TimedOut { limit_ms: 9 }));
+            note(&WireCall::Named { name: "list".into(), params: Some(json!({"a": 1})) }, &Err(CallError::TimedOut { limit_ms: 9 }));
             7
         };
         let (done, kept) = keeping(doing).await;

@@ -1,7 +1,9 @@
 //! An MCP server reached over its standard streams, a Unix socket or streamable HTTP.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use serde_json::{Map, Value};
 use tokio::net::UnixStream;
 
@@ -9,6 +11,7 @@ use super::connection::{Connection, Lifecycle, Refusal, ToolAnswer};
 use crate::sut::running::{RunningProcess, drain};
 use crate::sut::transports::rpc::link::Endpoint;
 use crate::sut::transports::rpc::peer::Notified;
+use crate::sut::transports::transport::{Connected, Link, Raw, Route, WireCall};
 use crate::sut::transports::wire::Oddities;
 use crate::sut::{CallError, Tail};
 
@@ -87,22 +90,50 @@ impl McpLink {
             (answer, _) => answer,
         }
     }
+}
+
+/// A system that is reached by MCP.
+#[derive(Debug, Clone)]
+pub struct McpRoute {
+    /// Where.
+    pub endpoint: Endpoint,
+}
+
+#[async_trait(?Send)]
+impl Route for McpRoute {
+    async fn connect(&self, to: &Connected) -> Result<Rc<dyn Link>, CallError> {
+        let connect = McpLink::connect(&self.endpoint, || to.notified(), to.oddities(), to.tail());
+        Ok(Rc::new(to.within_handshake(&self.endpoint, connect).await?))
+    }
+}
+
+#[async_trait(?Send)]
+impl Link for McpLink {
+    async fn ask(&self, call: WireCall, _: Duration) -> Result<Raw, CallError> {
+        match call {
+            WireCall::Named { name, params: None } => self.call_tool(&name, Map::new()).await.map(Raw::Mcp),
+            WireCall::Named { name, params: Some(Value::Object(arguments)) } => self.call_tool(&name, arguments).await.map(Raw::Mcp),
+            WireCall::Named { params: Some(other), .. } => {
+                Err(CallError::Broken { what: format!("a tool's arguments are an object, not `{other}`") })
+            }
+            WireCall::Process { .. } => Err(call.misplaced()),
+        }
+    }
+
+    fn hears(&self) -> bool {
+        true
+    }
 
     /// Asks for log messages, which may carry announcements.
-    ///
-    /// # Errors
-    /// `Broken` where the connection is closed.
-    pub(crate) async fn listen(&self) -> Result<(), CallError> {
+    async fn listen(&self) -> Result<(), CallError> {
         self.connection.listen().await
     }
 
-    /// The process that was started for this connection.
-    pub(crate) fn process(&self) -> Option<&RunningProcess> {
+    fn process(&self) -> Option<&RunningProcess> {
         self.process.as_ref()
     }
 
-    /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
-    pub(crate) async fn close(&self, limit: Duration) -> Option<String> {
+    async fn close(&self, limit: Duration) -> Option<String> {
         self.connection.close();
         self.process.as_ref()?.see_off(limit).await
     }

@@ -2,4 +2,4 @@
 
 pub(crate) mod connection;
 pub(crate) mod errors;
-pub(crate) mod link;
+pub mod link;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use hyper::Method;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
@@ -13,6 +15,7 @@ use super::peer::{Notified, Peer, PeerAnswer, answer, message};
 use crate::sut::running::{RunningProcess, drain};
 use crate::sut::transports::http;
 use crate::sut::transports::process::ProcessLaunch;
+use crate::sut::transports::transport::{Connected, Link, Raw, Route, WireCall};
 use crate::sut::transports::wire::{Oddities, excerpt};
 use crate::sut::{CallError, Tail};
 
@@ -109,24 +112,72 @@ impl RpcLink {
         }
         Ok(())
     }
+}
 
-    /// Whether notifications can come at all.
-    pub fn hears(&self) -> bool {
+/// A system that is reached by JSON-RPC.
+#[derive(Debug, Clone)]
+pub struct RpcRoute {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// Whether messages carry `"jsonrpc": "2.0"`.
+    pub jsonrpc_field: bool,
+    /// What is said first.
+    pub handshake: Vec<WireGreeting>,
+}
+
+/// One step of a JSON-RPC handshake.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WireGreeting {
+    /// A request, whose answer must be a result.
+    Request(String, Option<Value>),
+    /// A notification.
+    Notify(String, Option<Value>),
+}
+
+#[async_trait(?Send)]
+impl Route for RpcRoute {
+    async fn connect(&self, to: &Connected) -> Result<Rc<dyn Link>, CallError> {
+        let link = RpcLink::connect(&self.endpoint, self.jsonrpc_field, to.notified(), to.oddities(), to.tail()).await?;
+        to.within_handshake(&self.endpoint, greet(&link, &self.handshake)).await?;
+        Ok(Rc::new(link))
+    }
+}
+
+#[async_trait(?Send)]
+impl Link for RpcLink {
+    async fn ask(&self, call: WireCall, _: Duration) -> Result<Raw, CallError> {
+        let WireCall::Named { name, params } = call else { return Err(call.misplaced()) };
+        self.request(&name, params).await.map(Raw::Rpc)
+    }
+
+    fn hears(&self) -> bool {
         matches!(self.line, RpcLine::Stream(_))
     }
 
-    /// The process that was started for this connection.
-    pub fn process(&self) -> Option<&RunningProcess> {
+    fn process(&self) -> Option<&RunningProcess> {
         self.process.as_ref()
     }
 
-    /// Closes the connection; a process of its own gets `limit` to end by itself. Returns what is worth reporting.
-    pub async fn close(&self, limit: Duration) -> Option<String> {
+    async fn close(&self, limit: Duration) -> Option<String> {
         if let RpcLine::Stream(peer) = &self.line {
             peer.close();
         }
         self.process.as_ref()?.see_off(limit).await
     }
+}
+
+async fn greet(link: &RpcLink, handshake: &[WireGreeting]) -> Result<(), CallError> {
+    for greeting in handshake {
+        match greeting {
+            WireGreeting::Notify(method, params) => link.notify(method, params.clone()).await?,
+            WireGreeting::Request(method, params) => {
+                if let PeerAnswer::Error { message, .. } = link.request(method, params.clone()).await? {
+                    return Err(CallError::Broken { what: format!("`{method}` was refused: {message}") });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 impl fmt::Display for Endpoint {
