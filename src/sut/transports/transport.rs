@@ -17,7 +17,7 @@ use super::wire::Oddities;
 use crate::sut::running::{GRACE, RunningProcess};
 use crate::sut::{CallError, Tail};
 
-/// How a system is reached, again and again: what a row of [`TRANSPORTS`](super::kinds::TRANSPORTS) makes of a manifest.
+/// How a system is reached, again and again: what a row of `TRANSPORTS` makes of a manifest.
 #[async_trait(?Send)]
 pub trait Route {
     /// Makes a connection and shakes hands. `to` has the ears, what is odd, the tail of standard error, and the limit.
