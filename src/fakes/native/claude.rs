@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::contract::TurnStatus;
 
-use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat, OwnSettings, message};
+use super::{HookStyle, Identity, NativeAgent, NativeFormat, OwnSettings, TranscriptMessage, message};
 
 /// Claude Code.
 pub(crate) struct ClaudeAgent;
@@ -26,7 +26,7 @@ impl NativeAgent for ClaudeAgent {
     }
 
     /// What subagents say among themselves is not the session's.
-    fn read(&self, line: &Value, said: &mut Vec<Message>) {
+    fn read(&self, line: &Value, said: &mut Vec<TranscriptMessage>) {
         if line["isSidechain"] != true && line["isMeta"] != true {
             said.extend(message(line["type"].as_str().unwrap_or_default(), &line["message"]["content"]));
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::contract::TurnStatus;
 
-use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat};
+use super::{HookStyle, Identity, NativeAgent, NativeFormat, TranscriptMessage};
 
 /// Codex.
 pub(crate) struct CodexAgent;
@@ -33,7 +33,7 @@ impl NativeAgent for CodexAgent {
         Box::new(Codex)
     }
 
-    fn read(&self, line: &Value, said: &mut Vec<Message>) {
+    fn read(&self, line: &Value, said: &mut Vec<TranscriptMessage>) {
         let payload = &line["payload"];
         said.extend(match (line["type"].as_str(), payload["type"].as_str()) {
             (Some("response_item"), Some("message")) => super::message(payload["role"].as_str().unwrap_or_default(), &payload["content"]),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::contract::TurnStatus;
 use crate::profile::Mode;
 
-use super::{HookStyle, Identity, Message, NativeAgent, NativeFormat, OwnSettings, message};
+use super::{HookStyle, Identity, NativeAgent, NativeFormat, OwnSettings, TranscriptMessage, message};
 
 /// Gemini CLI.
 pub(crate) struct GeminiAgent;
@@ -30,7 +30,7 @@ impl NativeAgent for GeminiAgent {
     }
 
     /// Messages as a whole replace those before; up to 0.22 the whole file was one such value.
-    fn read(&self, value: &Value, said: &mut Vec<Message>) {
+    fn read(&self, value: &Value, said: &mut Vec<TranscriptMessage>) {
         let one = |line: &Value| {
             let word = line["type"].as_str().unwrap_or_default();
             message(if word == "gemini" { "assistant" } else { word }, &line["content"])

@@ -31,7 +31,7 @@ pub(crate) trait NativeAgent: Sync {
     fn format(&self) -> Box<dyn NativeFormat>;
 
     /// Takes what one JSON value of a file says into the transcript: each message with its role, `user` or `assistant`.
-    fn read(&self, value: &Value, said: &mut Vec<Message>);
+    fn read(&self, value: &Value, said: &mut Vec<TranscriptMessage>);
 
     /// Whether a file is of a session in that directory: by what it says, unless the place alone tells.
     fn is_in_folder(&self, _path: &Path, says: Option<&str>, cwd: &Path) -> bool {
@@ -87,7 +87,7 @@ pub(crate) enum OwnSettings {
 }
 
 /// A message of a native file.
-pub(crate) type Message = (&'static str, String);
+pub(crate) type TranscriptMessage = (&'static str, String);
 
 /// The agents' rows, by their words.
 const AGENTS: &[(&str, &dyn NativeAgent)] =
@@ -99,7 +99,7 @@ pub(crate) fn of(agent: AgentKind) -> &'static dyn NativeAgent {
 }
 
 /// A message: its content is a text, or parts of which some are.
-pub(crate) fn message(word: &str, content: &Value) -> Option<Message> {
+pub(crate) fn message(word: &str, content: &Value) -> Option<TranscriptMessage> {
     let text = match content {
         Value::String(text) => text.clone(),
         parts => parts.as_array()?.iter().filter_map(|part| part["text"].as_str()).collect::<Vec<_>>().join("\n"),
