@@ -50,6 +50,7 @@ const STEPS: &[StepDef<Echo>] = &[
         kind: StepKind::Act,
         pattern: "{string} is said",
         about: "say something",
+        refuses: None,
         run: |echo, context| {
             echo.came = (echo.behavior.answer)(Arguments::of(&context).text(0));
             Box::pin(std::future::ready(()))
@@ -59,6 +60,7 @@ const STEPS: &[StepDef<Echo>] = &[
         kind: StepKind::Check,
         pattern: "{string} comes back",
         about: "that, and nothing else",
+        refuses: None,
         run: |echo, context| {
             let arguments = Arguments::of(&context);
             echo.wrong = (echo.came != arguments.text(0)).then(|| format!("`{}` came back", echo.came));

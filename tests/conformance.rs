@@ -76,6 +76,30 @@ fn every_transport_and_runtime_gives_the_same_verdicts() {
     agrees_with_the_built_in(&["reference-cli-tmux.toml", "reference-rpc-tmux.toml", "reference-mcp-tmux.toml"], &["--agent", "codex"]);
 }
 
+/// Each scenario's own set-up takes the files away: nobody may read them again.
+#[test]
+fn what_was_planned_is_what_is_played_whatever_becomes_of_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let [feature, profiles, system] = ["own.feature", "own.toml", "system.toml"].map(|name| folder.path().join(name));
+    let scenario = |name: &str| {
+        format!("  @LC-CREATE-1\n  Scenario: {name}\n    When session \"A\" is started\n    Then session \"A\" has an id of its own\n")
+    };
+    std::fs::write(&feature, format!("Feature: own\n{}{}", scenario("first"), scenario("second"))).unwrap();
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents/codex.toml"), &profiles).unwrap();
+    let reference = std::fs::read_to_string(manifest("reference-rpc.toml")).unwrap();
+    let files = [&feature, &profiles, &system].map(|path| path.display().to_string());
+    std::fs::write(&system, format!("{reference}\n[setup]\ncommand = [\"rm\", \"-f\", {:?}, {:?}, {:?}]\n", files[0], files[1], files[2]))
+        .unwrap();
+    let keys = ["lifecycle/own/first", "lifecycle/own/second"];
+    let choice = ["--scenario", keys[0], "--scenario", keys[1], "--features", &files[0], "--profiles", &files[1]];
+    let (report, status) = verified(&[[files[2].as_str(), "--no-control", "--jobs", "1"].as_slice(), choice.as_slice()].concat());
+    let seen: Vec<_> =
+        report.scenarios.iter().map(|scenario| (scenario.key.as_str(), scenario.verdict, scenario.reason.as_deref())).collect();
+    assert_eq!(seen, keys.map(|key| (key, Verdict::Passed, None)));
+    assert_eq!(status, 0);
+    assert!(!feature.exists() && !system.exists());
+}
+
 #[test]
 fn nothing_exercised_is_not_conformant() {
     let output = binary().args(["verify", "--tags", "@no-such-tag", "--format", "plain"]).output().unwrap();

@@ -105,7 +105,7 @@ impl Diagnostics {
 #[derive(Debug)]
 pub(crate) struct SourceText<'a> {
     file: &'a str,
-    text: &'a str,
+    pub(crate) text: &'a str,
     source: OnceCell<Arc<NamedSource<String>>>,
 }
 

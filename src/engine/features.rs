@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use cucumber::feature::Ext as _;
-use cucumber::gherkin::{self, Feature, GherkinEnv, Step};
+use cucumber::gherkin::{self, Feature, GherkinEnv, Step, StepType};
 use include_dir::{Dir, include_dir};
 use regex::Regex;
 
@@ -13,6 +13,7 @@ use crate::contract::OperationTable;
 use crate::spec::{Need, Registry, RequirementId, ScenarioTags};
 
 use super::suite::{self, Suite, Suites, names};
+use super::vocabulary::NoStep;
 
 static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 
@@ -21,6 +22,10 @@ static EMBEDDED: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/features");
 pub struct Scenario {
     /// The feature's file.
     pub file: String,
+    /// The feature's text, as it was read: whoever plays the scenario reads it again, not the file.
+    pub text: Arc<str>,
+    /// Which of the feature's scenarios it is, from 0; each row of examples counts.
+    pub nth: usize,
     /// The scenario's line in it.
     pub line: usize,
     /// The scenario's name.
@@ -89,6 +94,28 @@ pub enum FeatureError {
         /// The suites that there are.
         known: String,
     },
+    /// A step's argument is not what the step takes.
+    #[error("{file}:{line}: `{text}`: {why}")]
+    WrongArgument {
+        /// The file.
+        file: String,
+        /// The step's line.
+        line: usize,
+        /// The step's text.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A scenario without a Then: whatever a system does, it would pass.
+    #[error("{file}:{line}: the scenario \"{name}\" judges nothing: it has no Then")]
+    NoThen {
+        /// The file.
+        file: String,
+        /// The scenario's line.
+        line: usize,
+        /// The scenario's name.
+        name: String,
+    },
     /// A tag names a need that there is not: it would be passed over.
     #[error("{file}:{line}: the scenario \"{name}\" has the tag @needs:{word}: {why}")]
     UnknownNeed {
@@ -120,23 +147,6 @@ pub enum FeatureError {
 /// # Errors
 /// Everything that is wrong with them, not only the first.
 pub(crate) fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
-    read_those(suites, folders, |_| true)
-}
-
-/// Reads, as [`read`] does, the features alone that a scenario of that key may stand in.
-///
-/// # Errors
-/// As [`read`].
-pub(crate) fn read_for(suites: Suites, key: &str, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
-    read_those(suites, folders, |file| key.rsplit('/').nth(1) == Some(&*stem(file)))
-}
-
-/// The name of a feature's file, as keys have it.
-pub(crate) fn stem(file: &str) -> Cow<'_, str> {
-    Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
-}
-
-fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let mut errors = Vec::new();
     embedded(&EMBEDDED, &mut texts);
@@ -145,10 +155,14 @@ fn read_those(suites: Suites, folders: &[PathBuf], wanted: impl Fn(&str) -> bool
             errors.push(error);
         }
     }
-    texts.retain(|(file, _)| wanted(file));
     let written = all(suites, texts, errors)?;
     let unknown = unknown_needs(&written);
     if unknown.is_empty() { Ok(written) } else { Err(unknown) }
+}
+
+/// The name of a feature's file, as keys have it.
+pub(crate) fn stem(file: &str) -> Cow<'_, str> {
+    Path::new(file).file_stem().unwrap_or_default().to_string_lossy()
 }
 
 /// Needs in tags that there are not: whoever plans would pass them over. `spec check` finds them by itself.
@@ -222,14 +236,6 @@ fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureErr
     Ok(())
 }
 
-/// The suites that scenarios belong to.
-pub(crate) fn suites(written: &[Scenario]) -> Vec<String> {
-    let mut suites: Vec<String> = written.iter().map(|scenario| scenario.suite.clone()).collect();
-    suites.sort();
-    suites.dedup();
-    suites
-}
-
 /// Parses one feature.
 ///
 /// # Errors
@@ -247,11 +253,12 @@ pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenar
         rule.scenarios.iter().map(move |scenario| (background.clone(), rule.tags.clone(), scenario))
     });
     let plain = feature.scenarios.iter().map(|scenario| (background.clone(), Vec::new(), scenario));
+    let whole: Arc<str> = text.into();
     let mut errors = Vec::new();
     let mut written = Vec::new();
-    for (background, more_tags, scenario) in plain.chain(ruled) {
+    for (nth, (background, more_tags, scenario)) in plain.chain(ruled).enumerate() {
         let tags = feature.tags.iter().chain(&more_tags).chain(&scenario.tags).cloned().collect();
-        match one(suites, file, tags, background, scenario) {
+        match one(suites, (file, &whole, nth), tags, background, scenario) {
             Ok(scenario) => written.push(scenario),
             Err(wrong) => errors.extend(wrong),
         }
@@ -261,7 +268,7 @@ pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenar
 
 fn one(
     suites: Suites,
-    file: &str,
+    (file, text, nth): (&str, &Arc<str>, usize),
     tags: Vec<String>,
     background: Vec<Step>,
     scenario: &gherkin::Scenario,
@@ -275,13 +282,22 @@ fn one(
     let mut steps = Vec::new();
     for mut step in background.into_iter().chain(scenario.steps.iter().cloned()) {
         let names = split_requirement(&mut step.value);
-        if !suite.vocabulary().has(&step) {
-            let nearest = nearest_pattern(suite, &step.value);
-            errors.push(FeatureError::UnknownStep { file: file.to_owned(), line: step.position.line, text: step.value.clone(), nearest });
+        let (file, line, said) = (file.to_owned(), step.position.line, step.value.clone());
+        match suite.vocabulary().look_up(&step) {
+            Ok(()) => {}
+            Err(NoStep::Unknown) => {
+                let nearest = nearest_pattern(suite, &said);
+                errors.push(FeatureError::UnknownStep { file, line, text: said, nearest });
+            }
+            Err(NoStep::Refused(why)) => errors.push(FeatureError::WrongArgument { file, line, text: said, why }),
         }
         steps.push(ScenarioStep { step, names });
     }
-    let written = Scenario { file: file.to_owned(), line, name, suite: suite_name.to_owned(), operations: suite.operations(), tags, steps };
+    if !steps.iter().any(|step| step.step.ty == StepType::Then) {
+        errors.push(FeatureError::NoThen { file: file.to_owned(), line, name: name.clone() });
+    }
+    let (suite, operations) = (suite_name.to_owned(), suite.operations());
+    let written = Scenario { file: file.to_owned(), text: text.clone(), nth, line, name, suite, operations, tags, steps };
     if written.requirements().is_empty() {
         errors.push(FeatureError::NoRequirement { file: file.to_owned(), line: written.line, name: written.name.clone() });
     }
@@ -327,6 +343,8 @@ impl FeatureError {
             FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
             FeatureError::UnknownStep { file, line, .. }
             | FeatureError::UnknownNeed { file, line, .. }
+            | FeatureError::WrongArgument { file, line, .. }
+            | FeatureError::NoThen { file, line, .. }
             | FeatureError::UnknownSuite { file, line, .. }
             | FeatureError::NoRequirement { file, line, .. } => (file, Some(*line)),
         }

@@ -110,23 +110,6 @@ pub fn plan(written: &[Scenario], registry: &Registry, system: &Capabilities, se
     planned
 }
 
-/// The scenario of a key as it was planned for a system that manages these agents.
-pub fn again(written: &[Scenario], key: &str, agents: &[AgentKind]) -> Option<PlannedScenario> {
-    let everything = Capabilities {
-        suites: super::features::suites(written),
-        agents: agents.to_vec(),
-        offer: Box::new(Offer::whole),
-        announces: Announces { by_waiting: true, by_stream: true },
-        can_restart: true,
-        can_kill: true,
-        has_record: true,
-        processes: Processes::Session,
-        is_virtual: true,
-    };
-    let selection = Selection { scenarios: vec![key.to_owned()], ..Selection::default() };
-    plan(written, Registry::embedded(), &everything, &selection).pop()
-}
-
 /// The agents that a scenario runs with: all of them with `@each-agent`, else one or none in particular.
 fn axis(scenario: &Scenario, agents: &[AgentKind]) -> Vec<Option<AgentKind>> {
     if scenario.has_tag("each-agent") { agents.iter().copied().map(Some).collect() } else { vec![None] }

@@ -61,32 +61,32 @@ impl RealSystem for ManifestSystem {
         capabilities(&self.manifest)
     }
 
-    /// The manifest's path.
+    /// The manifest's path and text, as they were read.
     fn job(&self) -> Value {
-        json!(self.manifest.path)
+        json!({ "path": self.manifest.path, "text": self.manifest.text })
     }
 }
 
-/// A manifest of one's own, as a file in a folder.
+/// A manifest of one's own, as if it lay in that folder.
 pub(crate) fn written(suites: Suites, folder: &Path, name: &str, text: &str) -> Arc<dyn RealSystem> {
     let path = folder.join(format!("{name}.toml"));
-    std::fs::write(&path, text).expect("a folder of one's own can be written");
-    Arc::new(ManifestSystem::read(&path, suites).expect("the manifests of the references are tested"))
+    let manifest = Manifest::parse(&path, text, &claims(suites)).expect("the manifests of the references are tested");
+    Arc::new(ManifestSystem { manifest, suites })
 }
 
-/// Plays a scenario of a suite, step by step, on the system of a manifest: `path` is its job.
+/// Plays a scenario of a suite, step by step, on the system of a manifest: `system` is its job.
 ///
 /// # Errors
 /// Says why the scenario could not be played.
 pub(crate) async fn play<S: State>(
     suite: &dyn Suite,
     planned: &PlannedScenario,
-    path: &Value,
+    system: &Value,
     backstage: &Backstage,
 ) -> Result<ScenarioRun, String> {
     let Backstage { suites, profiles, sandbox, time_limit } = backstage;
-    // The harness has read it before it started a worker: it cannot fail here for a reason of the user's.
-    let manifest = Manifest::read(Path::new(path.as_str().unwrap_or_default()), &claims(suites)).expect("the harness read the manifest");
+    let said = |key: &str| system[key].as_str().unwrap_or_default();
+    let manifest = Manifest::parse(Path::new(said("path")), said("text"), &claims(suites)).expect("the harness read the manifest");
     let log = Log::new(Clock::start());
     log.push(meta(planned, &manifest.name, profiles));
     let registry = AgentRegistry::new(log.clone());

@@ -3,8 +3,10 @@
 use cucumber::gherkin;
 use cucumber::step::{Collection, Context, Step};
 use cucumber_expressions::Expression;
+use regex::Regex;
 
 use super::world::StepResult;
+use crate::contract::AgentKind;
 
 /// What a step does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct StepDef<W> {
     pub pattern: &'static str,
     /// What it means, as `passmuster steps` shows it.
     pub about: &'static str,
+    /// What is wrong with its arguments, where that can be told before anything runs.
+    pub refuses: Option<fn(&Arguments) -> Option<String>>,
     /// The step itself.
     pub run: Step<W>,
 }
@@ -30,10 +34,14 @@ pub struct StepDef<W> {
 /// Makes a row of a step table from an async function over the world and the step's arguments.
 macro_rules! step {
     ($kind:ident, $pattern:literal, $about:literal, $run:path) => {
+        $crate::engine::vocabulary::step!($kind, $pattern, $about, $run, None)
+    };
+    ($kind:ident, $pattern:literal, $about:literal, $run:path, $refuses:expr) => {
         $crate::engine::vocabulary::StepDef {
             kind: $crate::engine::vocabulary::StepKind::$kind,
             pattern: $pattern,
             about: $about,
+            refuses: $refuses,
             run: |world, context| {
                 Box::pin(async move {
                     let arguments = $crate::engine::vocabulary::Arguments::of(&context);
@@ -57,19 +65,38 @@ pub struct StepInfo {
     pub about: &'static str,
 }
 
+/// Why a text is no step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoStep {
+    /// Nothing in the table is like it.
+    Unknown,
+    /// An argument is not what the step takes: what is wrong with it.
+    Refused(String),
+}
+
+/// An agent's word among a step's arguments, at the first place.
+pub(crate) fn no_agent(arguments: &Arguments) -> Option<String> {
+    arguments.text(0).parse::<AgentKind>().err()
+}
+
 /// The steps of a suite, whatever they act on.
 pub trait Vocabulary: Sync {
     /// Every step, in the order of the table.
     fn steps(&self) -> Vec<StepInfo>;
 
-    /// Whether a step is in it, in its place: a judgement belongs to a Then.
-    fn has(&self, step: &gherkin::Step) -> bool;
+    /// Looks a step up, in its place: a judgement belongs to a Then.
+    ///
+    /// # Errors
+    /// Says whether it is not there, or what is wrong with its arguments.
+    fn look_up(&self, step: &gherkin::Step) -> Result<(), NoStep>;
 }
 
 /// The steps of a suite that act on a `W`.
 pub struct StepTable<W: 'static> {
     parts: Vec<&'static [StepDef<W>]>,
     collection: Collection<W>,
+    /// The steps that may refuse their arguments.
+    refusing: Vec<(Regex, fn(&Arguments) -> Option<String>)>,
 }
 
 impl<W> StepTable<W> {
@@ -81,7 +108,9 @@ impl<W> StepTable<W> {
             let collection = collection.given(None, regex.clone(), step.run).when(None, regex.clone(), step.run);
             if step.kind == StepKind::Check { collection.then(None, regex, step.run) } else { collection }
         });
-        Self { parts, collection }
+        let regex = |pattern| Expression::regex(pattern).expect("every pattern of the table is a Cucumber expression");
+        let refusing = parts.iter().copied().flatten().filter_map(|step| Some((regex(step.pattern), step.refuses?))).collect();
+        Self { parts, collection, refusing }
     }
 
     /// What a step does, and what it is given; none where it is not in the table.
@@ -97,8 +126,13 @@ impl<W> Vocabulary for StepTable<W> {
         self.parts.iter().copied().flatten().map(info).collect()
     }
 
-    fn has(&self, step: &gherkin::Step) -> bool {
-        self.find(step).is_some()
+    fn look_up(&self, step: &gherkin::Step) -> Result<(), NoStep> {
+        let (_, context) = self.find(step).ok_or(NoStep::Unknown)?;
+        let refusing = self.refusing.iter().find(|(regex, _)| regex.is_match(&step.value));
+        match refusing.and_then(|(_, refuses)| refuses(&Arguments::of(&context))) {
+            None => Ok(()),
+            Some(why) => Err(NoStep::Refused(why)),
+        }
     }
 }
 

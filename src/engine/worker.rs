@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,13 +19,13 @@ use tokio::sync::watch;
 
 use crate::contract::AgentKind;
 use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more, starting};
-use crate::profile::{Choice, Profiles};
+use crate::profile::Profiles;
 use crate::sut::running::ProcessExit;
 use crate::sut::sandbox::{self, Sandbox, SandboxOptions};
 
 use super::Options;
 use super::features;
-use super::plan::{PlannedScenario, again};
+use super::plan::{Disposition, PlannedScenario};
 use super::scenario::{ScenarioRun, unplayed};
 use super::suite::{self, Suites};
 use crate::results::model::{Event, Verdict, round_of};
@@ -53,10 +52,12 @@ pub(crate) struct Job {
     pub system: Value,
     /// The agents that the system manages.
     pub agents: Vec<AgentKind>,
-    /// The profile set, as on the command line.
-    pub profiles: String,
-    /// Folders of further features.
-    pub features: Vec<PathBuf>,
+    /// The agents' profiles.
+    pub(crate) profiles: Profiles,
+    /// The feature, as it was planned: its file, its text, and which of its scenarios this is.
+    pub feature: (String, Arc<str>, usize),
+    /// The agent on the scenario's axis.
+    pub(crate) agent: Option<AgentKind>,
     /// The scenario's key.
     pub key: String,
     /// Whether the sandbox is kept.
@@ -91,8 +92,9 @@ pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Even
     let job = Job {
         system: Value::Null,
         agents: Vec::new(),
-        profiles: options.profiles.to_string(),
-        features: options.features.clone(),
+        profiles: Profiles::load(&options.profiles).expect("the profiles were read before"),
+        feature: Default::default(),
+        agent: None,
         key: String::new(),
         keep_sandbox: options.keep_sandbox,
         time_limit_s: options.time_limit.as_secs(),
@@ -126,7 +128,9 @@ async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnM
             emit(Event::ScenarioStarted { key: planned.key.clone() });
             // A repetition is the same scenario, by the same key.
             let key = round_of(&planned.key).0.to_owned();
-            let job = Job { key, system, agents: planned.agents.clone(), ..job.clone() };
+            let written = &planned.written;
+            let feature = (written.file.clone(), written.text.clone(), written.nth);
+            let job = Job { key, system, agents: planned.agents.clone(), agent: planned.agent, feature, ..job.clone() };
             let (halted, crew) = (halted.clone(), crew.clone());
             running.push(async move { (at, work(planned, job, halted, crew).await) });
         }
@@ -301,10 +305,11 @@ fn leave_nothing() {
 /// Makes the sandbox and has the scenario's suite play it.
 async fn one(suites: Suites, job: &Job) -> ScenarioRun {
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
-    let choice: Choice = job.profiles.parse().expect("the harness read the profiles");
-    let profiles = Rc::new(Profiles::load(&choice).expect("the harness read the profiles"));
-    let written = features::read_for(suites, &job.key, &job.features).expect("the harness read the features");
-    let planned = again(&written, &job.key, &job.agents).expect("the harness planned it");
+    let profiles = Rc::new(job.profiles.clone());
+    let (file, text, nth) = &job.feature;
+    let written = features::parse(suites, file, text).expect("the harness read the feature").swap_remove(*nth);
+    let (key, agent, agents) = (job.key.clone(), job.agent, job.agents.clone());
+    let planned = PlannedScenario { key, written, agent, agents, disposition: Disposition::Run };
     let suite = suite::find(suites, &planned.written.suite).expect("the harness looked the suite up");
     let played = match sandbox(job, &profiles) {
         Ok(sandbox) => {

@@ -7,7 +7,7 @@ use cucumber::gherkin::Step;
 use futures::FutureExt as _;
 
 use crate::contract::AgentKind;
-use crate::engine::vocabulary::{Arguments, StepDef, StepKind, StepTable};
+use crate::engine::vocabulary::{Arguments, StepDef, StepKind, StepTable, no_agent};
 
 /// What one run of an orchestrator is to be like.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -100,10 +100,14 @@ pub(crate) enum Expected {
 /// Makes a row of the step table from what a step writes into the plan.
 macro_rules! step {
     ($kind:ident, $pattern:literal, $about:literal, $write:expr) => {
+        step!($kind, $pattern, $about, $write, None)
+    };
+    ($kind:ident, $pattern:literal, $about:literal, $write:expr, $refuses:expr) => {
         StepDef {
             kind: StepKind::$kind,
             pattern: $pattern,
             about: $about,
+            refuses: $refuses,
             run: |plan, context| {
                 let write: fn(&mut Plan, &Arguments) = $write;
                 write(plan, &Arguments::of(&context));
@@ -118,10 +122,16 @@ const TURN_S: u32 = 2;
 
 /// Every step, in the order `passmuster steps` shows them.
 const STEPS: &[StepDef<Plan>] = &[
-    step!(Act, "a {word} worker with {int} s to its deadline", "one worker; its turn is completed after 2 s", |plan, said| {
-        let agent = said.text(0).parse().unwrap_or(AgentKind::CODEX);
-        plan.workers.push(Work { agent, deadline_s: said.number(1), turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
-    }),
+    step!(
+        Act,
+        "a {word} worker with {int} s to its deadline",
+        "one worker; its turn is completed after 2 s",
+        |plan, said| {
+            let agent = said.text(0).parse().expect("the word was looked at when the feature was read");
+            plan.workers.push(Work { agent, deadline_s: said.number(1), turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
+        },
+        Some(no_agent)
+    ),
     step!(
         Act,
         "ten workers of all agents with {int} s to their deadlines",

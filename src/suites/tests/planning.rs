@@ -45,7 +45,7 @@ fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
 
 #[test]
 fn a_need_that_there_is_not_is_no_need_that_is_met() {
-    let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Given session \"A\" is started\n";
+    let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Then nothing of \"A\" is alive\n";
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("mine.feature"), text).unwrap();
     let error = read(SUITES, &[folder.path().to_owned()]).unwrap_err()[0].to_string();
@@ -59,7 +59,7 @@ fn a_need_that_there_is_not_is_no_need_that_is_met() {
 #[test]
 fn the_tag_decides_then_the_folder_then_the_requirement_and_nothing_else() {
     let suite = |file: &str, tags: &str| {
-        let text = format!("Feature: f\n  {tags}\n  Scenario: s\n    Given session \"A\" is started\n");
+        let text = format!("Feature: f\n  {tags}\n  Scenario: s\n    Then nothing of \"A\" is alive\n");
         parse(SUITES, file, &text).map(|written| written[0].suite.clone()).map_err(|errors| errors[0].to_string())
     };
     assert_eq!(suite("mine.feature", "@LC-CREATE-1").as_deref(), Ok("lifecycle"));
@@ -106,4 +106,29 @@ fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
     assert!(matches!(disposition("LC-RESTART-1"), Some(Disposition::Skip(_))));
     assert!(matches!(disposition("CX-9"), Some(Disposition::Skip(_))));
     assert_eq!(disposition("LC-CREATE-1"), Some(Disposition::Run));
+}
+
+fn first_error(file: &str, text: &str) -> String {
+    parse(SUITES, file, text).unwrap_err()[0].to_string()
+}
+
+#[test]
+fn a_scenario_that_judges_nothing_is_an_error_for_every_party() {
+    let steps = ["session \"A\" is started", "a codex worker with 9 s to its deadline", "a stored session \"A\""];
+    for (suite, step) in ["lifecycle", "orchestrator", "resumption"].into_iter().zip(steps) {
+        let text = format!("@suite:{suite}\nFeature: f\n  @LC-CLEAN-1\n  Scenario: s\n    Given {step}\n");
+        assert_eq!(first_error("mine.feature", &text), "mine.feature:4: the scenario \"s\" judges nothing: it has no Then");
+    }
+    let empty = "Feature: f\n  @LC-CLEAN-1\n  Scenario: s\n";
+    assert_eq!(first_error("mine.feature", empty), "mine.feature:3: the scenario \"s\" judges nothing: it has no Then");
+}
+
+#[test]
+fn an_agent_that_there_is_not_is_never_taken_for_another() {
+    let said = |suite: &str, steps: &str| first_error("m.feature", &format!("@suite:{suite}\nFeature: f\n  @OR-1\n  Scenario: s\n{steps}"));
+    let worker = "    Given a clod worker with 9 s to its deadline\n    Then every rule is kept\n";
+    let wanted = "unknown agent `clod`: wanted claude, codex or gemini";
+    assert_eq!(said("orchestrator", worker), format!("m.feature:5: `a clod worker with 9 s to its deadline`: {wanted}"));
+    let session = "    Given a clod session \"A\" is started\n    Then nothing of \"A\" is alive\n";
+    assert_eq!(said("lifecycle", session), format!("m.feature:5: `a clod session \"A\" is started`: {wanted}"));
 }

@@ -51,6 +51,8 @@ pub enum TransportKind {
 pub struct Manifest {
     /// Where it was read.
     pub path: PathBuf,
+    /// What was read there.
+    pub text: String,
     /// The system's name.
     pub name: String,
     /// The command whose first line is the system's version.

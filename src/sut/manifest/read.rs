@@ -148,6 +148,7 @@ impl ManifestReader<'_> {
         let command = |reader: &mut Self, words: Option<&Vec<Placed<raw::RawWord>>>| words.map(|words| reader.words(words, &[]));
         Manifest {
             path: path.to_owned(),
+            text: self.text.text.to_owned(),
             name: system.name.clone(),
             version: system.version.as_ref().map(|words| words.iter().map(|word| word.as_ref().clone()).collect()),
             suites: system.suites.iter().filter_map(|suite| self.word(suite, "suite", &suites)).map(str::to_owned).collect(),

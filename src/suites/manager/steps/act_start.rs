@@ -8,7 +8,7 @@ use crate::sut::recorder::Answered;
 
 use super::messages::message;
 use super::sessions::{ManagerWorld, ScenarioSession};
-use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
+use crate::engine::vocabulary::{Arguments, Done, StepDef, no_agent, step};
 use crate::engine::world::{Ground, Stop};
 
 pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
@@ -18,7 +18,7 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         "start a session of the scenario's agent in a folder of its own, with a plain message",
         start
     ),
-    step!(Act, "a {word} session {string} is started", "the same, of the agent named", start_of),
+    step!(Act, "a {word} session {string} is started", "the same, of the agent named", start_of, Some(no_agent)),
     step!(Act, "session {string} is started without a message", "start an idle session", start_idle),
     step!(Act, "session {string} is started with the message {string}", "start it with one of the named messages", start_with_message),
     step!(Act, "session {string} is started with request id {string}", "start it with a `request_id`", start_with_request),

@@ -29,6 +29,9 @@ use super::difficult::Difficult;
 /// What a reply is made of.
 const SENTENCE: &str = "all of it is done and tested. ";
 
+/// The requirement that an orchestrator reports its work as it is.
+const REPORTS: &str = "OR-12";
+
 /// What is said of an orchestrator that floods the manager.
 const FLOODED: &str = "the orchestrator made more calls than the gate answers, and was ended: what it would have done is not known";
 
@@ -124,10 +127,14 @@ impl Rehearsal {
             }
         }
         // A requirement that the trace gave no occasion to judge was not exercised.
-        let judged = |id: &RequirementId| judgement.tallies.contains_key(id) || findings.iter().any(|it| it.requirement == *id);
+        let asks = |expected: &[Expected]| plan.expected.iter().any(|one| expected.contains(one));
+        let by_rules = |id: &RequirementId| asks(&[Expected::Rules]) && judgement.tallies.contains_key(id);
+        let by_reports = |id: &RequirementId| asks(&[Expected::Done, Expected::NotDone]) && id.as_str() == REPORTS;
+        let judged = |id: &RequirementId| by_rules(id) || by_reports(id) || findings.iter().any(|it| it.requirement == *id);
         let (exercised, idle): (Vec<_>, Vec<_>) = result.requirements.iter().cloned().partition(judged);
         let why = |id: &RequirementId| {
-            let why = judgement.unjudged.iter().find(|(of, _)| of == id).map_or("there was no occasion", |(_, why)| why);
+            let unjudged = judgement.unjudged.iter().find(|(of, _)| of == id).map_or("there was no occasion", |(_, why)| why);
+            let why = if asks(&[Expected::Rules]) { unjudged } else { "the scenario does not say `every rule is kept`" };
             format!("nothing of {id} was judged: {why}")
         };
         result.reason = (!idle.is_empty()).then(|| idle.iter().map(why).collect::<Vec<_>>().join("; "));
@@ -155,7 +162,7 @@ fn unlike(ended: &Ended, done: bool, trace: &[Record]) -> Option<Finding> {
     }
     let outcomes: Vec<String> = ended.outcomes.iter().map(|one| format!("{}: {}", one.worker, one.state.name())).collect();
     Some(Finding {
-        requirement: "OR-12".parse().expect("an id"),
+        requirement: REPORTS.parse().expect("an id"),
         message: if done { "the work was done and is not reported so" } else { "the work was not done and is reported as if it were" }
             .into(),
         claimed: format!(
