@@ -17,6 +17,9 @@ pub enum StepKind {
     Check,
 }
 
+/// What is wrong with a step's arguments.
+pub type Refuses = fn(&Arguments) -> Option<String>;
+
 /// One step of a vocabulary, which acts on a `W`.
 pub struct StepDef<W> {
     /// What it does.
@@ -26,7 +29,7 @@ pub struct StepDef<W> {
     /// What it means, as `passmuster steps` shows it.
     pub about: &'static str,
     /// What is wrong with its arguments, where that can be told before anything runs.
-    pub refuses: Option<fn(&Arguments) -> Option<String>>,
+    pub refuses: Option<Refuses>,
     /// The step itself.
     pub run: Step<W>,
 }
@@ -96,7 +99,7 @@ pub struct StepTable<W: 'static> {
     parts: Vec<&'static [StepDef<W>]>,
     collection: Collection<W>,
     /// The steps that may refuse their arguments.
-    refusing: Vec<(Regex, fn(&Arguments) -> Option<String>)>,
+    refusing: Vec<(Regex, Refuses)>,
 }
 
 impl<W> StepTable<W> {
