@@ -23,8 +23,8 @@ use passmuster::suites::SUITES;
 use passmuster::sut::Announces;
 use serde_json::Value;
 
-const FEATURE: &str = "Feature: Echo
-  @ECHO-1
+const FEATURE: &str = "Feature: Repeating
+  @REPEAT-1
   Scenario: What is said comes back
     When \"hello\" is said
     Then \"hello\" comes back
@@ -36,23 +36,23 @@ struct Behavior {
     answer: fn(&str) -> String,
 }
 
-const DEAF: Fault<Behavior> = Fault::new("deaf", "says nothing back", &["ECHO-1"], |behavior| behavior.answer = |_| String::new());
+const DEAF: Fault<Behavior> = Fault::new("deaf", "says nothing back", &["REPEAT-1"], |behavior| behavior.answer = |_| String::new());
 
 /// What the steps act on.
-struct Echo {
+struct Repeater {
     behavior: Behavior,
     came: String,
     wrong: Option<String>,
 }
 
-const STEPS: &[StepDef<Echo>] = &[
+const STEPS: &[StepDef<Repeater>] = &[
     StepDef {
         kind: StepKind::Act,
         pattern: "{string} is said",
         about: "say something",
         refuses: None,
-        run: |echo, context| {
-            echo.came = (echo.behavior.answer)(Arguments::of(&context).text(0));
+        run: |repeater, context| {
+            repeater.came = (repeater.behavior.answer)(Arguments::of(&context).text(0));
             Box::pin(std::future::ready(()))
         },
     },
@@ -61,23 +61,23 @@ const STEPS: &[StepDef<Echo>] = &[
         pattern: "{string} comes back",
         about: "that, and nothing else",
         refuses: None,
-        run: |echo, context| {
+        run: |repeater, context| {
             let arguments = Arguments::of(&context);
-            echo.wrong = (echo.came != arguments.text(0)).then(|| format!("`{}` came back", echo.came));
+            repeater.wrong = (repeater.came != arguments.text(0)).then(|| format!("`{}` came back", repeater.came));
             Box::pin(std::future::ready(()))
         },
     },
 ];
 
-static TABLE: LazyLock<StepTable<Echo>> = LazyLock::new(|| StepTable::of([STEPS]));
+static TABLE: LazyLock<StepTable<Repeater>> = LazyLock::new(|| StepTable::of([STEPS]));
 
 #[derive(Debug)]
-struct EchoSuite;
+struct RepeatSuite;
 
 #[async_trait(?Send)]
-impl Suite for EchoSuite {
+impl Suite for RepeatSuite {
     fn names(&self) -> &'static [&'static str] {
-        &["echo"]
+        &["repeat"]
     }
 
     fn party(&self) -> Party {
@@ -97,7 +97,7 @@ impl Suite for EchoSuite {
     }
 
     fn reference(&self) -> &'static str {
-        "the reference echo"
+        "the reference repeater"
     }
 
     fn announces(&self, _: &[Change]) -> Announces {
@@ -109,12 +109,12 @@ impl Suite for EchoSuite {
         if changes.contains(&Change::Fault(DEAF.info.name)) {
             DEAF.apply(&mut behavior);
         }
-        let mut echo = Echo { behavior, came: String::new(), wrong: None };
+        let mut repeater = Repeater { behavior, came: String::new(), wrong: None };
         for written in &planned.written.steps {
             let (step, context) = TABLE.find(&written.step).expect("the step was looked up when the feature was read");
-            futures::executor::block_on(step(&mut echo, context));
+            futures::executor::block_on(step(&mut repeater, context));
         }
-        let findings: Vec<Finding> = echo
+        let findings: Vec<Finding> = repeater
             .wrong
             .map(|claimed| Finding {
                 requirement: planned.written.requirements()[0].clone(),
@@ -141,18 +141,18 @@ impl Suite for EchoSuite {
     }
 }
 
-/// The suites that there are, and this one: the only list.
-const MINE: Suites = &[SUITES[0], SUITES[1], SUITES[2], &EchoSuite];
-
 #[allow(clippy::print_stdout, reason = "it is an example of a program")]
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    // The suites that there are, and this one: the only list.
+    let all = SUITES.iter().copied().chain([&RepeatSuite as &dyn Suite]);
+    let suites: Suites = all.collect::<Vec<_>>().leak();
     let folder = tempfile::tempdir()?;
-    std::fs::create_dir(folder.path().join("echo"))?;
-    std::fs::write(folder.path().join("echo/echo.feature"), FEATURE)?;
+    std::fs::create_dir(folder.path().join("repeat"))?;
+    std::fs::write(folder.path().join("repeat/repeat.feature"), FEATURE)?;
     let profiles = Profiles::load(&Choice::Spec)?;
     let mut verdicts = Vec::new();
     for changes in [Vec::new(), vec![Change::Fault(DEAF.info.name)]] {
-        let target = Target::Reference(Reference { suites: MINE, of: vec![&EchoSuite], changes });
+        let target = Target::Reference(Reference { suites, of: vec![&RepeatSuite], changes });
         let options = Options { features: vec![folder.path().to_owned()], ..Options::default() };
         let planned = prepare(&target, &options).map_err(|errors| errors[0].to_string())?;
         let report = run(&target, planned, &profiles, &options, &mut |_| {}).report;

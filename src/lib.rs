@@ -1,6 +1,10 @@
 //! Specification and conformance harness for AI coding-agent session managers and their orchestrators.
 //!
-//! The tour, in layer order; a lower layer never imports an upper one (`tests/layers.rs` names what still does).
+//! Three ways in, each a page in `examples/`: judge a recorded trace ([`suites::orchestrator::rules::judge`]), verify a system
+//! ([`engine::prepare`], [`engine::run`]), add a suite ([`engine::Suite`]).
+//!
+//! The tour, in layer order; a lower layer never imports an upper one, which `tests/layers.rs` holds. Of each layer what programs and tests
+//! outside need is public, and no more.
 
 pub mod core;
 

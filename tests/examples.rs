@@ -17,7 +17,7 @@ fn a_suite_of_ones_own_passes_what_conforms_and_finds_what_does_not() {
     example("add_a_suite")
         .assert()
         .success()
-        .stdout("Passed echo/echo/what-is-said-comes-back\nFailed echo/echo/what-is-said-comes-back\n");
+        .stdout("Passed repeat/repeat/what-is-said-comes-back\nFailed repeat/repeat/what-is-said-comes-back\n");
 }
 
 #[test]

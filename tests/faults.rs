@@ -8,6 +8,7 @@ use std::path::Path;
 use passmuster::engine::catalogue::{faults, variations};
 use passmuster::engine::matrix::{kill, matrix, vary};
 use passmuster::engine::plan::Disposition;
+use passmuster::engine::suite::claims;
 use passmuster::engine::{Options, Reference, Target, prepare};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::kill_matrix::KillMatrix;
@@ -24,7 +25,7 @@ fn stored() -> KillMatrix {
 fn there_are_more_than_eighty_and_every_manager_requirement_is_broken_by_one() {
     assert!(faults(SUITES).len() >= 80);
     let broken: BTreeSet<&str> = faults(SUITES).iter().flat_map(|fault| fault.info.breaks).copied().collect();
-    let suites = ["lifecycle", "codex-observability", "resumption"];
+    let suites: Vec<&str> = claims(SUITES).iter().map(|claim| claim.name).collect();
     let of_managers =
         Registry::embedded().iter().filter(|requirement| requirement.party == Party::Manager && suites.contains(&&*requirement.suite));
     let unbroken: Vec<&str> = of_managers.map(|requirement| requirement.id.as_str()).filter(|id| !broken.contains(id)).collect();
@@ -44,7 +45,7 @@ fn the_rules_that_matter_most_are_broken_in_three_ways_at_least() {
 #[test]
 fn every_scenario_has_caught_a_fault() {
     let planned = prepare(&Target::Reference(Reference::called(SUITES)), &Options::default()).unwrap();
-    let suites = ["lifecycle", "codex-observability", "resumption"];
+    let suites: Vec<&str> = claims(SUITES).iter().map(|claim| claim.name).collect();
     let stored = stored();
     let caught: BTreeSet<&str> =
         stored.faults.iter().flat_map(|row| row.detectors.values().flatten()).map(|by| by.split(" (").next().unwrap_or_default()).collect();

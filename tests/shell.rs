@@ -1,5 +1,7 @@
 //! What shells and `man` make of passmuster's command line: they are asked themselves.
 
+use passmuster::engine::suite::claims;
+use passmuster::suites::SUITES;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -34,11 +36,17 @@ fn offered(words: &[&str]) -> Vec<String> {
 #[case(&["passmuster", "verify", "--form"], &["--format"])]
 #[case(&["passmuster", "verify", "--format", ""], &["auto", "plain", "github", "json"])]
 #[case(&["passmuster", "verify", "--agent", "c"], &["claude", "codex"])]
-#[case(&["passmuster", "verify", "--suite", ""], &["lifecycle", "codex-observability", "resumption"])]
 #[case(&["passmuster", "explain", "LC-CLEAN-1"], &["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-10", "LC-CLEAN-11"])]
 #[case(&["passmuster", "session", "start-session", "--ti"], &["--title", "--timeout-s", "--timeout-default-s"])]
 fn bash_completes_commands_flags_and_words(#[case] words: &[&str], #[case] wanted: &[&str]) {
     assert_eq!(offered(words), wanted);
+}
+
+#[test]
+fn bash_completes_the_suites_that_can_be_claimed() {
+    let claimed: Vec<&str> = claims(SUITES).iter().map(|claim| claim.name).collect();
+    assert_eq!(offered(&["passmuster", "verify", "--suite", ""]), claimed);
+    assert!(claimed.contains(&"resumption") && !claimed.contains(&"orchestrator"));
 }
 
 #[test]
