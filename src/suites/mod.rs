@@ -1,6 +1,5 @@
 //! The suites: each folder is one, with its steps, rules, reference and faults. None of them names another.
 
-pub(crate) mod echo;
 pub mod manager;
 pub mod orchestrator;
 pub mod store;
@@ -10,9 +9,5 @@ mod tests;
 use crate::engine::Suites;
 
 /// Every suite, in the order reports show them.
-pub const SUITES: Suites = &[
-    &manager::ManagerSuite,
-    &orchestrator::OrchestratorSuite { manager: manager::in_memory::conforming },
-    &store::StoreSuite,
-    &echo::EchoSuite,
-];
+pub const SUITES: Suites =
+    &[&manager::ManagerSuite, &orchestrator::OrchestratorSuite { manager: manager::in_memory::conforming }, &store::StoreSuite];
