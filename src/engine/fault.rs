@@ -68,10 +68,12 @@ impl<B> fmt::Debug for Fault<B> {
 /// # Errors
 /// Names the nearest one.
 pub fn named<B>(mut faults: impl Iterator<Item = &'static Fault<B>> + Clone, of: &str, name: &str) -> Result<&'static Fault<B>, String> {
-    let likeness = |fault: &Fault<B>| strsim::jaro_winkler(fault.info.name, name);
-    let nearest = faults.clone().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
-    let why = || format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all");
-    faults.find(|fault| fault.info.name == name).ok_or_else(why)
+    let all = faults.clone();
+    faults.find(|fault| fault.info.name == name).ok_or_else(|| {
+        let likeness = |fault: &Fault<B>| strsim::jaro_winkler(fault.info.name, name);
+        let nearest = all.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
+        format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all")
+    })
 }
 
 /// What is said of a permitted variation.
