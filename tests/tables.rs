@@ -178,10 +178,13 @@ fn a_specification_that_does_not_fit_together_is_told_finding_by_finding() {
     );
     write(
         "features/lifecycle/x.feature",
-        "Feature: x\n  @LC-X-1 @LC-X-3 @needs:sevre\n  Scenario: One\n    Given session \"A\" is started\n",
+        "Feature: x\n  @LC-X-1 @LC-X-3 @needs:sevre\n  Scenario: One\n    Given session \"A\" is started\n    Then nothing of \"A\" is alive\n",
     );
     insta::assert_snapshot!("what_does_not_fit_together", printed(passmuster(folder.path()).args(["spec", "check"]), 1));
-    write("features/lifecycle/y.feature", "Feature: y\n  Scenario: Without a requirement\n    Given session \"A\" is startd\n");
+    write(
+        "features/lifecycle/y.feature",
+        "Feature: y\n  Scenario: Without a requirement\n    Given session \"A\" is startd\n    Then nothing of \"A\" is alive\n",
+    );
     let said = printed(passmuster(folder.path()).args(["spec", "check"]), 1);
     assert!(said.starts_with("features/lifecycle/y.feature:2: the scenario \"Without a requirement\" has no requirement tag"), "{said}");
     assert!(said.contains("features/lifecycle/y.feature:3: no such step"), "{said}");
