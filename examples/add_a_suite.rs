@@ -137,7 +137,7 @@ impl Suite for RepeatSuite {
     }
 
     fn served(&self, _: Suites, _: Over, _: Change, _: &str, _: &Path) -> Arc<dyn RealSystem> {
-        unimplemented!("this example has no front")
+        unreachable!("only `faults run --transport` asks for it, and this example is no command")
     }
 }
 

@@ -142,7 +142,7 @@ fn prove(args: &FaultsRun) -> miette::Result<u8> {
     }
     let mut killed = kill(SUITES, &faults, &profiles, &options);
     if let Some(over) = args.transport.filter(|_| !*interrupted.borrow()) {
-        killed = kill_over(SUITES, over, killed, &options(), &mut progress());
+        killed = kill_over(SUITES, over, killed, &profiles, &options(), &mut progress());
     }
     if *interrupted.borrow() {
         eprintln!("interrupted");
@@ -215,7 +215,7 @@ fn varied(args: &Vary) -> miette::Result<u8> {
     let (jobs, repeat) = (args.jobs.map(usize::from), args.repeat as usize);
     let options = || Options { interrupted: interrupted.clone(), jobs, repeat, ..Options::default() };
     let found = match args.transport {
-        Some(over) => vary_over(SUITES, over, &variations, &options(), &mut progress()),
+        Some(over) => vary_over(SUITES, over, &variations, &profiles, &options(), &mut progress()),
         None => vary(SUITES, &variations, &profiles, &options),
     };
     if *interrupted.borrow() {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::profile::Profiles;
 use crate::results::model::{Control, Verdict};
 use crate::sut::sandbox;
 
@@ -33,12 +34,12 @@ pub struct ControlCheck {
 const LIMITS: &str = "[limits]\ncall = 20\nstart = 20\nobserve = 0.15\nannounce = 0.15\nend = 0.15\nsettle = 0.05\n";
 
 /// Plays every check of the suites that the scenarios are of.
-pub(crate) fn check(suites: Suites, judging: &[PlannedScenario], options: &Options) -> Control {
+pub(crate) fn check(suites: Suites, judging: &[PlannedScenario], profiles: &Profiles, options: &Options) -> Control {
     let judges = |suite: &&&'static dyn Suite| judging.iter().any(|planned| suite.names().contains(&planned.written.suite.as_str()));
     let checks: Checks = suites.iter().filter(judges).flat_map(|suite| suite.control().iter().map(|check| (*suite, check))).collect();
     match tasks(suites, &checks, options) {
         Ok((_folder, tasks)) => {
-            let mut played = worker::run(tasks, options, &mut |_| {});
+            let mut played = worker::run(tasks, profiles, options, &mut |_| {});
             played.sort_by_key(|(at, _)| *at);
             let found: BTreeMap<usize, _> = played.into_iter().map(|(at, played)| (at, played.result)).collect();
             let (mut proven, mut told) = (true, BTreeMap::new());

@@ -142,7 +142,7 @@ pub fn run(
         })
         .collect();
     let is_proven_first = matches!(target, Target::Real(_)) && options.control && !repeated.is_empty();
-    let control = is_proven_first.then(|| control::check(target.suites(), &repeated, options));
+    let control = is_proven_first.then(|| control::check(target.suites(), &repeated, profiles, options));
     // Whoever has nothing that must be seen first has no proof to show.
     let control = control.filter(|control| !control.checks.is_empty());
     emit(Event::Planned { scenarios: repeated.len() });
@@ -151,7 +151,7 @@ pub fn run(
         Target::Real(system) => {
             let job = system.job();
             let tasks = repeated.into_iter().map(|planned| Task { planned, system: job.clone() }).collect();
-            worker::run(tasks, options, emit).into_iter().map(|(_, played)| played).collect()
+            worker::run(tasks, profiles, options, emit).into_iter().map(|(_, played)| played).collect()
         }
     };
     let interrupted = *options.interrupted.borrow();

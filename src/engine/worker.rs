@@ -88,11 +88,11 @@ pub(crate) struct Task {
 }
 
 /// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
-pub(crate) fn run(tasks: Vec<Task>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
+pub(crate) fn run(tasks: Vec<Task>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
     let job = Job {
         system: Value::Null,
         agents: Vec::new(),
-        profiles: Profiles::load(&options.profiles).expect("the profiles were read before"),
+        profiles: profiles.clone(),
         feature: Default::default(),
         agent: None,
         key: String::new(),

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::profile::Profiles;
 use crate::results::model::{Event, ScenarioResult};
 use crate::sut::sandbox;
 
@@ -69,7 +70,14 @@ const LIMITS: &str = "[limits]\ncall = 4\nstart = 3\nobserve = 1\nannounce = 2\n
 ///
 /// # Panics
 /// If there is no room for a few manifests in the system's temporary folder.
-pub fn kill_over(suites: Suites, over: Over, killed: Vec<Killed>, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<Killed> {
+pub fn kill_over(
+    suites: Suites,
+    over: Over,
+    killed: Vec<Killed>,
+    profiles: &Profiles,
+    options: &Options,
+    emit: &mut dyn FnMut(Event),
+) -> Vec<Killed> {
     let folder = sandbox::folder("faults").expect("a temporary folder");
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     let mut all: Vec<Killed> = Vec::new();
@@ -91,7 +99,7 @@ pub fn kill_over(suites: Suites, over: Over, killed: Vec<Killed>, options: &Opti
     }
     emit(Event::Planned { scenarios: tasks.len() });
     let mut results: Vec<Vec<ScenarioResult>> = vec![Vec::new(); all.len()];
-    for (task, played) in worker::run(tasks, options, emit) {
+    for (task, played) in worker::run(tasks, profiles, options, emit) {
         results[of[task]].push(played.result);
     }
     for (killed, results) in all.iter_mut().zip(results) {
@@ -137,6 +145,7 @@ pub fn vary_over(
     suites: Suites,
     over: Over,
     variations: &[Permitted],
+    profiles: &Profiles,
     options: &Options,
     emit: &mut dyn FnMut(Event),
 ) -> Vec<MatrixFindings> {
@@ -155,7 +164,7 @@ pub fn vary_over(
     }
     emit(Event::Planned { scenarios: tasks.len() });
     let mut results: Vec<Vec<ScenarioResult>> = vec![Vec::new(); variations.len()];
-    for (task, played) in worker::run(tasks, options, emit) {
+    for (task, played) in worker::run(tasks, profiles, options, emit) {
         results[of[task]].push(played.result);
     }
     results.iter().map(|results| MatrixFindings::in_scenarios(results)).collect()

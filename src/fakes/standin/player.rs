@@ -274,7 +274,7 @@ impl Player {
     }
 
     /// By hand, a file comes as late after its phase as it was measured.
-    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
+    #[allow(clippy::disallowed_methods, reason = "it imitates how long the file takes, as measured")]
     fn keep_delay(&self, phase: Phase, turn: u64) {
         if self.keeps_delays
             && turn == 1

@@ -160,7 +160,7 @@ impl Folder {
     }
 
     /// Writes half of the record where it is, and after a while the rest: a reader in between sees what a torn write leaves.
-    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
+    #[allow(clippy::disallowed_methods, reason = "a careless writer dawdles: that is the fault")]
     fn write_in_place(&self, record: &StoreRecord, mode: u32) -> io::Result<()> {
         let bytes = record.bytes();
         self.put(RECORD, OFlags::TRUNC, &bytes[..bytes.len() / 2], mode)?;

@@ -222,7 +222,7 @@ impl Store {
     }
 
     /// Reads a session, changes it and writes it, while nobody else does.
-    #[allow(clippy::disallowed_methods, reason = "nothing announces what is waited for")]
+    #[allow(clippy::disallowed_methods, reason = "a careless writer dawdles: that is the fault")]
     fn change(
         &self,
         id: &str,
