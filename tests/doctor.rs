@@ -51,9 +51,64 @@ fn examine(text: &str, flags: &[&str], code: i32) -> String {
 #[case::elsewhere("elsewhere", 5.0, 2)]
 #[case::hardwired("hardwired", 0.5, 2)]
 #[case::mute("mute", 5.0, 2)]
+#[case::unworded("unworded", 30.0, 2)]
+#[case::keyed("keyed", 30.0, 2)]
+#[case::unlisting("unlisting", 30.0, 2)]
+#[case::curt("curt", 30.0, 0)]
 fn a_real_manager(#[case] way: &str, #[case] start_s: f64, #[case] code: i32) {
     let said = examine(&managed(way, start_s), &[], code);
     insta::assert_snapshot!(format!("a_manager_that_is_{way}"), said);
+}
+
+/// Verifies one scenario; gives what was printed.
+fn verify(text: &str, scenario: &str, code: i32) -> String {
+    let (_folder, path) = manifest(text);
+    let mut verify = Command::cargo_bin("passmuster").unwrap();
+    verify.arg("verify").arg(&path).args(["--no-control", "--format", "plain", "--scenario", scenario]);
+    String::from_utf8(verify.assert().code(code).get_output().stdout.clone()).unwrap()
+}
+
+/// A word or a reply that the mapping cannot read is the manifest's fault: nothing is found of the manager.
+#[rstest]
+#[case::a_word("unworded", "", "status `cogitating` stands in no list of `[status]`; add it to one of `starting`, `running`")]
+#[case::a_reply("keyed", "[operations.list_sessions]\nresult = { sessions = \"$.sessions[*]\" }\n", "session_id")]
+fn what_the_mapping_cannot_read_could_not_be_tested(#[case] way: &str, #[case] more: &str, #[case] wanted: &str) {
+    let scenario = "lifecycle/observability/an-agent-that-died-by-itself-is-not-called-alive[codex]";
+    let said = verify(&(managed(way, 30.0) + more), scenario, 2);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("COULD NOT TEST list_sessions:") && said.contains(wanted) && !said.contains("FAILED"), "{said}");
+}
+
+#[test]
+fn a_word_that_is_mapped_is_understood() {
+    let said = examine(&(managed("unworded", 30.0) + "[status]\nrunning = [\"cogitating\"]\n"), &[], 0);
+    assert!(said.contains("understood  as `running`") && said.ends_with("\nthe adapter works\n"), "{said}");
+}
+
+#[test]
+fn the_lines_that_the_doctor_prints_are_those_that_are_missing() {
+    let scenario = "lifecycle/creation/an-unknown-agent-is-refused";
+    let before = verify(&managed("curt", 30.0), scenario, 1);
+    assert!(
+        before.split_whitespace().collect::<Vec<_>>().join(" ").contains("by a code or text that the manifest does not map"),
+        "{before}"
+    );
+    let printed = examine(&managed("curt", 30.0), &[], 0);
+    let (_, lines) = printed.split_once("these lines of the manifest are missing\n\n").unwrap();
+    let (lines, _) = lines.split_once("\n\nthe adapter").unwrap();
+    let mended = format!("{}{lines}\n", managed("curt", 30.0));
+    verify(&mended, scenario, 0);
+    assert!(examine(&mended, &[], 0).ends_with("\nthe adapter works\n"));
+}
+
+/// Three lines are promised to suffice.
+#[test]
+fn a_manifest_without_suites_is_judged_by_those_that_it_maps() {
+    let text = managed("well", 30.0).replace("suites = [\"lifecycle\"]\n", "");
+    let chosen = "judged by those whose operations are all mapped: lifecycle, codex-observability";
+    assert!(examine(&text, &["--dry-run"], 0).contains(chosen));
+    let said = verify(&text, "lifecycle/creation/an-unknown-agent-is-refused", 0);
+    assert!(said.split_whitespace().collect::<Vec<_>>().join(" ").contains(chosen), "{said}");
 }
 
 #[rstest]

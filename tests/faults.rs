@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use passmuster::engine::catalogue::{faults, variations};
+use passmuster::engine::catalogue::{Defect, faults, variations};
+use passmuster::engine::fault::Change;
 use passmuster::engine::matrix::{kill, matrix, vary};
 use passmuster::engine::plan::Disposition;
 use passmuster::engine::suite::claims;
-use passmuster::engine::{Options, Reference, Target, prepare};
+use passmuster::engine::{Options, Reference, Target, prepare, run};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::kill_matrix::KillMatrix;
 use passmuster::spec::{Party, Registry};
@@ -99,4 +100,44 @@ fn nothing_is_found_in_a_permitted_variation() {
         }
     }
     assert!(wrong.is_empty(), "false alarms:\n{wrong}");
+}
+
+/// A manager that runs its agent once for each turn hides no fault: what shows one in the reference shows it there, unless it is a
+/// scenario that does not apply to such a manager.
+#[test]
+fn a_process_a_turn_hides_no_fault() {
+    let profiles = Profiles::load(&Choice::Spec).unwrap();
+    let turn = Change::Variation("a-process-a-turn");
+    let of_managers: Vec<Defect> = faults(SUITES).into_iter().filter(|fault| fault.suite.names().contains(&"lifecycle")).collect();
+    let stored = stored();
+    let mut hidden = String::new();
+    for fault in of_managers.iter().step_by(7) {
+        let changes = vec![turn, Change::Fault(fault.info.name)];
+        let target = Target::Reference(Reference { suites: SUITES, of: vec![fault.suite], changes });
+        let options = Options::default();
+        let planned = prepare(&target, &options).unwrap();
+        let report = run(&target, planned, &profiles, &options, &mut |_| {}).report;
+        let failed: BTreeSet<&str> = report.scenarios.iter().flat_map(|it| &it.findings).map(|it| it.requirement.as_str()).collect();
+        let row = stored.faults.iter().find(|row| row.name == fault.info.name).unwrap();
+        for (id, by) in &row.detectors {
+            if failed.contains(id.as_str()) {
+                continue;
+            }
+            let ran: Vec<_> = by
+                .iter()
+                .filter(|key| {
+                    report
+                        .scenarios
+                        .iter()
+                        .any(|it| key.split(" (").next() == Some(&it.key) && it.verdict != passmuster::results::model::Verdict::Skipped)
+                })
+                .collect();
+            hidden += &format!("{} {id}: {ran:?}\n", fault.info.name);
+        }
+        let besides: Vec<_> = failed.iter().filter(|id| !row.failed.iter().any(|f| f.as_str() == **id)).collect();
+        if !besides.is_empty() {
+            hidden += &format!("{} besides {besides:?}\n", fault.info.name)
+        }
+    }
+    assert!(hidden.is_empty(), "{hidden}");
 }

@@ -107,12 +107,20 @@ pub struct ContractError {
     /// The manager's words, for people.
     #[serde(default)]
     pub message: String,
+    /// Whether nothing named it, neither the contract's words nor a manifest: it is `internal` for want of a better code.
+    #[serde(skip)]
+    pub is_unnamed: bool,
 }
 
 impl ContractError {
     /// An error of that code with that message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), is_unnamed: false }
+    }
+
+    /// A failure that nothing names.
+    pub fn unnamed(message: impl Into<String>) -> Self {
+        Self { is_unnamed: true, ..Self::new(ErrorCode::Internal, message) }
     }
 }
 

@@ -175,6 +175,7 @@ pub fn run(
         started_at: started_at.to_string(),
         duration_ms: began.elapsed().as_millis() as u64,
         seed: 0,
+        notes: target.notes(),
         control,
         baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),

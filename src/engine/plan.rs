@@ -171,7 +171,7 @@ fn disposition(scenario: &Scenario, agent: Option<AgentKind>, registry: &Registr
                 }
             }
             Need::Announcements if !(system.announces.by_stream || system.announces.by_waiting) => {
-                return lacks("the manifest maps no announcements: neither `wait_events` nor `[events.turn_completed]`".into(), false);
+                return lacks("the manifest maps no announcements: neither `wait_events` nor `[events.turn_completed]`".into(), true);
             }
             Need::Serve if !system.can_restart => {
                 return Disposition::Skip("the manifest has no `[serve]` that could be killed and started again".into());

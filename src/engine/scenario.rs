@@ -56,6 +56,10 @@ pub(crate) async fn play<S: State>(
         log.push(Entry::Note { text: remark });
     }
     let trace = log.records();
+    if let Some(why) = driver.unmapped() {
+        let result = unplayed(planned, Verdict::CouldNotTest, Some(why), Vec::new());
+        return ScenarioRun { result: ScenarioResult { duration_ms: log.clock().elapsed_ms(), ..result }, trace };
+    }
     let result = judged(planned, &world, stop, &trace, settings, &stderr, log.clock().elapsed_ms());
     ScenarioRun { result, trace }
 }

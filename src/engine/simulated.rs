@@ -14,7 +14,7 @@ use crate::profile::Profiles;
 use crate::sut::Driver;
 use crate::sut::recorder::Recorder;
 use crate::trace::Log;
-use crate::trace::settings::Settings;
+use crate::trace::settings::{Processes, Settings};
 
 use super::Options;
 use super::plan::PlannedScenario;
@@ -86,11 +86,12 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Scen
 }
 
 /// Plays a scenario of a suite, step by step, on what `open` makes in a simulated world: a driver, and where it keeps the record of
-/// one session.
+/// one session. `process_per` says how its agents' processes and its sessions go together.
 pub(crate) fn rehearse<S: State>(
     suite: &dyn Suite,
     planned: &PlannedScenario,
     profiles: &Profiles,
+    process_per: Processes,
     open: impl AsyncFnOnce(SimWorld, Clock) -> (Box<dyn Driver>, RecordPlace),
 ) -> ScenarioRun {
     let one = async {
@@ -103,12 +104,13 @@ pub(crate) fn rehearse<S: State>(
         let (system, record) = open(world.clone(), clock).await;
         let driver = Rc::new(Recorder::new(system, suite.operations(), log.clone()));
         driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
-        let settings = Settings::of(&profiles);
+        let settings = Settings { processes: process_per, ..Settings::of(&profiles) };
         let world = World::<S>::new(WorldOptions {
             log: log.clone(),
             registry,
             driver: driver.clone(),
             processes: Rc::new(world.clone()),
+            process_per,
             ground: Ground::Virtual(world),
             profiles,
             limits: settings.limits,

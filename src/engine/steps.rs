@@ -2,6 +2,8 @@
 
 use std::marker::PhantomData;
 
+use crate::contract::ErrorCode;
+use crate::sut::CallError;
 use crate::sut::recorder::Answered;
 
 use super::vocabulary::{Arguments, Done, StepDef, step};
@@ -44,5 +46,13 @@ async fn is<S: State>(w: &mut World<S>, a: &Arguments) -> Done {
     if right {
         return Ok(());
     }
-    w.wrong(None, format!("{} was answered with `{}`", answer.operation, kind(&answer)), answer.claim(), format!("wanted: {}", a.text(0)))
+    let wants_an_error = a.text(0).split(" or ").any(|word| ErrorCode::from_name(word).is_some());
+    let message = match &answer.result {
+        Err(CallError::Contract(error)) if error.is_unnamed && wants_an_error => format!(
+            "{} was refused, but by a code or text that the manifest does not map: `passmuster doctor` prints the lines that are missing",
+            answer.operation
+        ),
+        _ => format!("{} was answered with `{}`", answer.operation, kind(&answer)),
+    };
+    w.wrong(None, message, answer.claim(), format!("wanted: {}", a.text(0)))
 }

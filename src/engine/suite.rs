@@ -11,6 +11,7 @@ use crate::contract::{Claim, OperationTable};
 use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::Announces;
+use crate::trace::settings::Processes;
 
 use super::control::ControlCheck;
 use super::fault::{Change, FaultInfo, VariationInfo};
@@ -68,6 +69,11 @@ pub trait Suite: fmt::Debug + Sync {
 
     /// How its reference announces.
     fn announces(&self, changes: &[Change]) -> Announces;
+
+    /// What its reference has one agent process for.
+    fn processes(&self, _changes: &[Change]) -> Processes {
+        Processes::Session
+    }
 
     /// Whether over a transport a fault must break nothing but what it says. Elsewhere what is found besides is not counted there:
     /// in memory it always is.

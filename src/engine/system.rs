@@ -61,6 +61,10 @@ impl RealSystem for ManifestSystem {
         capabilities(&self.manifest)
     }
 
+    fn notes(&self) -> Vec<String> {
+        self.manifest.chosen_suites().into_iter().collect()
+    }
+
     /// The manifest's path and text, as they were read.
     fn job(&self) -> Value {
         json!({ "path": self.manifest.path, "text": self.manifest.text })
@@ -102,6 +106,7 @@ pub(crate) async fn play<S: State>(
         driver: driver.clone(),
         ground: Ground::Real(sandbox.clone()),
         processes: Rc::new(ProcFs),
+        process_per: settings.processes,
         profiles: profiles.clone(),
         limits: settings.limits,
         agents: planned.agents.clone(),

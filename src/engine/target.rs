@@ -33,6 +33,11 @@ pub trait RealSystem: Send + Sync {
     /// What it offers.
     fn capabilities(&self) -> Capabilities;
 
+    /// What is to be known of how it is judged, in sentences.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What a worker process has to know to reach it: its suites read it in [`Suite::play`].
     fn job(&self) -> Value;
 }
@@ -81,7 +86,7 @@ impl Reference {
             can_restart: true,
             can_kill: false,
             has_record: true,
-            processes: Processes::Session,
+            processes: self.of.first().map_or(Processes::Session, |suite| suite.processes(&self.changes)),
             is_virtual: true,
         }
     }
@@ -93,6 +98,14 @@ impl Target {
         match self {
             Target::Reference(reference) => reference.suites,
             Target::Real(system) => system.suites(),
+        }
+    }
+
+    /// What is to be known of how it is judged, in sentences.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Target::Reference(_) => Vec::new(),
+            Target::Real(system) => system.notes(),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::profile::Profiles;
 use crate::spec::RequirementId;
 use crate::sut::recorder::{Answered, Recorder};
 use crate::sut::sandbox::Sandbox;
-use crate::trace::settings::{Limits, Settings};
+use crate::trace::settings::{Limits, Processes, Settings};
 use crate::trace::{Contradiction, Entry, Log, Record};
 
 use super::vocabulary::StepTable;
@@ -59,6 +59,8 @@ pub(crate) struct WorldOptions {
     pub ground: Ground,
     /// What is alive.
     pub processes: Rc<dyn LiveProcesses>,
+    /// What the system has one agent process for.
+    pub process_per: Processes,
     /// The agents' profiles.
     pub profiles: Rc<Profiles>,
     /// The limits.
@@ -114,6 +116,7 @@ pub(crate) struct World<S> {
     pub(crate) driver: Rc<Recorder>,
     pub(crate) ground: Ground,
     pub(crate) processes: Rc<dyn LiveProcesses>,
+    pub(crate) process_per: Processes,
     pub(crate) profiles: Rc<Profiles>,
     pub(crate) limits: Limits,
     pub(crate) agents: Vec<AgentKind>,
@@ -139,6 +142,7 @@ impl<S: State> World<S> {
             driver: options.driver,
             ground: options.ground,
             processes: options.processes,
+            process_per: options.process_per,
             profiles: options.profiles,
             limits: options.limits,
             agents: options.agents,
@@ -228,6 +232,9 @@ impl<S: State> World<S> {
             return Err(Stop::Skipped(format!("the manifest maps no place for `{missing}` of `{operation}`")));
         }
         let answered = self.driver.call(operation, args).await;
+        if let Err(crate::sut::CallError::Unmapped { what }) = &answered.result {
+            return Err(Stop::CouldNotTest(format!("{operation}: {what}")));
+        }
         if let Err(crate::sut::CallError::Broken { what }) = &answered.result
             && !self.log.read(|records| records.iter().any(|record| matches!(record.entry, Entry::Reply { ok: Some(_), .. })))
         {

@@ -61,6 +61,10 @@ pub struct SimLaunch {
     pub cwd: PathBuf,
     /// The prompt that it is started with.
     pub message: Option<String>,
+    /// Whether it exits after one turn.
+    pub one_turn: bool,
+    /// Its own id of the session that it goes on with.
+    pub resumes: Option<String>,
     /// Where its signals go.
     pub tell: mpsc::UnboundedSender<SimSignal>,
 }
@@ -215,8 +219,12 @@ impl SimWorld {
             self.gone(pid, &run);
             return Err(format!("{} exited at once with status {code}", launch.agent));
         }
-        let profile = self.profiles.get(launch.agent, Mode::Interactive);
-        let native = NativeSession::new(launch.agent, profile, &self.home(), &launch.cwd, self.clock.now(), session);
+        let mode = if launch.one_turn { Mode::Headless } else { Mode::Interactive };
+        let profile = self.profiles.get(launch.agent, mode);
+        let mut native = NativeSession::new(launch.agent, profile, &self.home(), &launch.cwd, self.clock.now(), session);
+        if let Some((path, id, text)) = launch.resumes.as_deref().and_then(|id| self.earlier(launch.agent, id)) {
+            native = native.resumed(path, id, &text);
+        }
         let mut agent = SimPlayer {
             world: self.clone(),
             pid,
@@ -225,6 +233,7 @@ impl SimWorld {
             native,
             turns: Turns::default(),
             script,
+            one_turn: launch.one_turn,
             tell: launch.tell,
             done: 0,
         };
@@ -234,6 +243,15 @@ impl SimWorld {
         }
         tokio::spawn(agent.live(inbox, commands, stopped));
         Ok(pid)
+    }
+
+    /// The native file of an agent's session, by its own id: where it is, and what it says.
+    fn earlier(&self, agent: AgentKind, id: &str) -> Option<(PathBuf, Uuid, String)> {
+        self.files_below(&self.home().join(native::of(agent).root())).into_iter().find_map(|path| {
+            let text = String::from_utf8(self.read_file(&path)?).ok()?;
+            text.lines().next()?.contains(id).then_some(())?;
+            Some((path, Uuid::parse_str(id).ok()?, text))
+        })
     }
 
     /// Types a text into an agent's terminal and submits it.
@@ -375,6 +393,7 @@ struct SimPlayer {
     native: NativeSession,
     turns: Turns,
     script: Script,
+    one_turn: bool,
     tell: mpsc::UnboundedSender<SimSignal>,
     done: u64,
 }
@@ -449,7 +468,13 @@ impl SimPlayer {
         self.done += 1;
         match command {
             ControlCommand::Script(script) => self.script = script,
-            ControlCommand::Release { turn, reply, status } => self.finish(turn, &reply, status).await,
+            ControlCommand::Release { turn, reply, status } => {
+                let was_open = self.turns.open_number() == Some(turn);
+                self.finish(turn, &reply, status).await;
+                if was_open && self.one_turn {
+                    return Some(RunEnd::Exits(i32::from(status != TurnStatus::Completed)));
+                }
+            }
             ControlCommand::Exit { code } => return Some(RunEnd::Exits(code)),
             ControlCommand::Die => {
                 self.world.kill(self.pid);

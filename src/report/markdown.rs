@@ -6,6 +6,7 @@ use crate::results::outcome;
 
 pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let mut blocks = summary(report, look.strict);
+    blocks.extend(report.notes.iter().map(|note| text(note)));
     blocks.extend(support(report));
     let whole: Vec<String> = view::whole_failures(report).map(whole).collect();
     for (title, whole, all) in [("Failed", whole, view::failures(report)), ("Warned", Vec::new(), view::warnings(report))] {

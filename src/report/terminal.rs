@@ -59,6 +59,7 @@ fn summary(page: &mut TerminalPage, report: &Report, strict: bool) {
     );
     page.field(0, "scenarios", &view::counts(report.scenarios.iter().map(|scenario| scenario.verdict)));
     page.field(0, "requirements", &view::counts(report.requirements.iter().map(|requirement| requirement.verdict)));
+    report.notes.iter().for_each(|note| page.field(0, "note", note));
     if let Some(baseline) = &report.baseline {
         let known = format!("{} of the failures are known ({}, {} entries)", baseline.known, baseline.file, baseline.entries);
         page.field(0, "baseline", &known);

@@ -68,6 +68,7 @@ pub fn merged(reports: &[(String, Report)]) -> Result<Report, MergeError> {
     Ok(Report {
         started_at,
         duration_ms,
+        notes: parts.iter().flat_map(|part| part.notes.clone()).collect::<BTreeSet<_>>().into_iter().collect(),
         control: control(&parts),
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),
         requirements: requirements(&parts, &scenarios),

@@ -33,6 +33,9 @@ pub struct Report {
     pub duration_ms: u64,
     /// The seed of everything random in the run.
     pub seed: u64,
+    /// What else is to be known of the run: which suites were chosen and why, what was tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What the control checks found; absent where none ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Control>,

@@ -110,6 +110,7 @@ impl AdapterOpening {
             subscriptions: RefCell::default(),
             oddities,
             tail: self.tail.clone(),
+            came: RefCell::default(),
         })
     }
 
@@ -132,9 +133,16 @@ pub(crate) struct Adapter {
     subscriptions: RefCell<Vec<(Option<EventMap>, Subscription)>>,
     oddities: Oddities,
     tail: Tail,
+    /// What the last call was answered with, as it came.
+    came: RefCell<AnswerSeen>,
 }
 
 impl Adapter {
+    /// What the last call was answered with, as it came.
+    pub(crate) fn came(&self) -> AnswerSeen {
+        self.came.borrow().clone()
+    }
+
     fn manifest(&self) -> &Manifest {
         self.ground.manifest()
     }
@@ -211,6 +219,7 @@ impl Adapter {
             let raw = answer?;
             let mut seen = raw.seen();
             let judged = judge(step, operation, is_last, &mut seen, variables, &self.manifest().status);
+            self.came.replace(seen.clone());
             let Some((until, _)) = &step.wait else { return judged };
             if until.iter().any(|matcher| matcher.holds(&seen, variables)) || is_known_error(&judged) {
                 return judged;

@@ -98,6 +98,12 @@ pub enum CallError {
         /// What came, and what was wanted.
         what: String,
     },
+    /// The system answered, and the manifest's mapping cannot read it: the manifest is wrong, and nothing is said of the system.
+    #[error("{what}")]
+    Unmapped {
+        /// What came, what was wanted, and what to write.
+        what: String,
+    },
     /// The adapter or the transport broke: program missing, connection refused, pipe closed.
     #[error("{what}")]
     Broken {

@@ -37,6 +37,8 @@ pub(crate) struct Recorder {
     next: Cell<u64>,
     weight: Cell<usize>,
     announced: Cell<usize>,
+    /// The first answer that the manifest's mapping could not read.
+    unmapped: RefCell<Option<String>>,
     /// What `wait_events` brought and is no announcement.
     unread: Oddities,
     listening: RefCell<Vec<AbortHandle>>,
@@ -64,7 +66,7 @@ impl Answered {
             Ok(_) => "success",
             Err(CallError::Contract(error)) => error.code.name(),
             Err(CallError::TimedOut { .. }) => "no answer",
-            Err(CallError::Malformed { .. }) => "garbage",
+            Err(CallError::Malformed { .. } | CallError::Unmapped { .. }) => "garbage",
             Err(CallError::Broken { .. }) => "broken",
         }
     }
@@ -96,6 +98,7 @@ impl Recorder {
             next: Cell::new(1),
             weight: Cell::default(),
             announced: Cell::default(),
+            unmapped: RefCell::default(),
             unread: Oddities::default(),
             listening: RefCell::default(),
             waiting: Mutex::default(),
@@ -155,6 +158,9 @@ impl Recorder {
 
     fn answered(&self, id: u64, name: &'static str, args: Args, result: Result<Args, CallError>, wire: Args) -> Answered {
         let result = result.and_then(|result| self.weighed(result));
+        if let Err(CallError::Unmapped { what }) = &result {
+            self.unmapped.borrow_mut().get_or_insert_with(|| format!("{name}: {what}"));
+        }
         let (ok, error) = match &result {
             Ok(result) => (Some(result.clone()), None),
             Err(error) => (None, Some(recorded(error))),
@@ -187,6 +193,11 @@ impl Recorder {
             self.listening.borrow_mut().push(task.abort_handle());
         }
         Ok(())
+    }
+
+    /// The first answer that the manifest's mapping could not read, in a sentence: nothing is to be judged by what came of it.
+    pub(crate) fn unmapped(&self) -> Option<String> {
+        self.unmapped.borrow().clone()
     }
 
     /// How many announcements could not be read so far and why, where there were any.
@@ -297,7 +308,9 @@ pub(crate) fn recorded(error: &CallError) -> ContractError {
     match error {
         CallError::Contract(error) => error.clone(),
         CallError::TimedOut { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),
-        CallError::Malformed { .. } | CallError::Broken { .. } => ContractError::new(ErrorCode::Internal, error.to_string()),
+        CallError::Malformed { .. } | CallError::Unmapped { .. } | CallError::Broken { .. } => {
+            ContractError::new(ErrorCode::Internal, error.to_string())
+        }
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) struct Diagnosis {
     pub checks: Vec<DoctorCheck>,
     /// Whether anything was started at all.
     pub started: bool,
+    /// Lines that the manifest lacks.
+    pub lines: String,
 }
 
 /// One check.
@@ -88,6 +90,9 @@ impl Diagnosis {
         if self.health() != Health::Sound && !stderr.trim().is_empty() {
             let _ = writeln!(out, "\n its standard error ended with\n{}", indent(&last_lines(stderr, 12), "   │ "));
         }
+        if !self.lines.is_empty() {
+            let _ = writeln!(out, "\n these lines of the manifest are missing\n\n{}", self.lines.trim_end());
+        }
         let verdict = match self.health() {
             Health::Sound if !self.started => "the manifest can be used; nothing was started",
             Health::Sound => "the adapter works",
@@ -119,7 +124,7 @@ mod tests {
             DoctorCheck { what: "the server becomes ready", found },
             DoctorCheck { what: "list_sessions answers", found: Symptom::Skipped("not reached") },
         ];
-        Diagnosis { system: "my-manager (rpc)".to_owned(), checks, started: true }
+        Diagnosis { system: "my-manager (rpc)".to_owned(), checks, started: true, lines: String::new() }
     }
 
     #[test]

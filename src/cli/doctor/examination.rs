@@ -1,3 +1,4 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The checks, in their order, as statements that hold when all is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[rustfmt::skip]
-pub(crate) enum DoctorLook { Manifest, Programs, Sandbox, SetUp, Serve, Connection, List, Subscription, Start, Agent, Message, Announcement, Data, End, Gone, Unlisted, Close }
+pub(crate) enum DoctorLook { Manifest, Programs, Sandbox, SetUp, Serve, Connection, List, Subscription, Start, Agent, Message, Announcement, Data, Listed, End, Gone, Unlisted, Idle, UnknownAgent, NoFolder, FileAsFolder, EmptyMessage, UnknownId, EndedId, Close }
 
 pub(crate) use DoctorLook as L;
 
@@ -40,9 +41,17 @@ const LOOKS: &[(DoctorLook, &str)] = &[
     (L::Message, "it has the message"),
     (L::Announcement, "the end of its turn is announced"),
     (L::Data, "get_session_data has its reply"),
+    (L::Listed, "the session is listed, and its status is understood"),
     (L::End, "end_session answers"),
     (L::Gone, "the agent is gone"),
     (L::Unlisted, "the session is not listed as alive"),
+    (L::Idle, "a session can be started without a message"),
+    (L::UnknownAgent, "an unknown agent is refused"),
+    (L::NoFolder, "a folder that is not there is refused"),
+    (L::FileAsFolder, "a file in a folder's place is refused"),
+    (L::EmptyMessage, "an empty message is refused, or taken"),
+    (L::UnknownId, "an id that nobody gave is refused"),
+    (L::EndedId, "a message to an ended session is refused"),
     (L::Close, "nothing is left"),
 ];
 
@@ -53,6 +62,8 @@ pub(crate) struct Examination {
     checks: Vec<(DoctorLook, Symptom)>,
     unreached: &'static str,
     stderr: String,
+    /// What the manifest lacks to understand refusals: by operation and code, the matchers.
+    pub(crate) missing: BTreeMap<&'static str, BTreeMap<&'static str, BTreeSet<String>>>,
 }
 
 /// The examination cannot go on.
@@ -62,7 +73,7 @@ pub(crate) type DoctorStep<T = ()> = Result<T, DoctorStop>;
 
 impl Examination {
     pub(crate) fn new(manifest: Manifest, profiles: Profiles) -> Self {
-        Self { manifest, profiles, checks: Vec::new(), unreached: "not reached", stderr: String::new() }
+        Self { manifest, profiles, checks: Vec::new(), unreached: "not reached", stderr: String::new(), missing: BTreeMap::new() }
     }
 
     /// Reads and looks, starts nothing.
@@ -124,7 +135,15 @@ impl Examination {
         }
         let system = format!("{} ({})", self.manifest.name, self.manifest.transport.kind.name());
         let started = self.checks.iter().any(|(look, _)| *look == L::Sandbox);
-        (Diagnosis { system, checks, started }, self.stderr)
+        let table = |(operation, errors): (&&str, &BTreeMap<&str, BTreeSet<String>>)| {
+            let line = |(code, matchers): (&&str, &BTreeSet<String>)| match matchers.iter().collect::<Vec<_>>().as_slice() {
+                [one] => format!("{code} = {one}\n"),
+                some => format!("{code} = [{}]\n", some.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")),
+            };
+            format!("[operations.{operation}.errors]\n{}\n", errors.iter().map(line).collect::<String>())
+        };
+        let lines = self.missing.iter().map(table).collect();
+        (Diagnosis { system, checks, started, lines }, self.stderr)
     }
 
     pub(crate) fn fine(&mut self, look: DoctorLook, detail: impl Into<String>) {
@@ -147,7 +166,11 @@ impl Examination {
     // ---- before anything is started --------------------------------------------------------------------------------
 
     fn look(&mut self) -> DoctorStep {
-        self.fine(L::Manifest, self.manifest.path.display().to_string());
+        let path = self.manifest.path.display().to_string();
+        match self.manifest.chosen_suites() {
+            Some(chosen) => self.fine(L::Manifest, format!("{path}; {chosen}")),
+            None => self.fine(L::Manifest, path),
+        }
         let missing = self.manifest.missing_programs();
         if !missing.is_empty() {
             return self.broken(

@@ -9,6 +9,7 @@ use crate::contract::{AgentKind, Announcement, Args, ErrorCode, OperationSpec, S
 use crate::fakes::processes::{LiveProcesses as _, ProcFs};
 use crate::fakes::registry::{AgentRegistry, FakeRun};
 use crate::sut::adapter::Adapter;
+use crate::sut::manifest::plain;
 use crate::sut::recorder::shortened;
 use crate::sut::sandbox::Sandbox;
 use crate::sut::transports::wire::Oddities;
@@ -27,9 +28,9 @@ enum AnnouncementSource {
 }
 
 /// A session under examination.
-struct ExaminedSession {
-    id: String,
-    cwd: PathBuf,
+pub(super) struct ExaminedSession {
+    pub(super) id: String,
+    pub(super) cwd: PathBuf,
     nonce: String,
 }
 
@@ -44,7 +45,12 @@ impl Examination {
         registry.release(&run.id, 1, &reply, TurnStatus::Completed);
         self.announced(driver, &mut follow, &session).await;
         self.data(driver, &session, &reply).await?;
-        self.end(driver, &session, &run).await
+        self.listed(driver, &session).await?;
+        self.empty_message(driver, &session).await;
+        self.end(driver, &session, &run).await?;
+        self.idle(driver, sandbox).await?;
+        self.refusals(driver, sandbox, &session).await;
+        Ok(())
     }
 
     async fn list_is_empty(&mut self, driver: &Adapter) -> DoctorStep {
@@ -217,6 +223,62 @@ impl Examination {
         }
     }
 
+    /// It lives, and every phase from which it can be seen has passed.
+    async fn listed(&mut self, driver: &Adapter, session: &ExaminedSession) -> DoctorStep {
+        let deadline = Instant::now() + self.manifest.limits.observe;
+        loop {
+            let answer = match ask(driver, "list_sessions", json!({})).await {
+                Ok(answer) => answer,
+                Err(error) => return self.unanswered(L::Listed, &error),
+            };
+            match sessions(&answer).find(|one| one["session_id"] == session.id.as_str()) {
+                Some(listed) => {
+                    match listed["status"].as_str() {
+                        None => self.fine(L::Listed, "without a status"),
+                        Some(word) if Status::from_name(word).is_some_and(Status::is_alive) => self.fine(L::Listed, format!("as `{word}`")),
+                        Some(word) => {
+                            let advice = "if its own word for that means that the agent lives, map it so in [status]";
+                            self.odd(L::Listed, format!("its agent runs, and the list calls it `{word}`: {listed}"), advice);
+                        }
+                    }
+                    return Ok(());
+                }
+                None if Instant::now() < deadline => sleep(ASK_EVERY).await,
+                None => {
+                    let count = sessions(&answer).count();
+                    let came = shortened(&plain(&driver.came().value));
+                    let why = format!(
+                        "session {} lives and is not among the {count} that the mapping finds in the list; answered: {came}",
+                        session.id
+                    );
+                    let advice = "see `result` and `each` of list_sessions; where the system itself leaves it out, LC-OBS-1 says so";
+                    return self.broken(L::Listed, why, advice);
+                }
+            }
+        }
+    }
+
+    /// The same start without its optional argument: another step may then be the operation's last.
+    async fn idle(&mut self, driver: &Adapter, sandbox: &Sandbox) -> DoctorStep {
+        let agent = self.manifest.agents.first().copied().unwrap_or(AgentKind::CODEX);
+        let Ok(cwd) = sandbox.work_folder(2) else { return Ok(()) };
+        match ask(driver, "start_session", json!({ "agent": agent.name(), "cwd": cwd.display().to_string() })).await {
+            Ok(answer) => {
+                let id = answer["session_id"].as_str().unwrap_or_default().to_owned();
+                self.fine(L::Idle, format!("{agent} in session {id}"));
+                match ask(driver, "end_session", json!({ "session_id": id })).await {
+                    Ok(_) => Ok(()),
+                    Err(error) => self.unanswered(L::Idle, &error),
+                }
+            }
+            Err(CallError::Contract(error)) => {
+                self.odd(L::Idle, error.to_string(), "a message is optional at a start: where the system needs one, verify judges that");
+                Ok(())
+            }
+            Err(error) => self.unanswered(L::Idle, &error),
+        }
+    }
+
     async fn end(&mut self, driver: &Adapter, session: &ExaminedSession, run: &FakeRun) -> DoctorStep {
         if let Err(error) = ask(driver, "end_session", json!({ "session_id": session.id })).await {
             return self.unanswered(L::End, &error);
@@ -255,14 +317,14 @@ impl Examination {
             }
             CallError::Contract(_) => "the request was sound: see what the system is given",
             CallError::TimedOut { .. } => "see why it hangs; if it is only slow, raise [limits] call",
-            CallError::Malformed { .. } => "compare `output`, `result` and `each` with what is answered",
+            CallError::Malformed { .. } | CallError::Unmapped { .. } => "compare `output`, `result` and `each` with what is answered",
             CallError::Broken { .. } => "see [transport], and what the system says",
         };
         self.broken(look, error, advice)
     }
 }
 
-async fn ask(driver: &Adapter, name: &str, args: Value) -> Result<Value, CallError> {
+pub(super) async fn ask(driver: &Adapter, name: &str, args: Value) -> Result<Value, CallError> {
     let operation = OperationSpec::find(SESSION_OPERATIONS, name).expect("an operation of the contract");
     let Value::Object(args) = args else { unreachable!("arguments are an object") };
     let answer: Args = driver.call(operation, &args).await?;

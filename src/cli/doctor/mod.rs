@@ -3,6 +3,7 @@
 pub(crate) mod diagnosis;
 pub(crate) mod examination;
 pub(crate) mod life;
+pub(crate) mod refusals;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -49,6 +49,13 @@ impl NativeAgent for ClaudeAgent {
     fn is_completed(&self, _: &Value) -> bool {
         true
     }
+
+    fn one_turn(&self, message: &str, resumes: Option<&str>) -> Vec<String> {
+        let mut words = vec!["-p".to_owned()];
+        words.extend(resumes.into_iter().flat_map(|id| ["--resume".to_owned(), id.to_owned()]));
+        words.extend(["--".to_owned(), message.to_owned()]);
+        words
+    }
 }
 
 /// Claude's lines are chained by `parentUuid`.
@@ -99,5 +106,9 @@ impl NativeFormat for Claude {
 
     fn vanishes(&self, _: u64) -> bool {
         false
+    }
+
+    fn go_on(&mut self, lines: Vec<Value>) {
+        self.lines = lines.len() as u64;
     }
 }

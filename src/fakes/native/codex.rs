@@ -61,6 +61,13 @@ impl NativeAgent for CodexAgent {
     fn is_completed(&self, payload: &Value) -> bool {
         payload["last-assistant-message"].is_string()
     }
+
+    fn one_turn(&self, message: &str, resumes: Option<&str>) -> Vec<String> {
+        let mut words = vec!["exec".to_owned(), "--json".to_owned()];
+        words.extend(resumes.into_iter().flat_map(|id| ["resume".to_owned(), id.to_owned()]));
+        words.extend(["--".to_owned(), message.to_owned()]);
+        words
+    }
 }
 
 #[derive(Debug)]

@@ -68,6 +68,11 @@ impl NativeAgent for GeminiAgent {
     fn prompt_flags(&self) -> &'static [(&'static str, Mode)] {
         const { &[("-p", Mode::Headless), ("--prompt", Mode::Headless), ("-i", Mode::Interactive), ("--prompt-interactive", Mode::Interactive)] }
     }
+
+    fn one_turn(&self, message: &str, resumes: Option<&str>) -> Vec<String> {
+        let resumes = resumes.into_iter().flat_map(|id| ["--resume".to_owned(), id.to_owned()]);
+        resumes.chain([format!("--prompt={message}")]).collect()
+    }
 }
 
 /// Gemini can take messages back: a later `$set` replaces all earlier ones.
@@ -110,5 +115,15 @@ impl NativeFormat for Gemini {
 
     fn vanishes(&self, good_turns: u64) -> bool {
         good_turns == 0
+    }
+
+    fn go_on(&mut self, lines: Vec<Value>) {
+        for line in lines {
+            match line["$set"]["messages"].as_array() {
+                Some(messages) => self.kept = messages.clone(),
+                None if line["type"].is_string() => self.kept.push(line),
+                None => {}
+            }
+        }
     }
 }

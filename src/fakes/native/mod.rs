@@ -56,6 +56,9 @@ pub(crate) trait NativeAgent: Sync {
     fn prompt_flags(&self) -> &'static [(&'static str, Mode)] {
         &[]
     }
+
+    /// The arguments with which it plays one turn and exits; `resumes` is its own id of the session that it goes on with.
+    fn one_turn(&self, message: &str, resumes: Option<&str>) -> Vec<String>;
 }
 
 /// How an agent is told which programs to run at its hooks.
@@ -163,6 +166,8 @@ pub(crate) trait NativeFormat: std::fmt::Debug + Send {
     fn turn_end(&mut self, session: &Identity, turn: u64, reply: &str, status: TurnStatus, now: Timestamp) -> Vec<Value>;
     /// Whether the file goes away with a process that ends in good order, after that many good turns.
     fn vanishes(&self, good_turns: u64) -> bool;
+    /// Goes on behind the lines of a file that is there.
+    fn go_on(&mut self, _lines: Vec<Value>) {}
 }
 
 /// Who a session is, to its agent.
@@ -196,6 +201,8 @@ pub(crate) struct NativeSession {
     /// Lines that wait for the phase in which the file gets its content.
     held: Vec<Value>,
     good_turns: u64,
+    /// How many turns the file had when this run of the agent began.
+    earlier_turns: u64,
 }
 
 impl NativeSession {
@@ -206,14 +213,20 @@ impl NativeSession {
         let native = of(kind);
         let path = home.join(native.root()).join(native.path(&identity));
         let format = native.format();
-        Self { native, profile: profile.clone(), identity, path, format, exists: false, held: Vec::new(), good_turns: 0 }
+        Self { native, profile: profile.clone(), identity, path, format, exists: false, held: Vec::new(), good_turns: 0, earlier_turns: 0 }
     }
 
-    /// The session that an existing file holds, to be gone on with.
-    pub(crate) fn resumed(mut self, path: PathBuf, session: Uuid) -> Self {
+    /// The session that an existing file holds, with what it says, to be gone on with.
+    pub(crate) fn resumed(mut self, path: PathBuf, session: Uuid, text: &str) -> Self {
         self.path = path;
         self.identity.uuid = session;
         self.exists = true;
+        let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let mut said = Vec::new();
+        lines.iter().for_each(|line| self.native.read(line, &mut said));
+        let count = |wanted: &str| said.iter().filter(|(role, _)| *role == wanted).count() as u64;
+        (self.earlier_turns, self.good_turns) = (count("user"), count("assistant"));
+        self.format.go_on(lines);
         self
     }
 
@@ -226,8 +239,12 @@ impl NativeSession {
     pub(crate) fn at(&mut self, moment: NativeMoment<'_>, now: Timestamp) -> Vec<FileChange> {
         let (phase, lines) = match moment {
             NativeMoment::Started => (Phase::Started, Vec::new()),
-            NativeMoment::PromptAccepted { turn, text } => (Phase::PromptAccepted, self.format.prompt(&self.identity, turn, text, now)),
+            NativeMoment::PromptAccepted { turn, text } => {
+                let turn = self.earlier_turns + turn;
+                (Phase::PromptAccepted, self.format.prompt(&self.identity, turn, text, now))
+            }
             NativeMoment::TurnCompleted { turn, reply, status, .. } => {
+                let turn = self.earlier_turns + turn;
                 self.good_turns += u64::from(status == TurnStatus::Completed);
                 (Phase::FirstTurnCompleted, self.format.turn_end(&self.identity, turn, reply, status, now))
             }
@@ -270,7 +287,7 @@ impl NativeSession {
             HookStyle::Settings { events: (_, end, failed), .. } => failed.filter(|_| reply.is_none()).unwrap_or(end),
             HookStyle::Notify { .. } => "",
         };
-        self.native.turn_payload(&self.identity, turn, prompt, reply, self.common(event))
+        self.native.turn_payload(&self.identity, self.earlier_turns + turn, prompt, reply, self.common(event))
     }
 
     fn common(&self, event: &str) -> Value {

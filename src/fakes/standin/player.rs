@@ -60,9 +60,9 @@ impl Player {
         let session = native::of(agent).new_id();
         let mut native = NativeSession::new(agent, &profile, home, &cwd, Timestamp::now(), session);
         if let Some(wanted) = &arguments.resume
-            && let Some((path, id)) = earlier(agent, home, &cwd, wanted.as_deref())
+            && let Some((path, id, text)) = earlier(agent, home, &cwd, wanted.as_deref())
         {
-            native = native.resumed(path, id);
+            native = native.resumed(path, id, &text);
         }
         let file = profiles.agent(agent);
         Self {
@@ -315,8 +315,8 @@ fn noise(bytes: u64) -> String {
     line.repeat(bytes as usize / line.len() + 1)
 }
 
-/// The native file of an earlier session: by its id, else the newest of the directory.
-fn earlier(agent: AgentKind, home: &Path, cwd: &Path, id: Option<&str>) -> Option<(PathBuf, uuid::Uuid)> {
+/// The native file of an earlier session and what it says: by its id, else the newest of the directory.
+fn earlier(agent: AgentKind, home: &Path, cwd: &Path, id: Option<&str>) -> Option<(PathBuf, uuid::Uuid, String)> {
     let root = home.join(native::of(agent).root());
     let mut files = Vec::new();
     below(&root, &mut files);
@@ -327,7 +327,7 @@ fn earlier(agent: AgentKind, home: &Path, cwd: &Path, id: Option<&str>) -> Optio
         let known = first["payload"]["id"].as_str().or(first["sessionId"].as_str())?;
         let there = first["payload"]["cwd"].as_str().or(first["cwd"].as_str());
         let right = id.map_or_else(|| there.is_none_or(|there| Path::new(there) == cwd), |id| id == known);
-        right.then(|| Some((path, uuid::Uuid::parse_str(known).ok()?)))?
+        right.then(|| Some((path, uuid::Uuid::parse_str(known).ok()?, text.clone())))?
     })
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::contract::{AgentKind, Args, ContractError, ErrorCode, SessionId, TurnStatus};
 use crate::sut::Announces;
+use crate::trace::settings::Processes;
 
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::session::{SessionRecord, View};
@@ -136,6 +137,8 @@ pub(crate) struct ManagerBehavior {
     pub(crate) adopting: Adopting,
 
     // ---- everything else
+    /// What there is one agent process for.
+    pub(crate) processes: Processes,
     /// How long every answer takes, besides.
     pub(crate) pace: Duration,
     /// What is done besides, and when.
@@ -203,6 +206,7 @@ impl Default for ManagerBehavior {
             timeout_waits: true,
             timed_out: TimedOut::Ends,
             adopting: Adopting::Lives,
+            processes: Processes::Session,
             pace: Duration::ZERO,
             besides: Vec::new(),
         }

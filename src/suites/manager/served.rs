@@ -2,9 +2,10 @@
 
 use crate::engine::fault::Change;
 use crate::engine::matrix::Over;
+use crate::trace::settings::Processes;
 
 /// The manifest of the reference with a change: `lacks` is what it does not offer then, `limits` are lines for it.
-pub(super) fn manifest(over: Over, change: Change, lacks: &[&str], limits: &str) -> String {
+pub(super) fn manifest(over: Over, change: Change, processes: Processes, lacks: &[&str], limits: &str) -> String {
     let (name, flag) = (change.name(), change.flag());
     let state = "--state\", \"{{ sandbox }}/state";
     let (transport, serve, ready) = match over {
@@ -25,10 +26,12 @@ pub(super) fn manifest(over: Over, change: Change, lacks: &[&str], limits: &str)
         ),
     };
     format!(
-        "[system]\nname = \"reference with {name}\"\nsuites = [\"lifecycle\", \"codex-observability\"]\nlacks = {lacks:?}\n\n\
+        "[system]\nname = \"reference with {name}\"\nsuites = [\"lifecycle\", \"codex-observability\"]\n\
+         processes = \"{}\"\nlacks = {lacks:?}\n\n\
          [transport]\n{transport}\n\n\
          [serve]\ncommand = [\"{{{{ passmuster }}}}\", \"serve\", {serve}, \"{flag}\", \"{name}\"]\nready = {{ connect = \"{ready}\" }}\n\
-         state = \"{{{{ sandbox }}}}/state/sessions/{{{{ session_id }}}}.json\"\n\n{limits}"
+         state = \"{{{{ sandbox }}}}/state/sessions/{{{{ session_id }}}}.json\"\n\n[status]\nrunning = [\"cogitating\"]\n\n{limits}",
+        processes.name()
     )
 }
 
@@ -47,7 +50,7 @@ mod tests {
         let faults = faults::faults().map(|fault| Change::Fault(fault.info.name));
         for change in faults.chain(variations::VARIATIONS.iter().map(|one| Change::Variation(one.info.name))) {
             for over in Over::ALL {
-                let text = manifest(over, change, &["events"], "[limits]\ncall = 4\n");
+                let text = manifest(over, change, Processes::Session, &["events"], "[limits]\ncall = 4\n");
                 let manifest = Manifest::parse(Path::new("m.toml"), &text, &claims).unwrap_or_else(|errors| panic!("{errors:?}"));
                 assert!(manifest.serve.is_some_and(|serve| serve.state.is_some()));
             }

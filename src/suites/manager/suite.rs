@@ -22,6 +22,7 @@ use crate::engine::{simulated, system};
 use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::{Announces, Driver};
+use crate::trace::settings::Processes;
 
 use super::behavior::ManagerBehavior;
 use super::in_memory::InMemory;
@@ -93,8 +94,12 @@ impl Suite for ManagerSuite {
         behavior(changes).announces()
     }
 
+    fn processes(&self, changes: &[Change]) -> Processes {
+        behavior(changes).processes
+    }
+
     fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun {
-        simulated::rehearse::<ManagerState>(self, planned, profiles, async |world, clock| {
+        simulated::rehearse::<ManagerState>(self, planned, profiles, self.processes(changes), async |world, clock| {
             let config = ManagerConfig { behavior: behavior(changes), ..ManagerConfig::conforming(clock) };
             let record: RecordPlace = Rc::new(InMemory::record);
             (Box::new(InMemory::open(world, config).await) as Box<dyn Driver>, record)
@@ -107,11 +112,15 @@ impl Suite for ManagerSuite {
 
     fn served(&self, suites: Suites, over: Over, change: Change, limits: &str, folder: &Path) -> Arc<dyn RealSystem> {
         let announces = self.announces(&[change]);
-        let lacks: &[&str] = match (announces.by_waiting, announces.by_stream) {
-            (true, true) => &[],
-            (false, _) => &["wait_events"],
-            (true, false) => &["events"],
+        let mut lacks = match (announces.by_waiting, announces.by_stream) {
+            (true, true) => Vec::new(),
+            (false, _) => vec!["wait_events"],
+            (true, false) => vec!["events"],
         };
-        system::written(suites, folder, &format!("{}.{over}", change.name()), &served::manifest(over, change, lacks, limits))
+        let processes = self.processes(&[change]);
+        // An agent that is run for one turn has no screen to speak of.
+        lacks.extend((processes == Processes::Turn).then_some("capture_screen"));
+        let text = served::manifest(over, change, processes, &lacks, limits);
+        system::written(suites, folder, &format!("{}.{over}", change.name()), &text)
     }
 }

@@ -9,6 +9,7 @@ use crate::suites::manager::behavior::{
     Adopting, Afterwards, AnnouncedBy, Announcing, Empty, Ending, Late, Launching, ManagerBehavior, Pending, Remains, started,
 };
 use crate::suites::manager::reference::transcript::{TranscriptEntry, tail};
+use crate::trace::settings::Processes;
 
 /// A way to conform that is not the reference manager's.
 pub(crate) type ManagerVariation = fault::Variation<ManagerBehavior>;
@@ -121,6 +122,8 @@ pub(crate) const VARIATIONS: &[ManagerVariation] = &[
     variation("stream-alone", "announces by notifications alone", |s| s.told = AnnouncedBy::ByStream),
     variation("unnumbered-turns", "does not number the turns that it announces", |s| s.numbered = false),
     variation("silent-ends", "does not announce the ends of sessions", |s| s.ends_told = |_| false),
+    // ---- processes
+    variation("a-process-a-turn", "runs its agent once for each turn, and not between them", |s| s.processes = Processes::Turn),
     // ---- restarts
     variation("ends-on-restart", "ends its sessions when it comes back", |s| s.adopting = Adopting::Ends),
 ];

@@ -89,6 +89,7 @@ pub(crate) fn report(traces: &[Checked], registry: &Registry, strict: bool) -> R
         started_at: String::new(),
         duration_ms: 0,
         seed: 0,
+        notes: Vec::new(),
         control: None,
         baseline: None,
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),

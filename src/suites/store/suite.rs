@@ -22,6 +22,7 @@ use crate::engine::{simulated, system};
 use crate::profile::Profiles;
 use crate::spec::Party;
 use crate::sut::{Announces, Driver};
+use crate::trace::settings::Processes;
 
 use super::behavior::StoreBehavior;
 use super::in_memory::InMemoryStore;
@@ -81,7 +82,7 @@ impl Suite for StoreSuite {
     }
 
     fn rehearse(&self, planned: &PlannedScenario, changes: &[Change], profiles: &Profiles) -> ScenarioRun {
-        simulated::rehearse::<StoreState>(self, planned, profiles, async |_, clock| {
+        simulated::rehearse::<StoreState>(self, planned, profiles, Processes::Session, async |_, clock| {
             let store = InMemoryStore::open(clock, behavior(changes)).expect("a folder for the reference store");
             let root = store.root().to_owned();
             let record: RecordPlace = Rc::new(move |id: &SessionId| root.join(id.as_str()).join("state.json"));

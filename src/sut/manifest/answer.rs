@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::contract::{Args, ContractError, ErrorCode, Field, FieldKind, OperationSpec};
+use crate::contract::{Args, ContractError, ErrorCode, Field, FieldKind, OperationSpec, Status};
 use crate::sut::CallError;
 use crate::sut::recorder::shortened;
 
@@ -31,10 +31,11 @@ pub fn judge(
             return Err(CallError::Contract(ContractError::new(*code, said(seen))));
         }
     }
-    if step.empty.iter().any(|matcher| matcher.holds(seen, variables)) {
+    let of_the_operation = step.as_last.iter().filter(|_| is_last && step.empty.is_empty()).flat_map(|last| &last.empty);
+    if step.empty.iter().chain(of_the_operation).any(|matcher| matcher.holds(seen, variables)) {
         return Ok(emptied(operation));
     }
-    if seen.failed && !named_as_success(step, seen, variables) {
+    if seen.failed && !named_as_success(step, is_last, seen, variables) {
         return Err(CallError::Contract(canonical_error(seen)));
     }
     let value = match parsed {
@@ -42,15 +43,50 @@ pub fn judge(
         // A boolean that names the exit status says all there is to say.
         Err(_) if seen.failed => Value::Null,
         Err(_) if operation.result.iter().all(|field| !field.required) => Value::Null,
-        Err(what) => return Err(CallError::Malformed { what }),
+        Err(what) => return Err(unreadable(step, what)),
     };
-    let result = extract(step, operation, &value, seen, variables, words).map_err(|what| CallError::Malformed { what })?;
+    let result = extract(step, is_last, operation, &value, seen, variables).map_err(|what| unreadable(step, what))?;
     if is_last {
         operation
             .conforms(&result)
-            .map_err(|why| CallError::Malformed { what: format!("the result's {why}; answered: {}", shortened(&plain(&value))) })?;
+            .map_err(|why| unreadable(step, format!("the result's {why}; answered: {}", shortened(&plain(&value)))))?;
+    }
+    with_the_contracts_words(result, operation, words)
+}
+
+/// What cannot be read: by a mapping that somebody wrote, that mapping is wrong; by the canonical one, the answer is.
+fn unreadable(step: &Step, what: String) -> CallError {
+    if step.is_own { CallError::Unmapped { what } } else { CallError::Malformed { what } }
+}
+
+/// The statuses of the sessions in a list in the contract's words. Whose items are no sessions, theirs are other words.
+fn with_the_contracts_words(mut result: Args, operation: &OperationSpec, words: &super::StatusWords) -> Result<Args, CallError> {
+    if operation.name != "list_sessions" {
+        return Ok(result);
+    }
+    for item in result.get_mut("sessions").and_then(Value::as_array_mut).into_iter().flatten() {
+        let Some(word) = item.get("status").and_then(Value::as_str) else { continue };
+        match words.get(word).copied().or_else(|| Status::from_name(word)) {
+            Some(status) => item["status"] = status.name().into(),
+            None => return Err(CallError::Unmapped { what: unmapped_status(word) }),
+        }
     }
     Ok(result)
+}
+
+/// What to do about a status word that stands in no list.
+fn unmapped_status(word: &str) -> String {
+    let names = |alive: bool| {
+        let names: Vec<String> =
+            Status::ALL.into_iter().filter(|status| status.is_alive() == alive).map(|status| format!("`{}`", status.name())).collect();
+        names.join(", ")
+    };
+    let word = shortened(word);
+    format!(
+        "status `{word}` stands in no list of `[status]`; add it to one of {} if the agent then lives, else to one of {}: stopped = [{word:?}]",
+        names(true),
+        names(false)
+    )
 }
 
 fn said(seen: &AnswerSeen) -> String {
@@ -68,8 +104,9 @@ fn emptied(operation: &OperationSpec) -> Args {
 }
 
 /// Whether a boolean of the result names this exit status: then it is a success.
-fn named_as_success(step: &Step, seen: &AnswerSeen, variables: &Variables) -> bool {
-    step.result.iter().any(|(_, source)| match source {
+fn named_as_success(step: &Step, is_last: bool, seen: &AnswerSeen, variables: &Variables) -> bool {
+    let of_the_operation = step.as_last.as_ref().filter(|_| is_last).and_then(|last| last.result.as_ref());
+    of_the_operation.unwrap_or(&step.result).iter().any(|(_, source)| match source {
         Source::Holds(matchers) => matchers.iter().any(|matcher: &Matcher| matcher.exit.is_some() && matcher.holds(seen, variables)),
         _ => false,
     })
@@ -85,7 +122,7 @@ fn canonical_error(seen: &AnswerSeen) -> ContractError {
     let by_code = code.map(|code| ContractError::new(code, seen.message.clone().unwrap_or_default()));
     in_lines.or(by_code).unwrap_or_else(|| {
         let exit = seen.exit.map(|exit| format!("exit status {exit}: ")).unwrap_or_default();
-        ContractError::new(ErrorCode::Internal, format!("{exit}{}", said(seen)))
+        ContractError::unnamed(format!("{exit}{}", said(seen)))
     })
 }
 
@@ -112,14 +149,17 @@ fn parse(output: &Output, seen: &AnswerSeen) -> Result<Value, String> {
 
 fn extract(
     step: &Step,
+    is_last: bool,
     operation: &OperationSpec,
     value: &Value,
     seen: &AnswerSeen,
     variables: &Variables,
-    words: &super::StatusWords,
 ) -> Result<Args, String> {
     let mut result = Args::new();
-    for (name, source) in &step.result {
+    let of_the_operation = step.as_last.as_ref().filter(|_| is_last);
+    let sources = of_the_operation.and_then(|last| last.result.as_ref()).unwrap_or(&step.result);
+    let each_of = of_the_operation.and_then(|last| last.each.as_ref()).or(step.each.as_ref());
+    for (name, source) in sources {
         let field = operation.result.iter().find(|field| field.name == name);
         let kind = field.map_or(FieldKind::Any, |field| field.kind);
         let found = match (source, kind) {
@@ -136,8 +176,7 @@ fn extract(
                         }
                     }
                 }
-                let items: Vec<Value> =
-                    items.into_iter().map(|item| each(step, fields, item, variables, words)).collect::<Result<_, _>>()?;
+                let items: Vec<Value> = items.into_iter().map(|item| each(each_of, fields, item, variables)).collect::<Result<_, _>>()?;
                 Some(items.into())
             }
             (Source::Paths(paths), kind) => {
@@ -155,9 +194,9 @@ fn extract(
     Ok(result)
 }
 
-/// One item of a list, with the contract's names and statuses.
-fn each(step: &Step, fields: &[Field], item: Value, variables: &Variables, words: &super::StatusWords) -> Result<Value, String> {
-    let mut named = match &step.each {
+/// One item of a list, with the contract's names.
+fn each(sources: Option<&Vec<(String, Source)>>, fields: &[Field], item: Value, variables: &Variables) -> Result<Value, String> {
+    let mut named = match sources {
         None => item,
         Some(sources) => {
             let mut named = Map::new();
@@ -182,11 +221,6 @@ fn each(step: &Step, fields: &[Field], item: Value, variables: &Variables, words
             Value::Object(named)
         }
     };
-    if let Some(word) = named.get("status").and_then(Value::as_str)
-        && let Some(status) = words.get(word)
-    {
-        named["status"] = status.name().into();
-    }
     if let Some(id) = named.get("session_id").filter(|id| id.is_number()).cloned() {
         named["session_id"] = plain(&id).into();
     }
@@ -291,8 +325,15 @@ mod tests {
     #[case::items_have_the_contracts_words(
         "list_sessions",
         "result = { sessions = \"$.all\" }",
-        process(0, r#"{"all":[{"session_id":7,"status":"busy"},{"session_id":"b","status":"odd"}]}"#, ""),
-        r#"{"sessions":[{"session_id":"7","status":"running"},{"session_id":"b","status":"odd"}]}"#
+        process(0, r#"{"all":[{"session_id":7,"status":"busy"},{"session_id":"b","status":"waiting"}]}"#, ""),
+        r#"{"sessions":[{"session_id":"7","status":"running"},{"session_id":"b","status":"waiting"}]}"#
+    )]
+    #[case::a_status_that_stands_in_no_list(
+        "list_sessions",
+        "result = { sessions = \"$.all\" }",
+        process(0, r#"{"all":[{"session_id":"a","status":"exited"}]}"#, ""),
+        "status `exited` stands in no list of `[status]`; add it to one of `starting`, `running`, `waiting`, `paused` if the agent \
+         then lives, else to one of `error`, `stopped`, `ended`: stopped = [\"exited\"]"
     )]
     #[case::items_have_the_contracts_names(
         "list_sessions",

@@ -30,6 +30,8 @@ fn step(kind: TransportKind, program: &[Word], operation: &OperationSpec) -> Ste
         errors: Vec::new(),
         empty: Vec::new(),
         undo: Vec::new(),
+        as_last: None,
+        is_own: false,
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::contract::{AgentKind, Claim, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, Status};
+use crate::contract::{AgentKind, Claim, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status};
 use crate::core::diagnostic::{Diagnostic, Diagnostics};
 use crate::trace::settings::{Limits, Processes};
 
@@ -57,8 +57,10 @@ pub struct Manifest {
     pub name: String,
     /// The command whose first line is the system's version.
     pub version: Option<Vec<String>>,
-    /// The suites that it claims.
+    /// The suites that it claims; where it claims none, those whose required operations are all mapped.
     pub suites: Vec<String>,
+    /// Whether it names its suites.
+    pub names_suites: bool,
     /// The agents that it manages.
     pub agents: Vec<AgentKind>,
     /// How agents' processes and sessions go together.
@@ -155,6 +157,21 @@ pub struct Step {
     pub empty: Vec<Matcher>,
     /// What to call when a later step fails.
     pub undo: Vec<Step>,
+    /// What the operation says of its result, for where this is the last of its steps that runs.
+    pub as_last: Option<AsLast>,
+    /// Whether the manifest's author wrote how it is called: then what cannot be read is the mapping's fault.
+    pub is_own: bool,
+}
+
+/// What an operation of several steps says of the last that runs; what it does not say is the step's own affair.
+#[derive(Debug, Clone)]
+pub struct AsLast {
+    /// Where the result's fields come from.
+    pub result: Option<Vec<(String, Source)>>,
+    /// Where the fields of a list's items come from.
+    pub each: Option<Vec<(String, Source)>>,
+    /// Which answers mean an empty result.
+    pub empty: Vec<Matcher>,
 }
 
 /// A call, with variables in it.
@@ -241,6 +258,24 @@ impl Manifest {
         names.extend(self.files.iter().flat_map(|(path, text)| path.names().iter().chain(text.names()).cloned()));
         let args = operation.args.iter().map(|field| field.name).filter(|name| names.iter().any(|known| known == name)).collect();
         Offer { offered: true, args }
+    }
+
+    /// Which suites it is judged by, and why, where it names none.
+    pub fn chosen_suites(&self) -> Option<String> {
+        if self.names_suites {
+            return None;
+        }
+        Some(match self.suites.as_slice() {
+            [] => {
+                let required = SESSION_OPERATIONS.iter().filter(|operation| !operation.optional);
+                let missing: Vec<String> = required
+                    .filter(|operation| !self.operations.contains_key(operation.name))
+                    .map(|operation| format!("`{}`", operation.name))
+                    .collect();
+                format!("the manifest names no `suites`, and none is judged: it does not map {}", missing.join(", "))
+            }
+            suites => format!("the manifest names no `suites`; judged by those whose operations are all mapped: {}", suites.join(", ")),
+        })
     }
 
     /// How it announces.

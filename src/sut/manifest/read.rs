@@ -14,7 +14,7 @@ use crate::trace::settings::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
-use super::{CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw, words};
+use super::{AsLast, CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw, words};
 
 /// The variables that every template may name, besides the arguments of operations.
 const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster"];
@@ -151,7 +151,11 @@ impl ManifestReader<'_> {
             text: self.text.text.to_owned(),
             name: system.name.clone(),
             version: system.version.as_ref().map(|words| words.iter().map(|word| word.as_ref().clone()).collect()),
-            suites: system.suites.iter().filter_map(|suite| self.word(suite, "suite", &suites)).map(str::to_owned).collect(),
+            suites: match system.suites.as_slice() {
+                [] => self.mapped_suites(table, &operations),
+                named => named.iter().filter_map(|suite| self.word(suite, "suite", &suites)).map(str::to_owned).collect(),
+            },
+            names_suites: !system.suites.is_empty(),
             agents: match &system.agents {
                 None => AgentKind::all().to_vec(),
                 Some(given) => given.iter().filter_map(|agent| self.word(agent, "agent", &agents)).collect(),
@@ -179,6 +183,14 @@ impl ManifestReader<'_> {
             operations,
             events,
         }
+    }
+
+    /// The suites whose required operations are all there.
+    fn mapped_suites(&self, table: OperationTable, operations: &BTreeMap<String, Vec<Step>>) -> Vec<String> {
+        let is_mapped = |operation: &OperationSpec| operation.optional || operations.contains_key(operation.name);
+        let names = |table: OperationTable| table.iter().map(|operation| operation.name).collect::<Vec<_>>();
+        let claims = self.claims.iter().filter(|claim| names(claim.operations) == names(table) && table.iter().all(is_mapped));
+        claims.map(|claim| claim.name.to_owned()).collect()
     }
 
     /// What a system says it does not offer, of what is canonical.
@@ -317,16 +329,14 @@ impl ManifestReader<'_> {
         if let Some(first) = read.first_mut() {
             first.undo.extend(undo);
         }
-        if let Some(last) = read.last_mut() {
-            if let Some(result) = &whole.result {
-                last.result = self.sources(result, &known);
-            }
-            if let Some(each) = &whole.each {
-                last.each = Some(self.sources(each, &known));
-            }
-            if last.empty.is_empty() {
-                last.empty = self.matchers(whole.empty.as_ref(), &known);
-            }
+        let as_last = AsLast {
+            result: whole.result.as_ref().map(|result| self.sources(result, &known)),
+            each: whole.each.as_ref().map(|each| self.sources(each, &known)),
+            empty: self.matchers(whole.empty.as_ref(), &known),
+        };
+        // Whichever runs last: those behind it are there for some calls only.
+        for step in &mut read {
+            step.as_last = Some(as_last.clone());
         }
         read
     }
@@ -396,6 +406,8 @@ impl ManifestReader<'_> {
             errors: self.errors(given, also),
             empty: self.matchers(given.empty.as_ref(), also),
             undo: given.undo.iter().flatten().map(|undo| self.step(kind, operation, undo, None, also)).collect(),
+            as_last: None,
+            is_own: base.is_none() || given.result.is_some() || given.each.is_some() || given.output.is_some(),
         }
     }
 
@@ -643,6 +655,21 @@ mod tests {
         let manifest = read(&text).unwrap();
         let undone: Vec<usize> = manifest.operations["start_session"].iter().map(|step| step.undo.len()).collect();
         assert_eq!(undone, [1, 0]);
+    }
+
+    #[test]
+    fn an_operations_result_belongs_to_whichever_step_runs_last() {
+        let text = format!(
+            "{THREE_LINES}[operations.start_session]\nresult = {{ session_id = \"$\" }}\n\
+             steps = [{{ command = [\"a\"] }}, {{ command = [\"b\"], when_given = \"message\" }}]\n"
+        );
+        let manifest = read(&text).unwrap();
+        let start = OperationSpec::find(SESSION_OPERATIONS, "start_session").unwrap();
+        for step in &manifest.operations["start_session"] {
+            let mut seen = super::super::AnswerSeen { exit: Some(0), stdout: "\"s1\"".into(), ..Default::default() };
+            let last = super::super::judge(step, start, true, &mut seen, &Default::default(), &manifest.status).unwrap();
+            assert_eq!(last["session_id"], "s1");
+        }
     }
 
     #[test]

@@ -64,6 +64,9 @@ impl Manager {
         if let Some(thread) = payload["thread-id"].as_str() {
             record.thread = Some(thread.to_owned());
         }
+        if let Some(id) = payload["thread-id"].as_str().or(payload["session_id"].as_str()) {
+            record.resumes = Some(id.to_owned());
+        }
     }
 
     /// Whoever hears that a turn is over may read it at once.
@@ -110,7 +113,7 @@ impl Manager {
     /// A session's agent is over, by itself.
     pub(crate) async fn exited(self: &Arc<Self>, live: &Arc<Live>) {
         let _changing = live.gate.lock().await;
-        if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored {
+        if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored || self.goes_on(live).await {
             return;
         }
         if self.behavior.exits == Exits::Forgotten {

@@ -109,8 +109,22 @@ pub(crate) struct AgentLaunch {
     pub cwd: PathBuf,
     /// The first message, passed as the last argument.
     pub message: Option<String>,
+    /// Whether it runs for that message's turn alone, or as long as it likes.
+    pub plays: Plays,
     /// Further environment.
     pub env: BTreeMap<String, String>,
+}
+
+/// For how long an agent is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Plays {
+    /// Until it is ended.
+    On,
+    /// For one turn; then it exits.
+    OneTurn {
+        /// Its own id of the session that it goes on with.
+        resumes: Option<String>,
+    },
 }
 
 /// A started agent, as data: enough to find it again from another process.

@@ -9,6 +9,7 @@ use super::manager::{Manager, invalid, locked, not_found, text};
 use super::observing::ended;
 use super::session::Live;
 use crate::suites::manager::behavior::{Announcing, Empty};
+use crate::trace::settings::Processes;
 
 impl Manager {
     pub(crate) async fn send(self: &Arc<Self>, args: &Args) -> Result<Args, ContractError> {
@@ -32,6 +33,9 @@ impl Manager {
         if !self.has(&live) {
             return Err(not_found(&live.id().0));
         }
+        if self.behavior.processes == Processes::Turn {
+            return self.take_in(&live, message).await.map(|()| Args::new());
+        }
         let handle = live.record().handle.clone();
         let handle = match handle {
             Some(handle) if self.alive(&live).await => handle,
@@ -49,6 +53,59 @@ impl Manager {
             self.announce_at_delivery(&live);
         }
         Ok(Args::new())
+    }
+
+    /// Takes a message in for a turn of its own: at once, or when the one before it is over.
+    async fn take_in(&self, live: &Arc<Live>, message: String) -> Result<(), ContractError> {
+        if live.record().dead {
+            return Err(ended("the session's agent died in its turn"));
+        }
+        let is_busy = {
+            let mut record = live.record();
+            let is_busy = record.is_busy();
+            record.messages += 1;
+            record.message.get_or_insert_with(|| message.clone());
+            if is_busy {
+                record.waiting.push_back(message.clone());
+            }
+            is_busy
+        };
+        self.touch(live);
+        self.save(live)?;
+        if is_busy {
+            return Ok(());
+        }
+        self.launch_with(live, Some(message)).await.map_err(|error| {
+            live.record().messages -= 1;
+            ContractError::new(ErrorCode::AgentFailed, error.to_string())
+        })
+    }
+
+    /// Whether a session goes on whose agent's process is over, because that process was for one turn, which is over: the next
+    /// message that waits is then given to the next.
+    pub(crate) async fn goes_on(&self, live: &Arc<Live>) -> bool {
+        if self.behavior.processes != Processes::Turn {
+            return false;
+        }
+        let handle = live.record().handle.clone();
+        if let Some(handle) = handle
+            && self.host.alive(&handle).await
+        {
+            // It is told of the process before.
+            return true;
+        }
+        let next = {
+            let mut record = live.record();
+            let given = record.messages - record.waiting.len() as u64;
+            if record.turns < given {
+                return false;
+            }
+            record.waiting.pop_front()
+        };
+        match next {
+            Some(message) => self.launch_with(live, Some(message)).await.is_ok(),
+            None => true,
+        }
     }
 
     /// Who is given a session's message: the session, where the manager conforms.

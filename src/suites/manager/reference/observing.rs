@@ -12,6 +12,7 @@ use super::attending::since;
 use super::manager::{Manager, locked, not_found, text};
 use super::session::{Live, View};
 use crate::suites::manager::behavior::{Adopting, Launching, Occasion, Pending, Probe};
+use crate::trace::settings::Processes;
 
 impl Manager {
     pub(crate) async fn list(self: &Arc<Self>) -> Result<Args, ContractError> {
@@ -134,7 +135,8 @@ impl Manager {
             let record = live.record();
             (record.handle.clone(), record.dead)
         };
-        let Some(handle) = handle else { return !dead };
+        // Where each turn has a process of its own, a session lives between them.
+        let Some(handle) = handle.filter(|_| self.behavior.processes != Processes::Turn) else { return !dead };
         match self.behavior.probe {
             Probe::Process => !dead && self.host.alive(&handle).await,
             Probe::None => true,

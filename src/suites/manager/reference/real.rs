@@ -18,7 +18,7 @@ use crate::contract::{AgentKind, SessionId};
 use crate::fakes::native::{self, HookStyle, OwnSettings};
 use crate::fakes::processes::{ProcFs, kill};
 
-use super::host::{AgentLaunch, Handle, HookTime, HostError, Signal};
+use super::host::{AgentLaunch, Handle, HookTime, HostError, Plays, Signal};
 use super::spool::{self, SpooledReport};
 
 /// The mark in the environment of everything that belongs to a session.
@@ -163,6 +163,21 @@ impl Real {
             }
         };
         Ok((args, env))
+    }
+
+    /// The words with which an agent is given its first message; one of more than `longest` bytes is left, to be typed.
+    pub(crate) fn with_message(launch: &mut AgentLaunch, longest: usize) -> Vec<String> {
+        match launch.message.take() {
+            Some(message) if message.len() > longest => {
+                launch.message = Some(message);
+                Vec::new()
+            }
+            Some(message) => match &launch.plays {
+                Plays::On => vec!["--".into(), message],
+                Plays::OneTurn { resumes } => native::of(launch.agent).one_turn(&message, resumes.as_deref()),
+            },
+            None => Vec::new(),
+        }
     }
 
     /// Whether a handle's process lives.

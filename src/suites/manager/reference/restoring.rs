@@ -10,6 +10,7 @@ use super::manager::{Manager, locked};
 use super::session::{Live, SessionRecord};
 use super::spool::Receipt;
 use crate::suites::manager::behavior::{Adopting, ExtraAct, Numbers, started};
+use crate::trace::settings::Processes;
 
 impl Manager {
     /// Adopts the agents that still live; learns what happened while nobody listened, and only then that others died.
@@ -92,11 +93,12 @@ impl Manager {
         if record.handle.is_none() {
             record.handle = self.host.recover(&record.id).await;
         }
-        let Some(handle) = record.handle.clone() else {
+        let handle = record.handle.clone();
+        if handle.is_none() && (self.behavior.processes != Processes::Turn || record.messages > 0) {
             // It was being started, and nothing of it came to run.
             self.store.remove(&SessionRecord::file(&record.id));
             return None;
-        };
+        }
         match self.behavior.adopting {
             Adopting::Nothing => return None,
             Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
@@ -113,6 +115,10 @@ impl Manager {
         let live = Arc::new(live);
         self.keep(live.clone(), told);
         self.save_or_say(&live);
+        let handle = match handle {
+            Some(handle) => handle,
+            None => return Some(live),
+        };
         self.host.adopt(&handle).await;
         match self.behavior.adopting {
             Adopting::Ends => {

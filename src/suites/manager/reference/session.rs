@@ -1,5 +1,6 @@
 //! A session, as the reference manager keeps it.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard};
@@ -42,8 +43,14 @@ pub(crate) struct SessionRecord {
     /// The agent's own id of the session, once a hook has told it: Codex names no file.
     #[serde(default)]
     pub thread: Option<String>,
+    /// Its id by any agent's hook: what the agent goes on with.
+    #[serde(default)]
+    pub resumes: Option<String>,
     /// Messages that were delivered.
     pub messages: u64,
+    /// Those of them that wait for the turn before them, where each turn has a process of its own.
+    #[serde(default)]
+    pub waiting: VecDeque<String>,
     /// Turns whose end was announced.
     pub turns: u64,
     /// The agent's own ids of those turns, where it has such.
@@ -71,6 +78,7 @@ impl SessionRecord {
     pub(crate) fn status(&self, alive: bool) -> Status {
         match &self.handle {
             _ if self.dead => Status::Error,
+            None if self.messages == 0 => Status::Waiting,
             None => Status::Starting,
             Some(_) if !alive => Status::Error,
             Some(_) if self.is_busy() => Status::Running,

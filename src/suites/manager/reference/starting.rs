@@ -1,6 +1,6 @@
 //! Starting sessions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use crate::contract::{AgentKind, Args, ContractError, ErrorCode, SessionId, TurnStatus};
 
-use super::host::{AgentLaunch, End, HostError};
+use super::host::{AgentLaunch, End, HostError, Plays};
 use super::manager::{Manager, invalid, locked, text};
 use super::session::{Live, SessionRecord};
 use crate::suites::manager::behavior::{Announcing, Launching, Numbers, Occasion, Remains};
+use crate::trace::settings::Processes;
 
 /// What no message may hold: an argument ends at the one, and a paste could be ended by the other.
 const UNTYPABLE: [char; 2] = ['\0', '\u{1b}'];
@@ -159,6 +160,8 @@ impl Manager {
             handle: None,
             native: None,
             thread: None,
+            resumes: None,
+            waiting: VecDeque::new(),
             turns: 0,
             turn_ids: Vec::new(),
             timeout_s: asked.timeout_s,
@@ -209,6 +212,9 @@ impl Manager {
     /// Launches a session's agent now.
     pub(crate) async fn launch(self: &Arc<Self>, live: &Arc<Live>) -> Result<(), HostError> {
         let message = live.record().message.clone();
+        if message.is_none() && self.behavior.processes == Processes::Turn {
+            return Ok(());
+        }
         let mut typed = message.map(|message| (self.behavior.typed)(&message, 1)).unwrap_or_default().into_iter();
         self.launch_with(live, typed.next()).await?;
         self.announce_at_delivery(live);
@@ -219,10 +225,14 @@ impl Manager {
         Ok(())
     }
 
-    async fn launch_with(&self, live: &Arc<Live>, message: Option<String>) -> Result<(), HostError> {
+    pub(crate) async fn launch_with(&self, live: &Arc<Live>, message: Option<String>) -> Result<(), HostError> {
         let launch = {
             let record = live.record();
-            AgentLaunch { session: record.id.clone(), agent: record.agent, cwd: record.cwd.clone(), message, env: BTreeMap::new() }
+            let plays = match self.behavior.processes {
+                Processes::Turn => Plays::OneTurn { resumes: record.resumes.clone() },
+                _ => Plays::On,
+            };
+            AgentLaunch { session: record.id.clone(), agent: record.agent, cwd: record.cwd.clone(), message, plays, env: BTreeMap::new() }
         };
         let handle = self.host.launch(launch).await?;
         live.record().handle = Some(handle.clone());

@@ -153,15 +153,10 @@ fn name(session: &SessionId) -> String {
 
 #[async_trait]
 impl Host for TmuxHost {
-    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
+    async fn launch(&self, mut launch: AgentLaunch) -> Result<Handle, HostError> {
         let program = Real::program(launch.agent)?.display().to_string();
         let (mut args, env) = self.ground.with_hooks(&launch)?;
-        let mut pasted = None;
-        match launch.message {
-            Some(message) if message.len() > LONGEST_ARGUMENT => pasted = Some(message),
-            Some(message) => args.extend(["--".into(), message]),
-            None => {}
-        }
+        args.extend(Real::with_message(&mut launch, LONGEST_ARGUMENT));
         let (name, cwd) = (name(&launch.session), launch.cwd.display().to_string());
         let pairs: Vec<String> = env.iter().map(|(key, value)| format!("{key}={value}")).collect();
         // The server must not go when its last session does. Without this it might, between two starts.
@@ -187,7 +182,7 @@ impl Host for TmuxHost {
             }
             sleep(Duration::from_millis(10)).await;
         }
-        if let Some(message) = pasted {
+        if let Some(message) = launch.message {
             self.paste(&handle, &message).await?;
         }
         self.ground.watch(&handle);

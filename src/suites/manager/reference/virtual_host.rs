@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::contract::SessionId;
 use crate::fakes::sim::{HookMoment, SimEnd, SimLaunch, SimSignal, SimWorld};
 
-use super::host::{AgentLaunch, End, Handle, HookTime, Host, HostError, Signal, Tamper};
+use super::host::{AgentLaunch, End, Handle, HookTime, Host, HostError, Plays, Signal, Tamper};
 use super::spool::Receipt;
 
 /// A host over a simulated world. Its agents outlive a manager that is killed; what they tell meanwhile waits for the
@@ -65,7 +65,11 @@ fn told(session: SessionId, signal: SimSignal) -> Signal {
 impl Host for Arc<VirtualHost> {
     async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
         let (tell, mut signals) = mpsc::unbounded_channel();
-        let sim = SimLaunch { agent: launch.agent, cwd: launch.cwd, message: launch.message, tell };
+        let (one_turn, resumes) = match launch.plays {
+            Plays::On => (false, None),
+            Plays::OneTurn { resumes } => (true, resumes),
+        };
+        let sim = SimLaunch { agent: launch.agent, cwd: launch.cwd, message: launch.message, one_turn, resumes, tell };
         let pid = self.world.launch(sim).await.map_err(HostError::CannotStart)?;
         let (host, session) = (self.clone(), launch.session.clone());
         tokio::spawn(async move {

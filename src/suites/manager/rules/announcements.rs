@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Contradiction;
-use crate::trace::history::{Announced, History, Moment, SessionHistory, TurnHistory};
-use crate::trace::settings::Settings;
+use crate::trace::history::{AgentRunHistory, Announced, History, Moment, SessionHistory, TurnHistory};
+use crate::trace::settings::{Processes, Settings};
 
 /// CX-3: `turn_completed` comes once for a turn, and not before the turn was released. Where the manager numbers no
 /// turns, there are never more announcements than turns that are over.
@@ -70,8 +70,12 @@ fn early(
 fn cut_short(history: &History, session: &SessionHistory, then: Moment, settings: &Settings) -> bool {
     let latest = then.after(settings.limits.settle);
     let own_end = |at: Moment| at.ms <= latest && !history.may_be_ended(session, at, settings);
+    // A process that was run for one turn is over when that is.
+    let is_done = |run: &AgentRunHistory| settings.processes == Processes::Turn && run.turns.values().all(|turn| turn.over().is_some());
     history.may_be_ended(session, then, settings)
-        || history.runs_of(session).any(|run| run.over.is_some_and(own_end) || run.signals.iter().any(|(at, _)| own_end(*at)))
+        || history
+            .runs_of(session)
+            .any(|run| (run.over.is_some_and(own_end) && !is_done(run)) || run.signals.iter().any(|(at, _)| own_end(*at)))
 }
 
 #[cfg(test)]

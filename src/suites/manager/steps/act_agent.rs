@@ -75,7 +75,7 @@ async fn completes(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 async fn completes_long(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
-    let turn = w.run_of(label).await?.completed + 1;
+    let turn = w.next_turn(label)?;
     let reply = long_reply(a.text(2), &format!("answer-{label}-{turn}."), &format!("end-{label}-{turn}."), a.number(1))
         .ok_or_else(|| Stop::CouldNotTest(format!("no reply of {} {} characters can be made", a.text(1), a.text(2))))?;
     w.release(label, Some(reply), TurnStatus::Completed).await
@@ -100,22 +100,17 @@ async fn every_completes(w: &mut ManagerWorld, _: &Arguments) -> Done {
 }
 
 async fn all_complete(w: &mut ManagerWorld, _: &Arguments) -> Done {
-    let mut runs = Vec::new();
+    let mut next = Vec::new();
     for label in w.labels() {
-        let run = w.run_of(&label).await?;
-        w.turn_open(&label, run.completed + 1).await?;
-        runs.push((label, run));
+        let turn = w.next_turn(&label)?;
+        w.turn_open(&label, turn).await?;
+        next.push((label, turn));
     }
-    for (label, run) in &runs {
-        let reply = format!("answer-{label}-{}. All done.", run.completed + 1);
-        w.session_mut(label)?.replies.push(reply.clone());
-        w.registry.release(&run.id, run.completed + 1, &reply, TurnStatus::Completed);
+    let mut open = Vec::new();
+    for (label, turn) in next {
+        open.push(w.let_end(&label, turn, format!("answer-{label}-{turn}. All done."), TurnStatus::Completed)?);
     }
-    let done = w.registry.until(|now| {
-        runs.iter()
-            .all(|(_, before)| now.iter().any(|run| run.id == before.id && (run.completed > before.completed || run.over)))
-            .then_some(())
-    });
+    let done = w.registry.until(|runs| open.iter().all(|turn| turn.is_over(runs)).then_some(()));
     timeout(w.limits.start, done).await.map_err(|_| Stop::CouldNotTest("a stand-in did not finish its released turn".into()))
 }
 
@@ -123,26 +118,23 @@ async fn fails(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.release(a.text(0), Some("the model could not be reached".into()), TurnStatus::Failed).await
 }
 
-async fn gone(w: &mut ManagerWorld, label: &str) -> Done {
-    let run = w.run_of(label).await?.id;
+async fn ends_by(w: &mut ManagerWorld, label: &str, command: ControlCommand) -> Done {
+    let run = w.own_run(label).await?.id;
+    w.registry.send(&run, command);
     let over = w.registry.until(|runs| runs.iter().any(|r| r.id == run && r.over).then_some(()));
     timeout(w.limits.start, over).await.map_err(|_| Stop::CouldNotTest(format!("the stand-in of \"{label}\" did not end")))
 }
 
 async fn dies(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let run = w.run_of(a.text(0)).await?;
-    w.registry.send(&run.id, ControlCommand::Die);
-    gone(w, a.text(0)).await
+    ends_by(w, a.text(0), ControlCommand::Die).await
 }
 
 async fn exits(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let run = w.run_of(a.text(0)).await?;
-    w.registry.send(&run.id, ControlCommand::Exit { code: 0 });
-    gone(w, a.text(0)).await
+    ends_by(w, a.text(0), ControlCommand::Exit { code: 0 }).await
 }
 
 async fn stopped(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let pid = w.run_of(a.text(0)).await?.pid;
+    let pid = w.own_run(a.text(0)).await?.pid;
     w.processes.stop(pid);
     Ok(())
 }

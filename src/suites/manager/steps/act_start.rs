@@ -105,7 +105,7 @@ async fn begin(w: &mut ManagerWorld, label: &str, agent: AgentKind, start: Start
         messages: start.message.into_iter().filter(|message| !message.is_empty()).collect(),
         replies: Vec::new(),
         id: None,
-        run: None,
+        runs: Vec::new(),
         ended: false,
         timeout_s: start.timeout_s,
         started: None,

@@ -7,6 +7,7 @@ use super::sessions::ManagerWorld;
 use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
+use crate::trace::settings::Processes;
 
 /// How many looks "at every look" takes.
 const LOOKS: usize = 5;
@@ -226,21 +227,18 @@ async fn not_ended(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 /// Every account of a session whose agent lives: never ended; and once observable neither missing nor unknown.
 async fn alive_by_all_accounts(w: &mut ManagerWorld, label: &str) -> Done {
-    if w.bind(label).await?.is_none() {
+    if w.bind(label).await?.is_none() && w.is_to_run(label)? {
         return Err(Stop::Blocked(format!("no agent was ever started for session \"{label}\"")));
     }
-    let alive = w.alive(label)?;
-    if alive.is_empty() {
-        let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
-        return w.wrong(
-            Some(label),
-            format!("the agent of session \"{label}\" does not live any more"),
-            claimed,
-            "nothing asked for its end".into(),
-        );
-    }
+    let truth = match w.lives(label)? {
+        Ok(truth) => truth,
+        Err(dead) => {
+            let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
+            let message = format!("the agent of session \"{label}\" {dead}");
+            return w.wrong(Some(label), message, claimed, "nothing asked for its end".into());
+        }
+    };
     let seen = w.state.seen_observable.contains(label);
-    let truth = format!("alive: {}", alive.join(", "));
     match listed(w, label).await? {
         Ok(Some(item)) if !says_alive(&item) => {
             let claimed = serde_json::Value::from(item).to_string();
@@ -341,6 +339,8 @@ async fn failed_start(w: &mut ManagerWorld, a: &Arguments) -> Done {
             let limit = w.limits.start;
             match not_alive_within(w, label, limit).await? {
                 None => Ok(()),
+                // Where each turn has a process of its own, what failed is a turn: the session may wait for the next.
+                Some(_) if w.process_per == Processes::Turn && waits(w, label).await? => Ok(()),
                 Some(claimed) => w.wrong(
                     Some(label),
                     "a session is called alive, but its agent never came up".into(),
@@ -356,6 +356,11 @@ async fn failed_start(w: &mut ManagerWorld, a: &Arguments) -> Done {
             "the agent exited at once".into(),
         ),
     }
+}
+
+/// Whether the list says that a session waits to be asked.
+async fn waits(w: &mut ManagerWorld, label: &str) -> Result<bool, Stop> {
+    Ok(listed(w, label).await?.is_ok_and(|item| item.as_ref().and_then(status) == Some(Status::Waiting)))
 }
 
 async fn reported(w: &mut ManagerWorld, a: &Arguments) -> Done {

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use tokio::time::timeout;
 
+use crate::contract::AgentRun;
 use crate::fakes::native;
+use crate::fakes::registry::FakeRun;
 use crate::trace::history::same_prompt;
+use crate::trace::settings::Processes;
 use crate::trace::{Entry, Fact, Record};
 
 use super::sessions::ManagerWorld;
@@ -45,17 +48,24 @@ async fn runs(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
     if w.bind(label).await?.is_none() {
+        if !w.is_to_run(label)? {
+            return Ok(());
+        }
         let truth = format!("no agent came up within {} ms", w.limits.start.as_millis());
         return w.wrong(Some(label), format!("no agent runs in the folder of session \"{label}\""), claimed, truth);
     }
     let run = w.run_of(label).await?;
-    let alive = w.processes.alive(run.pid, run.started_ticks);
+    let is_between_turns = w.process_per == Processes::Turn && w.turns(label)?.last().is_none_or(|turn| turn.is_complete);
+    let alive = is_between_turns || w.processes.alive(run.pid, run.started_ticks);
     w.expect(alive, label, &format!("the agent of session \"{label}\" does not run"), &claimed, &format!("process {} is dead", run.pid))
 }
 
 async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
     let messages = w.session(label)?.messages.clone();
-    let Some(run) = w.bind(label).await? else {
+    if w.bind(label).await?.is_none() {
+        if !w.is_to_run(label)? {
+            return Ok(());
+        }
         let claimed = w.session(label)?.started.as_ref().map(|started| started.claim()).unwrap_or_default();
         return w.wrong(
             Some(label),
@@ -63,12 +73,14 @@ async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
             claimed,
             "no agent was started in its folder".into(),
         );
-    };
+    }
     // A message that waits for an open turn is taken when that turn ends: only those whose turn can be open are awaited.
     let wanted = messages.len().min(w.session(label)?.replies.len() + 1);
-    let arrived = w.registry.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.len() >= wanted).then_some(()));
-    let _ = timeout(w.limits.start, arrived).await;
-    let prompts: Vec<String> = w.registry.run(&run).map(|run| run.prompts.into_iter().map(|(_, text)| text).collect()).unwrap_or_default();
+    if wanted > 0 && w.turns(label)?.len() < wanted {
+        // What does not come is found below.
+        let _ = w.turn_open(label, wanted as u64).await;
+    }
+    let prompts: Vec<String> = w.turns(label)?.into_iter().map(|turn| turn.text).collect();
     let trimmed = |text: &str| text.strip_suffix('\n').unwrap_or(text).to_owned();
     let same = prompts.len() >= wanted
         && prompts.len() <= messages.len()
@@ -122,12 +134,16 @@ pub(crate) async fn settle(w: &ManagerWorld) {
 /// No run may exist that belongs to none of the scenario's bound sessions.
 async fn none_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settle(w).await;
-    let bound: Vec<_> = w.state.all.iter().filter_map(|session| session.run.clone()).collect();
+    let bound: Vec<_> = w.state.all.iter().flat_map(|session| session.runs.clone()).collect();
+    // A process that serves all sessions is nobody's: only what it was asked tells.
+    let marker = format!("ask-{}-", a.text(0));
+    let is_shared = w.process_per == Processes::Shared;
+    let is_stray = |run: &FakeRun| !is_shared || run.prompts.iter().any(|(_, text)| text.contains(&marker));
     let stray: Vec<String> = w
         .registry
         .runs()
         .iter()
-        .filter(|run| !bound.contains(&run.id))
+        .filter(|run| !bound.contains(&run.id) && is_stray(run))
         .map(|run| format!("{} (pid {}) in {}", run.agent, run.pid, run.cwd))
         .collect();
     let claimed = w.last()?.claim();
@@ -139,13 +155,14 @@ async fn one_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let cwd = w.session(a.text(0))?.cwd.to_string_lossy().into_owned();
     let count = w.registry.runs().iter().filter(|run| run.cwd == cwd).count();
     let claimed = w.last()?.claim();
-    w.expect(count <= 1, a.text(0), &format!("{count} agents were started for one session"), &claimed, "one request, repeated")
+    let most = if w.process_per == Processes::Turn { w.session(a.text(0))?.messages.len().max(1) } else { 1 };
+    w.expect(count <= most, a.text(0), &format!("{count} agents were started for one session"), &claimed, "one request, repeated")
 }
 
 async fn first_turn_open(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.turn_open(a.text(0), 1).await?;
-    let run = w.run_of(a.text(0)).await?;
-    w.expect(run.completed == 0 && !run.over, a.text(0), "the first turn is over already", "", "the harness has not released it")
+    let is_open = w.turns(a.text(0))?.first().is_some_and(|turn| !turn.is_complete && !turn.is_dead);
+    w.expect(is_open, a.text(0), "the first turn is over already", "", "the harness has not released it")
 }
 
 /// Whether nothing of a session is alive within the end limit; what is, is found.
@@ -202,9 +219,13 @@ async fn nothing_alive_of_any(w: &mut ManagerWorld, labels: &[String]) -> Done {
 pub(crate) async fn noticed_nothing(w: &mut ManagerWorld, label: &str) -> Done {
     let session = w.session(label)?;
     let session = session.clone();
-    let (own, Some(run)) = (session.messages.len() as u64, session.run.clone()) else {
+    if session.runs.is_empty() {
         return Ok(());
-    };
+    }
+    let (own, per, marker, turns) = (session.messages.len() as u64, w.process_per, format!("ask-{label}-"), w.turns(label)?);
+    let is_own = |run: &AgentRun, turn: u64| turns.iter().any(|own| own.run == *run && own.number == turn);
+    // Where each turn has a process of its own, that process ends with it.
+    let was_done = |run: &AgentRun| per == Processes::Turn && turns.iter().any(|own| own.run == *run && own.is_complete);
     let quiet_from = w.state.quiet_from;
     let is_reading = |record: &Record| matches!(&record.entry, Entry::Request { op, .. } if op == "get_session_data");
     let first_read = w.log.read(|records| records.iter().position(is_reading)).unwrap_or(quiet_from);
@@ -212,9 +233,17 @@ pub(crate) async fn noticed_nothing(w: &mut ManagerWorld, label: &str) -> Done {
         // What was typed at the first reading is taken once: what is typed later waits behind it. A message that is taken again
         // was delivered twice, which is no reading's doing.
         Fact::PromptAccepted { turn, text, .. } => {
-            *turn > own && at >= first_read.min(quiet_from) && !session.messages.iter().any(|message| same_prompt(message, text))
+            let is_more = match per {
+                Processes::Session => *turn > own,
+                Processes::Turn => true,
+                Processes::Shared => text.contains(&marker),
+            };
+            is_more && at >= first_read.min(quiet_from) && !session.messages.iter().any(|message| same_prompt(message, text))
         }
-        Fact::TurnCompleted { .. } | Fact::AgentSignalled { .. } | Fact::AgentExited { .. } | Fact::AgentGone { .. } => at >= quiet_from,
+        Fact::TurnCompleted { agent_run, turn, .. } => at >= quiet_from && is_own(agent_run, *turn),
+        Fact::AgentSignalled { agent_run, .. } | Fact::AgentExited { agent_run, .. } | Fact::AgentGone { agent_run } => {
+            at >= quiet_from && !was_done(agent_run)
+        }
         Fact::AgentStarted { .. }
         | Fact::TurnStarted { .. }
         | Fact::TurnReleased { .. }
@@ -224,7 +253,7 @@ pub(crate) async fn noticed_nothing(w: &mut ManagerWorld, label: &str) -> Done {
     };
     let noticed: Vec<String> = w.log.read(|records| {
         let noticed = records.iter().enumerate().filter_map(|(at, record)| match &record.entry {
-            Entry::Truth(fact) if *fact.agent_run() == run && disturbs(at, fact) => serde_json::to_string(fact).ok(),
+            Entry::Truth(fact) if session.runs.contains(fact.agent_run()) && disturbs(at, fact) => serde_json::to_string(fact).ok(),
             _ => None,
         });
         noticed.collect()
@@ -290,9 +319,11 @@ async fn files_as_left(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 async fn files_there(w: &mut ManagerWorld, a: &Arguments) -> Done {
     settled(w).await?;
-    let run = w.run_of(a.text(0)).await?;
+    w.run_of(a.text(0)).await?;
+    let runs = w.session(a.text(0))?.runs.clone();
+    let files: Vec<String> = w.registry.runs().into_iter().filter(|run| runs.contains(&run.id)).flat_map(|run| run.files).collect();
     let left = reported(w);
-    let lost: Vec<String> = run.files.iter().filter(|path| left.contains_key(*path) && w.file(path).is_none()).cloned().collect();
+    let lost: Vec<String> = files.iter().filter(|path| left.contains_key(*path) && w.file(path).is_none()).cloned().collect();
     let claimed = w.last.as_ref().map(|answer| answer.claim()).unwrap_or_default();
     w.expect(
         lost.is_empty(),
@@ -301,7 +332,7 @@ async fn files_there(w: &mut ManagerWorld, a: &Arguments) -> Done {
         &claimed,
         &format!("gone: {}", lost.join(", ")),
     )?;
-    if run.files.is_empty() {
+    if files.is_empty() {
         return Err(Stop::CouldNotTest("the agent wrote no native file".into()));
     }
     Ok(())

@@ -11,6 +11,7 @@ pub(crate) mod check_data;
 pub(crate) mod check_session;
 pub(crate) mod check_truth;
 pub(crate) mod sessions;
+pub(crate) mod turns;
 
 pub(crate) use act_start::BEHAVIOURS;
 pub(crate) use sessions::ManagerState;

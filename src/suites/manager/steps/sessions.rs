@@ -15,9 +15,10 @@ use crate::fakes::registry::FakeRun;
 use crate::profile::{Mode, Phase, Profile};
 use crate::suites::manager::rules;
 use crate::sut::recorder::Answered;
-use crate::trace::settings::Settings;
+use crate::trace::settings::{Processes, Settings};
 use crate::trace::{Binding, Entry, Fact, Record};
 
+use super::turns::{SessionTurn, Whose};
 use super::{act_agent, act_call, act_start, check_announced, check_answer, check_data, check_session, check_truth};
 
 /// What the steps act on.
@@ -70,8 +71,8 @@ pub(crate) struct ScenarioSession {
     pub replies: Vec<String>,
     /// Its id, once the manager gave one.
     pub id: Option<SessionId>,
-    /// Its agent's run, once bound.
-    pub run: Option<AgentRun>,
+    /// Its agent's runs, once bound: one, unless each turn has a process of its own.
+    pub runs: Vec<AgentRun>,
     /// Whether its end was asked for and granted.
     pub ended: bool,
     /// The timeout it was started with.
@@ -104,6 +105,9 @@ impl State for ManagerState {
 
     /// Whatever of an ended session is alive past the end limit; and what the manager lists, so that the standing invariants see it.
     async fn look_at_the_end(world: &mut ManagerWorld) {
+        for label in world.labels() {
+            world.bind_later_runs(&label);
+        }
         let over: Vec<FakeRun> = world.registry.runs().into_iter().filter(|run| world.must_be_gone(run)).collect();
         let (processes, limit) = (world.processes.clone(), world.limits.end);
         world.within(limit, async |_| over.iter().any(|run| !processes.of_run(run).is_empty()).then(String::new)).await;
@@ -166,7 +170,8 @@ impl ManagerWorld {
 
     /// The profile of a session's agent.
     pub(crate) fn profile(&self, label: &str) -> Result<&Profile, Stop> {
-        Ok(self.profiles.get(self.session(label)?.agent, Mode::Interactive))
+        let mode = if self.process_per == Processes::Turn { Mode::Headless } else { Mode::Interactive };
+        Ok(self.profiles.get(self.session(label)?.agent, mode))
     }
 
     /// The marker of a session's next message.
@@ -200,99 +205,189 @@ impl ManagerWorld {
 
     // ---- truth ---------------------------------------------------------------------------------------------------
 
-    /// The run of a session's agent, once it is known: by the folder, or where several sessions share it by the marker
-    /// of the first message. Waits for it within the start limit; `None` where none came.
+    /// The first run of a session's agent, once it is known: by the folder, or where several sessions share it (or the process) by
+    /// the marker of its messages. Waits for it within the start limit; `None` where none came, or where none is to come: an agent
+    /// that was given no message runs only where it is run for the session's sake.
     pub(crate) async fn bind(&mut self, label: &str) -> Result<Option<AgentRun>, Stop> {
-        if let Some(run) = &self.session(label)?.run {
+        self.bind_later_runs(label);
+        let session = self.session(label)?.clone();
+        if let Some(run) = session.runs.first() {
             return Ok(Some(run.clone()));
         }
-        let session = self.session(label)?.clone();
-        let shared = self.state.all.iter().filter(|other| other.cwd == session.cwd).count() > 1;
-        let taken: Vec<_> = self.state.all.iter().filter_map(|other| other.run.clone()).collect();
-        let marker = format!("ask-{label}-1.");
-        let cwd = session.cwd.to_string_lossy().into_owned();
-        let look = |runs: &[FakeRun]| {
-            runs.iter()
-                .find(|run| {
-                    run.cwd == cwd && !taken.contains(&run.id) && (!shared || run.prompts.iter().any(|(_, text)| text.contains(&marker)))
-                })
-                .map(|run| run.id.clone())
-        };
+        if !self.is_to_run(label)? {
+            return Ok(None);
+        }
+        let whose = self.whose(&session);
+        let look = |runs: &[FakeRun]| runs.iter().find(|run| whose.is_run(run)).map(|run| run.id.clone());
         let Ok(run) = timeout(self.limits.start, self.registry.until(look)).await else {
             return Ok(None);
         };
-        let by = if shared { Binding::Nonce } else { Binding::Cwd };
-        if let Some(id) = session.id {
-            self.log.push(Entry::Bound { session_id: id, agent_run: run.clone(), by });
-        }
-        self.session_mut(label)?.run = Some(run.clone());
+        self.bound(label, run.clone(), whose.binding());
         Ok(Some(run))
     }
 
-    /// The run of a session's agent, which must be there.
+    /// Whether an agent is to run for the session: one that was asked nothing may do without.
+    pub(crate) fn is_to_run(&self, label: &str) -> Result<bool, Stop> {
+        Ok(self.process_per == Processes::Session || !self.session(label)?.messages.is_empty())
+    }
+
+    /// Binds what has come up since for the session's later turns, where each has a process of its own.
+    pub(crate) fn bind_later_runs(&mut self, label: &str) {
+        let Ok(session) = self.session(label).cloned() else { return };
+        if self.process_per != Processes::Turn || session.runs.is_empty() {
+            return;
+        }
+        let whose = self.whose(&session);
+        for run in self.registry.runs().iter().filter(|run| !session.runs.contains(&run.id) && whose.is_run(run)) {
+            self.bound(label, run.id.clone(), whose.binding());
+        }
+    }
+
+    fn bound(&mut self, label: &str, run: AgentRun, by: Binding) {
+        let Some(session) = self.state.all.iter_mut().find(|session| session.label == label) else { return };
+        session.runs.push(run.clone());
+        if let Some(id) = session.id.clone() {
+            self.log.push(Entry::Bound { session_id: id, agent_run: run, by });
+        }
+    }
+
+    fn whose(&self, session: &ScenarioSession) -> Whose {
+        Whose {
+            per: self.process_per,
+            cwd: session.cwd.to_string_lossy().into_owned(),
+            is_folder_shared: self.state.all.iter().filter(|other| other.cwd == session.cwd).count() > 1,
+            marker: format!("ask-{}-", session.label),
+            own: session.runs.clone(),
+            taken: self.state.all.iter().filter(|other| other.label != session.label).flat_map(|other| other.runs.clone()).collect(),
+        }
+    }
+
+    /// The session's turns so far, in the order in which its agent took its messages.
+    pub(crate) fn turns(&self, label: &str) -> Result<Vec<SessionTurn>, Stop> {
+        let whose = self.whose(self.session(label)?);
+        Ok(whose.turns(&self.registry.runs()))
+    }
+
+    /// The number of the session's first turn that is not over.
+    pub(crate) fn next_turn(&self, label: &str) -> Result<u64, Stop> {
+        Ok(self.turns(label)?.iter().filter(|turn| turn.is_complete).count() as u64 + 1)
+    }
+
+    /// The run of a session's agent, which must be there: of several the one that came up last.
     pub(crate) async fn run_of(&mut self, label: &str) -> Result<FakeRun, Stop> {
-        let run = self.bind(label).await?.ok_or_else(|| {
+        self.bind(label).await?.ok_or_else(|| {
             let answer = self.session(label).ok().and_then(|s| s.started.as_ref()).map(Answered::claim).unwrap_or_default();
             Stop::Blocked(format!("no agent was started in the folder of session \"{label}\" ({answer})"))
         })?;
-        let run = self.registry.run(&run).ok_or_else(|| Stop::CouldNotTest(format!("the run of \"{label}\" was forgotten")))?;
+        let last = self.session(label)?.runs.last().and_then(|run| self.registry.run(run));
+        let run = last.ok_or_else(|| Stop::CouldNotTest(format!("the run of \"{label}\" was forgotten")))?;
         match run.unsupported.first() {
             Some(what) => Err(Stop::CouldNotTest(format!("the stand-in cannot do what the manager asked of it: {what}"))),
             None => Ok(run),
         }
     }
 
+    /// The run of a session's agent, where it is the session's alone and runs all the time, or just now.
+    pub(crate) async fn own_run(&mut self, label: &str) -> Result<FakeRun, Stop> {
+        let why = match self.process_per {
+            Processes::Session => None,
+            Processes::Turn => {
+                let turn = self.turns(label)?.pop();
+                turn.is_none_or(|turn| turn.is_complete).then_some("no process of its agent runs between its turns")
+            }
+            Processes::Shared => Some("its agent's process serves other sessions, too"),
+        };
+        match why {
+            Some(why) => Err(Stop::Skipped(format!("{why}; the manifest says `processes = \"{}\"`", self.process_per.name()))),
+            None => self.run_of(label).await,
+        }
+    }
+
     /// Waits until the turn of that number is open.
     pub(crate) async fn turn_open(&mut self, label: &str, turn: u64) -> StepResult {
-        let run = self.run_of(label).await?.id;
-        let open =
-            self.registry.until(|runs| runs.iter().any(|r| r.id == run && r.prompts.iter().any(|(opens, _)| *opens >= turn)).then_some(()));
-        if timeout(self.limits.start, open).await.is_ok() {
-            return Ok(());
+        self.run_of(label).await?;
+        let whose = self.whose(self.session(label)?);
+        let open = self.registry.until(|runs| (whose.turns(runs).len() as u64 >= turn).then_some(()));
+        let is_open = timeout(self.limits.start, open).await.is_ok();
+        self.bind_later_runs(label);
+        match is_open {
+            true => Ok(()),
+            false => Err(Stop::Blocked(format!("the agent of session \"{label}\" was never given the message of turn {turn}"))),
         }
-        Err(Stop::Blocked(format!("the agent of session \"{label}\" was never given the message of turn {turn}")))
     }
 
     /// Lets the open turn of a session end, and waits until its agent says that it did. `reply` of `None` is a short one.
     pub(crate) async fn release(&mut self, label: &str, reply: Option<String>, status: TurnStatus) -> StepResult {
-        let turn = self.run_of(label).await?.completed + 1;
+        let turn = self.next_turn(label)?;
         self.turn_open(label, turn).await?;
-        let run = self.run_of(label).await?.id;
         let reply = reply.unwrap_or_else(|| format!("answer-{label}-{turn}. All done."));
-        self.session_mut(label)?.replies.push(reply.clone());
-        self.registry.release(&run, turn, &reply, status);
-        let done = self.registry.until(|runs| runs.iter().any(|r| r.id == run && (r.completed >= turn || r.over)).then_some(()));
-        timeout(self.limits.start, done)
+        let open = self.let_end(label, turn, reply, status)?;
+        timeout(self.limits.start, self.registry.until(|runs| open.is_over(runs).then_some(())))
             .await
             .map_err(|_| Stop::CouldNotTest(format!("the stand-in of session \"{label}\" did not finish its released turn")))
     }
 
+    /// Opens the gate of a turn that is open.
+    pub(crate) fn let_end(&mut self, label: &str, turn: u64, reply: String, status: TurnStatus) -> Result<SessionTurn, Stop> {
+        let open = self.turns(label)?.get(turn as usize - 1).cloned();
+        let open = open.ok_or_else(|| Stop::CouldNotTest(format!("turn {turn} of session \"{label}\" was forgotten")))?;
+        self.session_mut(label)?.replies.push(reply.clone());
+        self.registry.release(&open.run, open.number, &reply, status);
+        Ok(open)
+    }
+
     /// Brings a session to the phase from which its profile makes it observable.
     pub(crate) async fn reach_phase(&mut self, label: &str) -> StepResult {
-        let run = self.run_of(label).await?;
+        self.run_of(label).await?;
         match self.profile(label)?.observable {
             Phase::Started => Ok(()),
             Phase::PromptAccepted => self.turn_open(label, 1).await,
-            Phase::FirstTurnCompleted if run.completed == 0 => self.release(label, None, TurnStatus::Completed).await,
+            Phase::FirstTurnCompleted if self.next_turn(label)? == 1 => self.release(label, None, TurnStatus::Completed).await,
             Phase::FirstTurnCompleted => Ok(()),
             Phase::Exited | Phase::Never => Err(Stop::Skipped("the profile never makes this agent's session observable".into())),
         }
     }
 
     /// What of a session is alive, for people: `codex (pid 4711)`, `sleep (pid 4712)`. In a folder of its own, whatever
-    /// was started there is the session's.
+    /// was started there is the session's. A process that serves all sessions is none's.
     pub(crate) fn alive(&self, label: &str) -> Result<Vec<String>, Stop> {
         let session = self.session(label)?;
+        if self.process_per == Processes::Shared {
+            return Ok(Vec::new());
+        }
         let shared = self.state.all.iter().filter(|other| other.cwd == session.cwd).count() > 1;
-        let own = |run: &FakeRun| session.run.as_ref() == Some(&run.id) || (!shared && session.cwd.as_os_str() == run.cwd.as_str());
+        let own = |run: &FakeRun| session.runs.contains(&run.id) || (!shared && session.cwd.as_os_str() == run.cwd.as_str());
         let runs = self.registry.runs().into_iter().filter(own);
         let processes = runs.flat_map(|run| self.processes.of_run(&run));
         Ok(processes.map(|process| format!("{} (pid {})", process.command, process.pid)).collect())
     }
 
+    /// Why a session that nobody ended may be called alive: what of it lives, or what it does without; the error says what of it
+    /// is dead that should live.
+    pub(crate) fn lives(&self, label: &str) -> Result<Result<String, &'static str>, Stop> {
+        let session = self.session(label)?;
+        Ok(match self.process_per {
+            Processes::Session => match self.alive(label)?.as_slice() {
+                [] => Err("does not live any more"),
+                alive => Ok(format!("alive: {}", alive.join(", "))),
+            },
+            Processes::Turn => match self.turns(label)?.last() {
+                None => Ok("it was asked nothing yet, and nobody ended it".to_owned()),
+                Some(turn) if turn.is_complete => Ok("its turns are complete, and nobody ended it".to_owned()),
+                Some(turn) if turn.is_dead => Err("died in its turn"),
+                Some(_) => Ok(format!("in its turn; alive: {}", self.alive(label)?.join(", "))),
+            },
+            Processes::Shared => match session.runs.first().and_then(|run| self.registry.run(run)) {
+                Some(run) if run.over => Err("does not live any more"),
+                Some(run) => Ok(format!("alive: {} (pid {})", run.agent, run.pid)),
+                None => Ok("it was asked nothing yet, and nobody ended it".to_owned()),
+            },
+        })
+    }
+
     /// Whether nothing of a run may be alive any more: its session was ended.
     fn must_be_gone(&self, run: &FakeRun) -> bool {
-        self.state.all.iter().any(|session| session.ended && session.run.as_ref() == Some(&run.id))
+        self.process_per != Processes::Shared && self.state.all.iter().any(|session| session.ended && session.runs.contains(&run.id))
     }
 
     /// The list, item by item; an error is an answer to be judged by the caller.

@@ -95,17 +95,12 @@ async fn ask_at(address: impl AsRef<Path>, question: &Ask) -> Result<ShimAnswer,
 
 #[async_trait]
 impl Host for ProcessHost {
-    async fn launch(&self, launch: AgentLaunch) -> Result<Handle, HostError> {
+    async fn launch(&self, mut launch: AgentLaunch) -> Result<Handle, HostError> {
         let program = Real::program(launch.agent)?;
         let (mut args, env) = self.ground.with_hooks(&launch)?;
-        let mut typed = None;
-        match launch.message {
-            Some(message) if message.len() > LONGEST_ARGUMENT => typed = Some(message),
-            Some(message) => args.extend(["--".into(), message]),
-            None => {}
-        }
+        args.extend(Real::with_message(&mut launch, LONGEST_ARGUMENT));
         let socket = self.socket(&launch.session);
-        let kept = ShimJob { program, args, cwd: launch.cwd, env, typed, socket: socket.clone() };
+        let kept = ShimJob { program, args, cwd: launch.cwd, env, typed: launch.message, socket: socket.clone() };
         let broken = |error: io::Error| HostError::Failed(format!("the session's shim cannot be started: {error}"));
         let first = self.shim(&socket).map_err(broken)?;
         first.set_nonblocking(true).map_err(broken)?;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -288,13 +289,17 @@ impl Shim {
                 }
             }
         });
-        let (mut alone, mut ended) = (self.alone.subscribe(), self.ended.subscribe());
+        let number = || std::fs::metadata(&kept.socket).map(|file| file.ino()).ok();
+        let (own, mut alone, mut ended) = (number(), self.alone.subscribe(), self.ended.subscribe());
         tokio::select! {
             // An end that was asked for is answered first.
             _ = ended.wait_for(|ended| *ended) => {}
             _ = alone.wait_for(|alone| *alone) => {}
         }
-        let _ = std::fs::remove_file(&kept.socket);
+        // A session's next agent may be kept under the same name by now.
+        if number() == own {
+            let _ = std::fs::remove_file(&kept.socket);
+        }
     }
 
     async fn attend(self: Arc<Self>, stream: UnixStream) {
