@@ -32,6 +32,7 @@ pub(crate) fn report(scenarios: usize) -> Report {
         started_at: "2026-01-01T00:00:00Z".into(),
         duration_ms: 754_321,
         seed: 7,
+        notes: Vec::new(),
         control: Some(Control { proven: true, checks: BTreeMap::from([("an orphan".into(), "seen".into())]) }),
         baseline: None,
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),
