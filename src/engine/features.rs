@@ -147,15 +147,18 @@ pub enum FeatureError {
 /// # Errors
 /// Everything that is wrong with them, not only the first.
 pub(crate) fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+    let mut built_in = Vec::new();
+    embedded(&EMBEDDED, &mut built_in);
     let mut texts = Vec::new();
     let mut errors = Vec::new();
-    embedded(&EMBEDDED, &mut texts);
     for folder in folders {
         if let Err(error) = below(folder, &mut texts) {
             errors.push(error);
         }
     }
-    let written = all(suites, texts, errors)?;
+    let mut written = all(suites, Steps::Known, built_in, Vec::new())?;
+    written.extend(all(suites, Steps::LookedUp, texts, errors)?);
+    written.sort_by(|a, b| a.file.cmp(&b.file));
     let unknown = unknown_needs(&written);
     if unknown.is_empty() { Ok(written) } else { Err(unknown) }
 }
@@ -182,14 +185,29 @@ fn unknown_needs(written: &[Scenario]) -> Vec<FeatureError> {
 pub(crate) fn read_folder(suites: Suites, folder: &Path) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let mut texts = Vec::new();
     let errors = below(folder, &mut texts).err().into_iter().collect();
-    all(suites, texts, errors)
+    all(suites, Steps::LookedUp, texts, errors)
 }
 
-fn all(suites: Suites, mut texts: Vec<(String, String)>, mut errors: Vec<FeatureError>) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+/// Whether a feature's steps are looked up in the vocabulary as it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Steps {
+    /// They are: it is somebody's feature.
+    LookedUp,
+    /// They are known: a test looks up those that are built in, and the harness has looked up what it sends to a worker. Looking
+    /// up builds a regex for each pattern, at every start.
+    Known,
+}
+
+fn all(
+    suites: Suites,
+    steps: Steps,
+    mut texts: Vec<(String, String)>,
+    mut errors: Vec<FeatureError>,
+) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     texts.sort();
     let mut written = Vec::new();
     for (file, text) in &texts {
-        match parse(suites, file, text) {
+        match parse(suites, steps, file, text) {
             Ok(scenarios) => written.extend(scenarios),
             Err(wrong) => errors.extend(wrong),
         }
@@ -240,7 +258,7 @@ fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureErr
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
+pub(crate) fn parse(suites: Suites, steps: Steps, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
     let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
     let feature = Feature::parse(text, GherkinEnv::default())
         .map_err(|error| not_gherkin(error.to_string()))?
@@ -258,7 +276,7 @@ pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenar
     let mut written = Vec::new();
     for (nth, (background, more_tags, scenario)) in plain.chain(ruled).enumerate() {
         let tags = feature.tags.iter().chain(&more_tags).chain(&scenario.tags).cloned().collect();
-        match one(suites, (file, &whole, nth), tags, background, scenario) {
+        match one(suites, steps, (file, &whole, nth), tags, background, scenario) {
             Ok(scenario) => written.push(scenario),
             Err(wrong) => errors.extend(wrong),
         }
@@ -268,6 +286,7 @@ pub(crate) fn parse(suites: Suites, file: &str, text: &str) -> Result<Vec<Scenar
 
 fn one(
     suites: Suites,
+    looking_up: Steps,
     (file, text, nth): (&str, &Arc<str>, usize),
     tags: Vec<String>,
     background: Vec<Step>,
@@ -283,7 +302,8 @@ fn one(
     for mut step in background.into_iter().chain(scenario.steps.iter().cloned()) {
         let names = split_requirement(&mut step.value);
         let (file, line, said) = (file.to_owned(), step.position.line, step.value.clone());
-        match suite.vocabulary().look_up(&step) {
+        let found = if looking_up == Steps::Known { Ok(()) } else { suite.vocabulary().look_up(&step) };
+        match found {
             Ok(()) => {}
             Err(NoStep::Unknown) => {
                 let nearest = nearest_pattern(suite, &said);
@@ -329,8 +349,8 @@ fn suite_of(suites: Suites, file: &str, tags: &[String]) -> Result<(&'static str
         return named(tagged).ok_or_else(|| format!("there is no suite `{tagged}`"));
     }
     let folder = Path::new(file).parent().and_then(|folder| folder.file_name()).and_then(|name| name.to_str()).unwrap_or_default();
-    let judged = tags.iter().find_map(|tag| Registry::embedded().get(&tag.parse().ok()?));
-    named(folder).or_else(|| named(&judged?.suite)).ok_or_else(|| {
+    let judged = || tags.iter().find_map(|tag| Registry::embedded().get(&tag.parse().ok()?));
+    named(folder).or_else(|| named(&judged()?.suite)).ok_or_else(|| {
         let folder = if folder.is_empty() { "no folder".to_owned() } else { format!("the folder `{folder}`") };
         format!("{folder} and none of its tags names one: put it into a suite's folder, or tag it @suite:NAME")
     })

@@ -131,7 +131,7 @@ pub(crate) async fn play<S: State>(
 /// Waits until nothing runs under this worker any more, at most so long.
 async fn all_ended(limit: Duration) {
     let deadline = Instant::now() + limit;
-    while Instant::now() < deadline && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() {
+    while Instant::now() < deadline && !ProcFs::under(std::process::id()).is_empty() {
         tokio::time::sleep(LOOK_AGAIN).await;
     }
 }

@@ -1,7 +1,9 @@
 //! Tables of steps: what a suite's features are written in.
 
-use cucumber::gherkin;
-use cucumber::step::{Collection, Context, Step};
+use std::sync::OnceLock;
+
+use cucumber::gherkin::{self, StepType};
+use cucumber::step::{Context, Step};
 use cucumber_expressions::Expression;
 use regex::Regex;
 
@@ -97,29 +99,59 @@ pub trait Vocabulary: Sync {
 /// The steps of a suite that act on a `W`.
 pub struct StepTable<W: 'static> {
     parts: Vec<&'static [StepDef<W>]>,
-    collection: Collection<W>,
-    /// The steps that may refuse their arguments.
-    refusing: Vec<(Regex, Refuses)>,
+    rows: Vec<StepRow<W>>,
+}
+
+/// A step of a table, and how its text is known.
+struct StepRow<W: 'static> {
+    step: &'static StepDef<W>,
+    /// What every text of it begins with: most of a table's patterns need no regex to be passed over, and are never built.
+    prefix: &'static str,
+    regex: OnceLock<Regex>,
+}
+
+impl<W> StepRow<W> {
+    fn of(step: &'static StepDef<W>) -> Self {
+        // `{int}`, `(s)`, `one/two`, `\\(`: from the word on in which one of these stands, the text may differ.
+        let literal = step.pattern.find(['{', '(', '/', '\\']).map_or(step.pattern, |at| &step.pattern[..at]);
+        let whole_words = if literal.len() == step.pattern.len() { literal } else { &literal[..literal.rfind(' ').map_or(0, |at| at + 1)] };
+        Self { step, prefix: whole_words, regex: OnceLock::new() }
+    }
+
+    fn regex(&self) -> &Regex {
+        let regex = || Expression::regex(self.step.pattern).expect("every pattern of the table is a Cucumber expression");
+        self.regex.get_or_init(regex)
+    }
+
+    /// What the step is given; none where the text is not its own.
+    fn context(&self, step: &gherkin::Step) -> Option<Context> {
+        let in_place = step.ty != StepType::Then || self.step.kind == StepKind::Check;
+        if !in_place || !step.value.starts_with(self.prefix) {
+            return None;
+        }
+        let captures = self.regex().captures(&step.value)?;
+        let text = |group: Option<regex::Match<'_>>| group.map_or_else(String::new, |group| group.as_str().to_owned());
+        let names = self.regex().capture_names().map(|name| name.map(str::to_owned));
+        Some(Context { step: step.clone(), matches: names.zip(captures.iter().map(text)).collect() })
+    }
 }
 
 impl<W> StepTable<W> {
     /// Puts a table together.
     pub fn of(parts: impl IntoIterator<Item = &'static [StepDef<W>]>) -> Self {
         let parts: Vec<_> = parts.into_iter().collect();
-        let collection = parts.iter().copied().flatten().fold(Collection::new(), |collection, step| {
-            let regex = Expression::regex(step.pattern).expect("every pattern of the table is a Cucumber expression");
-            let collection = collection.given(None, regex.clone(), step.run).when(None, regex.clone(), step.run);
-            if step.kind == StepKind::Check { collection.then(None, regex, step.run) } else { collection }
-        });
-        let regex = |pattern| Expression::regex(pattern).expect("every pattern of the table is a Cucumber expression");
-        let refusing = parts.iter().copied().flatten().filter_map(|step| Some((regex(step.pattern), step.refuses?))).collect();
-        Self { parts, collection, refusing }
+        let rows = parts.iter().copied().flatten().map(StepRow::of).collect();
+        Self { parts, rows }
     }
 
-    /// What a step does, and what it is given; none where it is not in the table.
+    /// What a step does, and what it is given; none where it is not in the table, or stands there twice.
     pub fn find(&self, step: &gherkin::Step) -> Option<(Step<W>, Context)> {
-        let (run, _, _, context) = self.collection.find(step).ok().flatten()?;
-        Some((*run, context))
+        self.row(step).map(|(row, context)| (row.step.run, context))
+    }
+
+    fn row(&self, step: &gherkin::Step) -> Option<(&StepRow<W>, Context)> {
+        let mut found = self.rows.iter().filter_map(|row| Some((row, row.context(step)?)));
+        found.next().filter(|_| found.next().is_none())
     }
 }
 
@@ -130,9 +162,8 @@ impl<W> Vocabulary for StepTable<W> {
     }
 
     fn look_up(&self, step: &gherkin::Step) -> Result<(), NoStep> {
-        let (_, context) = self.find(step).ok_or(NoStep::Unknown)?;
-        let refusing = self.refusing.iter().find(|(regex, _)| regex.is_match(&step.value));
-        match refusing.and_then(|(_, refuses)| refuses(&Arguments::of(&context))) {
+        let (row, context) = self.row(step).ok_or(NoStep::Unknown)?;
+        match row.step.refuses.and_then(|refuses| refuses(&Arguments::of(&context))) {
             None => Ok(()),
             Some(why) => Err(NoStep::Refused(why)),
         }

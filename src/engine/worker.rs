@@ -307,7 +307,7 @@ async fn one(suites: Suites, job: &Job) -> ScenarioRun {
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
     let profiles = Rc::new(job.profiles.clone());
     let (file, text, nth) = &job.feature;
-    let written = features::parse(suites, file, text).expect("the harness read the feature").swap_remove(*nth);
+    let written = features::parse(suites, features::Steps::Known, file, text).expect("the harness read the feature").swap_remove(*nth);
     let (key, agent, agents) = (job.key.clone(), job.agent, job.agents.clone());
     let planned = PlannedScenario { key, written, agent, agents, disposition: Disposition::Run };
     let suite = suite::find(suites, &planned.written.suite).expect("the harness looked the suite up");

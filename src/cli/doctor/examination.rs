@@ -100,7 +100,7 @@ impl Examination {
         }
         // What was told to end may take a moment. The control server is still open: stand-ins that lost it would end by themselves.
         let deadline = Instant::now() + self.manifest.limits.end;
-        while self.holds(L::End) && !ProcFs::descendants(&ProcFs::table(), std::process::id()).is_empty() && Instant::now() < deadline {
+        while self.holds(L::End) && !ProcFs::under(std::process::id()).is_empty() && Instant::now() < deadline {
             sleep(LOOK_EVERY).await;
         }
         self.nothing_is_left(&ProcFs::end_descendants_of(std::process::id(), &[]));

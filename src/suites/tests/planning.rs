@@ -1,7 +1,10 @@
 //! Features and plans, with the suites that there are.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use crate::contract::AgentKind;
-use crate::engine::features::{parse, read};
+use crate::engine::features::{Scenario, Steps, parse, read, read_folder};
 use crate::engine::plan::{Capabilities, Disposition, Selection, plan};
 use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
@@ -28,6 +31,14 @@ fn keys(selection: &Selection) -> Vec<String> {
 }
 
 #[test]
+fn every_step_of_the_built_in_features_is_known() {
+    let keys = |scenarios: &[Scenario]| scenarios.iter().map(|scenario| (scenario.name.clone(), scenario.line)).collect::<BTreeSet<_>>();
+    let looked_up =
+        read_folder(SUITES, &Path::new(env!("CARGO_MANIFEST_DIR")).join("features")).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    assert_eq!(keys(&looked_up), keys(&read(SUITES, &[]).unwrap()));
+}
+
+#[test]
 fn the_embedded_features_read_without_a_fault() {
     let written = read(SUITES, &[]).unwrap_or_else(|errors| panic!("{errors:#?}"));
     assert!(written.len() > 80);
@@ -36,7 +47,7 @@ fn the_embedded_features_read_without_a_fault() {
 #[test]
 fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
     let text = "Feature: f\n  @LC-CREATE-1\n  Scenario: s\n    Given session \"A\" is startd\n";
-    let errors = parse(SUITES, "mine.feature", text).unwrap_err();
+    let errors = parse(SUITES, Steps::LookedUp, "mine.feature", text).unwrap_err();
     assert_eq!(
         errors[0].to_string(),
         "mine.feature:4: no such step: `session \"A\" is startd`; did you mean `session {string} is started`? `passmuster steps` lists them all"
@@ -60,7 +71,7 @@ fn a_need_that_there_is_not_is_no_need_that_is_met() {
 fn the_tag_decides_then_the_folder_then_the_requirement_and_nothing_else() {
     let suite = |file: &str, tags: &str| {
         let text = format!("Feature: f\n  {tags}\n  Scenario: s\n    Then nothing of \"A\" is alive\n");
-        parse(SUITES, file, &text).map(|written| written[0].suite.clone()).map_err(|errors| errors[0].to_string())
+        parse(SUITES, Steps::LookedUp, file, &text).map(|written| written[0].suite.clone()).map_err(|errors| errors[0].to_string())
     };
     assert_eq!(suite("mine.feature", "@LC-CREATE-1").as_deref(), Ok("lifecycle"));
     assert_eq!(suite("mine.feature", "@CX-2").as_deref(), Ok("codex-observability"));
@@ -115,7 +126,7 @@ fn what_is_not_offered_is_skipped_or_fails_its_requirement() {
 }
 
 fn first_error(file: &str, text: &str) -> String {
-    parse(SUITES, file, text).unwrap_err()[0].to_string()
+    parse(SUITES, Steps::LookedUp, file, text).unwrap_err()[0].to_string()
 }
 
 #[test]

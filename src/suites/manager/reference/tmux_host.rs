@@ -113,7 +113,7 @@ impl TmuxHost {
         let mut members = self.ground.marked(&handle.session);
         if Real::alive(handle) {
             members.push(handle.pid);
-            members.extend(ProcFs::descendants(&ProcFs::table(), handle.pid).iter().map(|entry| entry.pid));
+            members.extend(ProcFs::under(handle.pid).iter().map(|entry| entry.pid));
         }
         members.sort_unstable();
         members.dedup();

@@ -375,7 +375,7 @@ impl Shim {
 
     /// Everything under this process is of the session: it is asked, then killed, until nothing is left.
     async fn end_tree(&self) -> ShimAnswer {
-        let under = || ProcFs::descendants(&ProcFs::table(), std::process::id());
+        let under = || ProcFs::under(std::process::id());
         let mut alone = self.alone.subscribe();
         under().iter().for_each(|entry| ask_to_end(entry.pid));
         let _ = timeout(POLITE, alone.wait_for(|alone| *alone)).await;
