@@ -9,6 +9,7 @@
 pub mod core;
 
 pub mod contract;
+pub mod files;
 pub mod spec;
 
 pub mod profile;

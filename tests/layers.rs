@@ -5,8 +5,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 14] =
-    ["core", "contract", "spec", "profile", "trace", "fakes", "sut", "frontends", "results", "engine", "suites", "report", "docgen", "cli"];
+const LAYERS: [&str; 15] = [
+    "core",
+    "contract",
+    "files",
+    "spec",
+    "profile",
+    "trace",
+    "fakes",
+    "sut",
+    "frontends",
+    "results",
+    "engine",
+    "suites",
+    "report",
+    "docgen",
+    "cli",
+];
 
 fn sources(below: &Path, into: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(below).unwrap() {

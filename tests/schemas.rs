@@ -8,6 +8,7 @@ use std::process::Command;
 use jsonschema::Validator;
 use passmuster::docgen::schemas::{Published, SCHEMAS, stale};
 use passmuster::engine::suite::claims;
+use passmuster::files::{SessionFile, Surroundings, check};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::results::baseline::Baseline;
 use passmuster::results::model::{Report, SCHEMA};
@@ -65,6 +66,13 @@ fn examples(name: &str) -> Vec<Value> {
             let lines: Vec<String> = traces.flat_map(|path| read(&path).lines().map(str::to_owned).collect::<Vec<_>>()).collect();
             lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
         }
+        "session-file" => vec![json!({
+            "session": {
+                "title": "t", "status": "paused", "created": "2025-12-04T14:30:00Z", "last_updated": "2025-12-04T14:30:00Z",
+                "linear_issue": "BACK-123", "linear_url": "https://linear.app/acme/issue/BACK-123"
+            },
+            "orchestration": { "current_task": "c", "spawned_agents": [{ "agent": "a", "task": "t", "status": "completed", "summary": "s" }] }
+        })],
         other => panic!("there is no example of `{other}`"),
     }
 }
@@ -82,6 +90,12 @@ fn is_read(name: &str, value: &Value) -> bool {
         "baseline" => Baseline::parse("b.toml", &toml()).is_ok(),
         "report" => serde_json::from_value::<Report>(value.clone()).is_ok_and(|report| report.schema == SCHEMA),
         "trace" => serde_json::from_value::<Record>(value.clone()).is_ok(),
+        "session-file" => {
+            let text = format!("---\n{value}\n---\n");
+            let file = SessionFile::read("20251204-143000-x.md", text.as_bytes());
+            let around = Surroundings::at("2025-12-04T15:00:00Z".parse().unwrap());
+            check(&file, &around, &|rule| rule.is_meant("MATTER") && rule.is_meant("MUST")).is_empty()
+        }
         other => panic!("`{other}` has no reader"),
     }
 }
@@ -109,7 +123,7 @@ fn the_published_schemas_are_current() {
 }
 
 #[rstest]
-fn whatever_is_read_is_valid(#[values("manifest", "baseline", "profile", "report", "trace")] name: &str) {
+fn whatever_is_read_is_valid(#[values("manifest", "baseline", "profile", "report", "trace", "session-file")] name: &str) {
     let validator = validator(name);
     for example in examples(name) {
         assert!(is_read(name, &example), "{example:#}");
@@ -118,7 +132,9 @@ fn whatever_is_read_is_valid(#[values("manifest", "baseline", "profile", "report
 }
 
 #[rstest]
-fn an_unknown_key_is_refused_by_both_or_by_none(#[values("manifest", "baseline", "profile", "report", "trace")] name: &str) {
+fn an_unknown_key_is_refused_by_both_or_by_none(
+    #[values("manifest", "baseline", "profile", "report", "trace", "session-file")] name: &str,
+) {
     let validator = validator(name);
     let mut refused = 0;
     for example in examples(name) {
@@ -131,12 +147,12 @@ fn an_unknown_key_is_refused_by_both_or_by_none(#[values("manifest", "baseline",
             refused += usize::from(!valid);
         }
     }
-    // Reports and traces may have keys of later versions.
-    assert_eq!(refused > 0, !["report", "trace"].contains(&name));
+    // Reports and traces may have keys of later versions, session files keys of their own.
+    assert_eq!(refused > 0, !["report", "trace", "session-file"].contains(&name));
 }
 
 #[rstest]
-fn what_a_schema_refuses_is_not_read(#[values("manifest", "baseline", "profile", "report", "trace")] name: &str) {
+fn what_a_schema_refuses_is_not_read(#[values("manifest", "baseline", "profile", "report", "trace", "session-file")] name: &str) {
     let validator = validator(name);
     let mut refused = 0;
     for mut example in examples(name) {

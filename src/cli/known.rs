@@ -7,8 +7,11 @@ use clap::{Arg, Command, Error};
 
 use crate::contract::AgentKind;
 use crate::engine::suite::names;
+use crate::files::{RULES, meant_code, rule};
 use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
+
+use super::explain::Explained;
 
 /// A value of which the words are known.
 pub(crate) struct Known<T> {
@@ -19,6 +22,22 @@ pub(crate) struct Known<T> {
 /// A requirement, by its id.
 pub(crate) fn requirement() -> Known<RequirementId> {
     Known { parse: super::running::requirement_id, words: || Registry::embedded().iter().map(|it| it.id.to_string()).collect() }
+}
+
+/// What can be explained: a requirement, or a rule for session files.
+pub(crate) fn explained() -> Known<Explained> {
+    let parse = |word: &str| match rule(word) {
+        Some(rule) => Ok(Explained::Rule(rule)),
+        None if word.starts_with("SF") => {
+            Err(meant_code(word).unwrap_or_else(|| "there is no such rule: `passmuster files check --help`".into()))
+        }
+        None => super::running::requirement_id(word).map(Explained::Requirement),
+    };
+    let words = || {
+        let requirements = Registry::embedded().iter().map(|it| it.id.to_string());
+        requirements.chain(RULES.iter().map(|rule| rule.code.to_owned())).collect()
+    };
+    Known { parse, words }
 }
 
 /// A suite, by its name, that `parse` takes.

@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod faults;
+pub(crate) mod files;
 pub(crate) mod gate;
 pub(crate) mod init;
 pub(crate) mod interrupt;
@@ -64,6 +65,7 @@ enum PassmusterAction {
     Record(record::RecordArgs),
     Store(store::StoreArgs),
     Hook(store::Hook),
+    Files(files::FilesArgs),
     Trace(trace::Trace),
     Faults(faults::Faults),
     Report(report::ReportCommand),
@@ -94,6 +96,7 @@ pub fn main() -> ExitCode {
         PassmusterAction::Record(record) => record::run(&record),
         PassmusterAction::Store(store) => store::run(store),
         PassmusterAction::Hook(hook) => store::hook(&hook),
+        PassmusterAction::Files(files) => files::run(&files),
         PassmusterAction::Trace(trace) => trace::run(&trace),
         PassmusterAction::Faults(faults) => faults::run(&faults),
         PassmusterAction::Report(report) => report::run(&report),

@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use crate::engine::suite::claims;
+use crate::files::front_matter_schema;
 use crate::profile;
 use crate::results::baseline;
 use crate::results::model::Report;
@@ -49,6 +50,12 @@ pub const SCHEMAS: &[Published] = &[
     Published { name: "profile", about: "agents' profiles (verify --profiles)", syntax: Syntax::Toml, made: made::<profile::File> },
     Published { name: "report", about: "a JSON report (verify --report json=)", syntax: Syntax::Json, made: made::<Report> },
     Published { name: "trace", about: "a line of a trace (trace check)", syntax: Syntax::Json, made: made::<Record> },
+    Published {
+        name: "session-file",
+        about: "the front matter of a session file (files check)",
+        syntax: Syntax::Json,
+        made: |_| front_matter_schema(),
+    },
 ];
 
 fn made<T: JsonSchema>(generator: SchemaGenerator) -> Schema {

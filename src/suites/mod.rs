@@ -2,6 +2,7 @@
 
 pub mod manager;
 pub mod orchestrator;
+pub mod session_files;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,3 @@
+//! Markdown session files for handoff: whoever checks them, whoever writes them, whoever tells of them.
+
+pub(crate) mod reference;
