@@ -11,7 +11,7 @@ use passmuster::contract::OperationTable;
 use passmuster::engine::fault::{Change, Fault, FaultInfo};
 use passmuster::engine::matrix::Over;
 use passmuster::engine::plan::PlannedScenario;
-use passmuster::engine::scenario::{ScenarioRun, unplayed};
+use passmuster::engine::scenario::{ScenarioRun, Strain, unplayed};
 use passmuster::engine::target::{RealSystem, Reference, Target};
 use passmuster::engine::vocabulary::{Arguments, StepDef, StepKind, StepTable, Vocabulary};
 use passmuster::engine::worker::Backstage;
@@ -129,7 +129,7 @@ impl Suite for RepeatSuite {
             .into_iter()
             .collect();
         let verdict = if findings.is_empty() { Verdict::Passed } else { Verdict::Failed };
-        ScenarioRun { result: unplayed(planned, verdict, None, findings), trace: Vec::new() }
+        ScenarioRun { result: unplayed(planned, verdict, None, findings), trace: Vec::new(), strain: Strain::default() }
     }
 
     async fn play(&self, _: &PlannedScenario, _: &Value, _: &Backstage) -> Result<ScenarioRun, String> {

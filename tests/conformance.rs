@@ -125,3 +125,54 @@ fn a_manifest_that_names_a_missing_program_could_not_test() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("nosuchprogram"));
 }
+
+/// The reference over JSON-RPC, whose server does this first.
+fn behind(first: &str, more: &str) -> String {
+    let reference = std::fs::read_to_string(manifest("reference-rpc.toml")).unwrap();
+    let (before, after) = reference.split_once("command = [").unwrap();
+    format!("{before}command = [\"sh\", \"-c\", \"{first}; exec \\\"$@\\\"\", \"sh\", {after}{more}")
+}
+
+fn written(text: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("passmuster.toml");
+    std::fs::write(&path, text).unwrap();
+    (folder, path.display().to_string())
+}
+
+/// Three are enough, and one alone.
+#[test]
+fn a_system_that_cannot_be_opened_is_not_tried_again_for_every_scenario() {
+    let (_folder, path) = written(&behind("echo no licence >&2; exit 9", ""));
+    let (report, status) = verified(&[&path, "--no-control", "--agent", "codex"]);
+    assert_eq!(status, 2);
+    let (untested, untried) = (report.summary.could_not_test, report.summary.not_exercised);
+    assert!(untested <= 12 && untried > 50 && report.summary.passed == 0, "{:?}", report.summary);
+    let reason = |verdict| report.scenarios.iter().find(|it| it.verdict == verdict).and_then(|it| it.reason.as_deref()).unwrap();
+    assert!(reason(Verdict::CouldNotTest).contains("the system cannot be opened: "), "{}", reason(Verdict::CouldNotTest));
+    assert!(reason(Verdict::NotExercised).starts_with("not tried: the system could not be opened"));
+}
+
+/// While one runs no other can be opened; alone each is.
+#[test]
+fn what_cannot_be_opened_among_others_is_opened_alone() {
+    let lock = tempfile::tempdir().unwrap();
+    let hold = format!("exec 9>{}/held; flock -n 9 || exit 9", lock.path().display());
+    let (_folder, path) = written(&behind(&hold, ""));
+    let chosen = ["--no-control", "--requirement", "LC-CREATE-3", "--agent", "codex", "--jobs", "4"];
+    let (report, status) = verified(&[&[path.as_str()], chosen.as_slice()].concat());
+    assert_eq!(status, 0, "{:?}", report.scenarios.iter().map(|it| it.reason.as_deref()).collect::<Vec<_>>());
+    assert!(report.notes.iter().any(|note| note.contains("once more, alone")), "{:?}", report.notes);
+}
+
+#[test]
+fn a_scenarios_time_limit_has_a_place_in_the_manifest_and_the_flag_goes_before_it() {
+    let (_folder, path) = written(&behind("true", "\n[limits]\nscenario = 1\n"));
+    let scenario = "lifecycle/timeouts/a-turn-in-flight-postpones-the-timeout";
+    let reason = |flags: &[&str]| {
+        let (report, _) = verified(&[&[path.as_str(), "--no-control", "--scenario", scenario], flags].concat());
+        report.scenarios[0].reason.clone()
+    };
+    assert_eq!(reason(&[]).as_deref(), Some("the scenario took longer than its time limit of 1 s"));
+    assert_eq!(reason(&["--time-limit", "100"]), None);
+}

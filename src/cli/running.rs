@@ -44,7 +44,7 @@ pub(crate) struct RunArgs {
     /// Run the K-th of N shards (by a hash of the scenario's key: the same everywhere)
     #[arg(long, value_name = "K/N", value_parser = shard)]
     shard: Option<(u64, u64)>,
-    /// Scenarios at a time [default: six a core]
+    /// Scenarios at a time [default: as many as their starts and the machine's load leave room for, six a core at most]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
     /// Run each scenario N times; every run counts
@@ -80,9 +80,9 @@ pub(crate) struct RunArgs {
     /// Judge by what this version of the spec states
     #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::NEWEST)]
     pub spec_version: SpecVersion,
-    /// The time limit of each scenario, in seconds
-    #[arg(long, value_name = "S", default_value_t = engine::TIME_LIMIT.as_secs(), value_parser = clap::value_parser!(u64).range(1..))]
-    time_limit: u64,
+    /// The time limit of each scenario, in seconds [default: `[limits] scenario`, else 60, or longer as the other limits are]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    time_limit: Option<u64>,
 }
 
 /// What is printed.
@@ -142,7 +142,7 @@ pub(crate) fn judged(target: &Target, args: &RunArgs, context: RunContext) -> mi
         control: context.control,
         fail_fast: args.fail_fast,
         keep_sandbox: args.keep_sandbox,
-        time_limit: Duration::from_secs(args.time_limit),
+        time_limit: args.time_limit.map(Duration::from_secs),
         interrupted: interrupt::watch(),
         repro: context.repro,
     };

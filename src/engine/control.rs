@@ -12,9 +12,9 @@ use crate::sut::sandbox;
 use super::fault::Change;
 use super::matrix::Over;
 use super::plan::{PlannedScenario, Selection};
+use super::pool::{self, Failures, Task};
 use super::suite::{Suite, Suites};
 use super::target::Target;
-use super::worker::{self, Task};
 use super::{Options, prepare};
 
 /// One thing that must be seen.
@@ -39,7 +39,7 @@ pub(crate) fn check(suites: Suites, judging: &[PlannedScenario], profiles: &Prof
     let checks: Checks = suites.iter().filter(judges).flat_map(|suite| suite.control().iter().map(|check| (*suite, check))).collect();
     match tasks(suites, &checks, options) {
         Ok((_folder, tasks)) => {
-            let mut played = worker::run(tasks, profiles, options, &mut |_| {});
+            let mut played = pool::run(tasks, Failures::Wanted, profiles, options, &mut |_| {}).runs;
             played.sort_by_key(|(at, _)| *at);
             let found: BTreeMap<usize, _> = played.into_iter().map(|(at, played)| (at, played.result)).collect();
             let (mut proven, mut told) = (true, BTreeMap::new());
@@ -74,9 +74,9 @@ fn tasks(suites: Suites, checks: &Checks, options: &Options) -> std::io::Result<
         let system = suite.served(suites, Over::Rpc, Change::Fault(check.fault), LIMITS, folder.path());
         let selection = Selection { scenarios: vec![check.scenario.to_owned()], ..Selection::default() };
         let own = Options { selection, interrupted: options.interrupted.clone(), ..Options::default() };
-        let job = system.job();
+        let (job, bounds) = (system.job(), system.bounds());
         let planned = prepare(&Target::Real(system), &own).expect("the embedded features are tested").pop();
-        tasks.push(Task { planned: planned.expect("the checks are tested"), system: job });
+        tasks.push(Task { planned: planned.expect("the checks are tested"), system: job, bounds });
     }
     Ok((folder, tasks))
 }

@@ -4,7 +4,9 @@ pub mod control;
 pub mod fault;
 pub mod features;
 pub mod matrix;
+pub(crate) mod pace;
 pub mod plan;
+pub(crate) mod pool;
 pub mod scenario;
 pub(crate) mod simulated;
 pub(crate) mod steps;
@@ -32,9 +34,9 @@ use features::{FeatureError, Scenario};
 use plan::{Disposition, PlannedScenario, Selection, plan};
 use scenario::{ScenarioRun, unplayed};
 
+use pool::{Failures, Task};
 pub use suite::{Suite, Suites};
 pub use target::{Reference, Target};
-use worker::Task;
 pub use worker::{WORKER, worker as run_worker};
 
 /// How long a scenario may take when nobody says otherwise.
@@ -53,7 +55,8 @@ pub struct Options {
     pub profiles: Choice,
     /// The version of the spec to judge by.
     pub spec_version: SpecVersion,
-    /// Scenarios at a time; on real processes they mostly wait. `None`: six a core.
+    /// Scenarios at a time; on real processes they mostly wait. `None`: as many as their starts and the machine's load leave room
+    /// for, six a core at most.
     pub jobs: Option<usize>,
     /// How often each scenario runs.
     pub repeat: usize,
@@ -63,8 +66,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// Keep the sandboxes.
     pub keep_sandbox: bool,
-    /// The time limit of each scenario.
-    pub time_limit: Duration,
+    /// The time limit of each scenario; `None`: what goes with the system's own limits.
+    pub time_limit: Option<Duration>,
     /// Becomes true when the run is to end early.
     pub interrupted: watch::Receiver<bool>,
     /// The command line that repeats one scenario, with [`SCENARIO`] where the flag that names it goes.
@@ -84,7 +87,7 @@ impl Default for Options {
             control: false,
             fail_fast: false,
             keep_sandbox: false,
-            time_limit: TIME_LIMIT,
+            time_limit: None,
             interrupted: watch::channel(false).1,
             repro: format!("passmuster verify {SCENARIO}"),
         }
@@ -146,17 +149,21 @@ pub fn run(
     // Whoever has nothing that must be seen first has no proof to show.
     let control = control.filter(|control| !control.checks.is_empty());
     emit(Event::Planned { scenarios: repeated.len() });
+    let mut notes = target.notes();
     let played = match target {
         Target::Reference(reference) => simulated::run(repeated, reference, profiles, options, emit),
         Target::Real(system) => {
             let job = system.job();
-            let tasks = repeated.into_iter().map(|planned| Task { planned, system: job.clone() }).collect();
-            worker::run(tasks, profiles, options, emit).into_iter().map(|(_, played)| played).collect()
+            let bounds = system.bounds();
+            let tasks = repeated.into_iter().map(|planned| Task { planned, system: job.clone(), bounds }).collect();
+            let played = pool::run(tasks, Failures::Doubted, profiles, options, emit);
+            notes.extend(played.notes);
+            played.runs.into_iter().map(|(_, played)| played).collect()
         }
     };
     let interrupted = *options.interrupted.borrow();
     let mut traces = BTreeMap::new();
-    for ScenarioRun { mut result, trace } in played {
+    for ScenarioRun { mut result, trace, .. } in played {
         judge_by(&mut result, Registry::embedded(), options.spec_version);
         for finding in &mut result.findings {
             finding.repro = options.repro.replace(SCENARIO, &format!("--scenario '{}'", round_of(&result.key).0));
@@ -175,7 +182,7 @@ pub fn run(
         started_at: started_at.to_string(),
         duration_ms: began.elapsed().as_millis() as u64,
         seed: 0,
-        notes: target.notes(),
+        notes,
         control,
         baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),

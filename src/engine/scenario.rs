@@ -27,6 +27,32 @@ pub struct ScenarioRun {
     pub result: ScenarioResult,
     /// Everything that was recorded.
     pub trace: Vec<Record>,
+    /// What it had to bear.
+    #[serde(default)]
+    pub strain: Strain,
+}
+
+/// What a run had to bear on the machine that it ran on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Strain {
+    /// How it came to nothing for want of time, where it did.
+    pub trouble: Option<Trouble>,
+    /// The shortest limit that something missed, in milliseconds.
+    pub missed_ms: Option<u64>,
+    /// How late a timer of the harness was at most, in milliseconds.
+    pub late_ms: u64,
+    /// The processor time that the system took until it was open, in milliseconds.
+    pub start_ms: u64,
+}
+
+/// How a run comes to nothing for want of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// The system could not be opened.
+    NotOpened,
+    /// The scenario met its time limit.
+    TimeLimit,
 }
 
 /// What must pass besides a limit for it to be over.
@@ -41,7 +67,9 @@ pub(crate) async fn play<S: State>(
     settings: &Settings,
     time_limit: Duration,
 ) -> ScenarioRun {
-    let stop = match tokio::time::timeout(time_limit, steps(planned, &mut world)).await {
+    let stop = tokio::time::timeout(time_limit, steps(planned, &mut world)).await;
+    let trouble = stop.is_err().then_some(Trouble::TimeLimit);
+    let stop = match stop {
         Ok(stop) => stop,
         Err(_) => Some(Stop::CouldNotTest(format!("the scenario took longer than its time limit of {} s", time_limit.as_secs()))),
     };
@@ -58,10 +86,14 @@ pub(crate) async fn play<S: State>(
     let trace = log.records();
     if let Some(why) = driver.unmapped() {
         let result = unplayed(planned, Verdict::CouldNotTest, Some(why), Vec::new());
-        return ScenarioRun { result: ScenarioResult { duration_ms: log.clock().elapsed_ms(), ..result }, trace };
+        return ScenarioRun {
+            result: ScenarioResult { duration_ms: log.clock().elapsed_ms(), ..result },
+            trace,
+            strain: Strain::default(),
+        };
     }
     let result = judged(planned, &world, stop, &trace, settings, &stderr, log.clock().elapsed_ms());
-    ScenarioRun { result, trace }
+    ScenarioRun { result, trace, strain: Strain { trouble, missed_ms: driver.missed_ms(), ..Strain::default() } }
 }
 
 /// The result of a scenario that never ran.

@@ -16,12 +16,12 @@ use crate::sut::recorder::Recorder;
 use crate::trace::Log;
 use crate::trace::settings::{Processes, Settings};
 
-use super::Options;
 use super::plan::PlannedScenario;
-use super::scenario::{ScenarioRun, meta, play, unplayed};
+use super::scenario::{ScenarioRun, Strain, meta, play, unplayed};
 use super::suite::{self, Suite};
 use super::target::Reference;
 use super::world::{Ground, RecordPlace, State, World, WorldOptions};
+use super::{Options, TIME_LIMIT};
 use crate::results::model::{Event, ScenarioResult, Verdict};
 
 /// How long a scenario may take in virtual time, in which days pass.
@@ -41,7 +41,7 @@ pub(crate) fn run(
             break;
         }
         emit(Event::ScenarioStarted { key: planned.key.clone() });
-        let played = watched(planned, reference, profiles, options.time_limit);
+        let played = watched(planned, reference, profiles, options.time_limit.unwrap_or(TIME_LIMIT));
         emit(Event::ScenarioFinished { result: Box::new(played.result.clone()) });
         let failed = played.result.verdict == Verdict::Failed;
         all.push(played);
@@ -77,10 +77,10 @@ fn within(limit: Duration, given_up: ScenarioResult, play: impl FnOnce() -> Scen
     std::thread::Builder::new().stack_size(8 << 20).spawn(tell).expect("the system has threads");
     match told.recv_timeout(limit) {
         Ok(played) => played,
-        Err(mpsc::RecvTimeoutError::Timeout) => ScenarioRun { result: given_up, trace: Vec::new() },
+        Err(mpsc::RecvTimeoutError::Timeout) => ScenarioRun { result: given_up, trace: Vec::new(), strain: Strain::default() },
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             let reason = Some("the harness failed in this scenario; its standard error says how".to_owned());
-            ScenarioRun { result: ScenarioResult { reason, ..given_up }, trace: Vec::new() }
+            ScenarioRun { result: ScenarioResult { reason, ..given_up }, trace: Vec::new(), strain: Strain::default() }
         }
     }
 }
@@ -148,7 +148,7 @@ mod tests {
         let (hold, held) = mpsc::channel::<()>();
         let played = within(Duration::from_millis(1), result(Verdict::CouldNotTest), move || {
             let _ = held.recv();
-            ScenarioRun { result: result(Verdict::Passed), trace: Vec::new() }
+            ScenarioRun { result: result(Verdict::Passed), trace: Vec::new(), strain: Strain::default() }
         });
         assert_eq!(played.result.verdict, Verdict::CouldNotTest);
         drop(hold);

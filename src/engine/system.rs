@@ -14,7 +14,7 @@ use crate::fakes::control_server::ControlServer;
 use crate::fakes::processes::ProcFs;
 use crate::fakes::registry::AgentRegistry;
 use crate::profile::Profiles;
-use crate::results::model::System;
+use crate::results::model::{System, Verdict};
 use crate::sut::Tail;
 use crate::sut::manifest::{Manifest, Template, Variables};
 use crate::sut::recorder::{Recorder, shortened};
@@ -23,10 +23,11 @@ use crate::sut::transports::process::{ProcessLaunch, run};
 use crate::trace::settings::Settings;
 use crate::trace::{Entry, Log};
 
+use super::TIME_LIMIT;
 use super::plan::{Capabilities, PlannedScenario};
-use super::scenario::{self, ScenarioRun, meta};
+use super::scenario::{self, ScenarioRun, Strain, Trouble, meta, unplayed};
 use super::suite::{Suite, Suites, claims};
-use super::target::RealSystem;
+use super::target::{Bounds, RealSystem};
 use super::worker::{Backstage, LOOK_AGAIN};
 use super::world::{Ground, RecordPlace, State, World, WorldOptions};
 
@@ -59,6 +60,10 @@ impl RealSystem for ManifestSystem {
 
     fn capabilities(&self) -> Capabilities {
         capabilities(&self.manifest)
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds { scenario: self.manifest.scenario_limit(TIME_LIMIT), start: self.manifest.start_limit() }
     }
 
     fn notes(&self) -> Vec<String> {
@@ -97,7 +102,17 @@ pub(crate) async fn play<S: State>(
     let control_server = ControlServer::open(&sandbox.control_socket(), registry.clone())
         .map_err(|error| format!("no control server for the stand-ins: {error}"))?;
     let settings = settings(&manifest, profiles);
-    let driver = crate::sut::open(&manifest, sandbox.clone()).await.map_err(|error| format!("the system cannot be opened: {error}"))?;
+    let opened = crate::sut::open(&manifest, sandbox.clone()).await;
+    let start_ms = ProcFs::time_below(std::process::id()).as_millis() as u64;
+    let driver = match opened {
+        Ok(driver) => driver,
+        Err(error) => {
+            let why = format!("the system cannot be opened: {error}");
+            let result = unplayed(planned, Verdict::CouldNotTest, Some(why), Vec::new());
+            let strain = Strain { trouble: Some(Trouble::NotOpened), start_ms, ..Strain::default() };
+            return Ok(ScenarioRun { result, trace: log.records(), strain });
+        }
+    };
     let driver = Rc::new(Recorder::new(driver, suite.operations(), log.clone()));
     driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| format!("announcements: {error}"))?;
     let world = World::<S>::new(WorldOptions {
@@ -116,6 +131,7 @@ pub(crate) async fn play<S: State>(
         requirement: planned.written.requirements()[0].clone(),
     });
     let mut played = scenario::play(planned, world, driver, &log, &settings, *time_limit).await;
+    played.strain.start_ms = start_ms;
     if manifest.teardown.is_some() {
         // What was told to end may take the time that ending may take.
         all_ended(manifest.limits.end).await;

@@ -1,14 +1,16 @@
 //! What is verified: the references in memory, or somebody's system on real processes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::contract::AgentKind;
 use crate::results::model::System;
 use crate::sut::{Announces, Offer};
-use crate::trace::settings::Processes;
+use crate::trace::settings::{Limits, Processes};
 
+use super::TIME_LIMIT;
 use super::fault::Change;
 use super::plan::Capabilities;
 use super::suite::{Suite, Suites};
@@ -33,6 +35,11 @@ pub trait RealSystem: Send + Sync {
     /// What it offers.
     fn capabilities(&self) -> Capabilities;
 
+    /// How long its scenarios and its start may take.
+    fn bounds(&self) -> Bounds {
+        Bounds::default()
+    }
+
     /// What is to be known of how it is judged, in sentences.
     fn notes(&self) -> Vec<String> {
         Vec::new()
@@ -40,6 +47,21 @@ pub trait RealSystem: Send + Sync {
 
     /// What a worker process has to know to reach it: its suites read it in [`Suite::play`].
     fn job(&self) -> Value;
+}
+
+/// How long a system's scenarios and its start may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// One scenario.
+    pub scenario: Duration,
+    /// Until the system is open.
+    pub start: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { scenario: TIME_LIMIT, start: Limits::default().start }
+    }
 }
 
 /// The references of some suites.

@@ -1,46 +1,31 @@
-//! Scenarios on real processes: each in a worker process of its own, which takes everything it started with it when it
-//! ends or when the harness does.
+//! A scenario on real processes: in a worker process of its own, which takes everything it started with it when it ends or when
+//! the harness does.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
 use rustix::process::getppid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
 
 use crate::contract::AgentKind;
-use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more, starting};
+use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more};
 use crate::profile::Profiles;
-use crate::sut::running::ProcessExit;
 use crate::sut::sandbox::{self, Sandbox, SandboxOptions};
 
-use super::Options;
 use super::features;
 use super::plan::{Disposition, PlannedScenario};
-use super::scenario::{ScenarioRun, unplayed};
+use super::scenario::{ScenarioRun, Strain, unplayed};
 use super::suite::{self, Suites};
-use crate::results::model::{Event, Verdict, round_of};
-
-/// Scenarios at a time for each core: they mostly wait.
-const JOBS_PER_CORE: usize = 6;
-
-/// How long a worker may take to clean up after its scenario's time limit.
-const GRACE: Duration = Duration::from_secs(15);
+use crate::results::model::Verdict;
 
 /// How long a worker that is told to end may take before it ends in the middle of whatever it does.
 const LAST_WORD: Duration = Duration::from_secs(2);
-
-/// The most that is kept of the traces of what did not pass, in bytes of JSON.
-const TRACES_LIMIT: usize = 64 << 20;
 
 /// How often the process table is looked at while something is on its way out: nothing tells of somebody else's child.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -80,159 +65,6 @@ pub struct Backstage {
 
 /// The hidden command that a worker process runs.
 pub const WORKER: &str = "__scenario";
-
-/// A scenario and the system to play it on.
-pub(crate) struct Task {
-    pub(crate) planned: PlannedScenario,
-    pub(crate) system: Value,
-}
-
-/// Plays scenarios in worker processes, in the order of the plan as far as it goes. Each comes with its place in `tasks`.
-pub(crate) fn run(tasks: Vec<Task>, profiles: &Profiles, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
-    let job = Job {
-        system: Value::Null,
-        agents: Vec::new(),
-        profiles: profiles.clone(),
-        feature: Default::default(),
-        agent: None,
-        key: String::new(),
-        keep_sandbox: options.keep_sandbox,
-        time_limit_s: options.time_limit.as_secs(),
-    };
-    become_subreaper();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let played = runtime.block_on(pool(tasks, &job, options, emit));
-    // What a worker that was killed left behind.
-    ProcFs::end_descendants_of(std::process::id(), &[]);
-    sandbox::sweep();
-    played
-}
-
-/// The workers that live.
-type Crew = Rc<RefCell<BTreeSet<u32>>>;
-
-/// At most so many workers at a time; on an interruption no more, and those that run are told to end.
-async fn pool(tasks: Vec<Task>, job: &Job, options: &Options, emit: &mut dyn FnMut(Event)) -> Vec<(usize, ScenarioRun)> {
-    let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let jobs = options.jobs.unwrap_or(JOBS_PER_CORE * cores);
-    let mut interrupted = options.interrupted.clone();
-    let (halt, halted) = watch::channel(false);
-    let mut stop = *interrupted.borrow();
-    let mut rest = tasks.into_iter().enumerate();
-    let mut running = futures::stream::FuturesUnordered::new();
-    let (crew, mut kept) = (Crew::default(), 0);
-    let mut played = Vec::new();
-    loop {
-        while !stop && running.len() < jobs {
-            let Some((at, Task { planned, system })) = rest.next() else { break };
-            emit(Event::ScenarioStarted { key: planned.key.clone() });
-            // A repetition is the same scenario, by the same key.
-            let key = round_of(&planned.key).0.to_owned();
-            let written = &planned.written;
-            let feature = (written.file.clone(), written.text.clone(), written.nth);
-            let job = Job { key, system, agents: planned.agents.clone(), agent: planned.agent, feature, ..job.clone() };
-            let (halted, crew) = (halted.clone(), crew.clone());
-            running.push(async move { (at, work(planned, job, halted, crew).await) });
-        }
-        if running.is_empty() {
-            return played;
-        }
-        tokio::select! {
-            Some(done) = running.next() => {
-                let (at, (mut done, size)): (usize, (ScenarioRun, usize)) = done;
-                if matches!(done.result.verdict, Verdict::Passed | Verdict::Skipped) {
-                    // Nobody looks at it.
-                    done.trace = Vec::new();
-                } else if kept + size > TRACES_LIMIT {
-                    done.trace.truncate(1);
-                } else {
-                    kept += size;
-                }
-                emit(Event::ScenarioFinished { result: Box::new(done.result.clone()) });
-                stop |= options.fail_fast && done.result.verdict == Verdict::Failed;
-                played.push((at, done));
-            }
-            Ok(()) = interrupted.changed(), if !stop => {
-                stop = true;
-                halt.send_replace(true);
-            }
-        }
-    }
-}
-
-/// One scenario in one worker process. Gives what came of it, and how long the worker's answer was.
-async fn work(planned: PlannedScenario, job: Job, mut halted: watch::Receiver<bool>, crew: Crew) -> (ScenarioRun, usize) {
-    let broken =
-        |why: String| (ScenarioRun { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() }, 0);
-    let limit = Duration::from_secs(job.time_limit_s) + GRACE;
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return broken(format!("the harness cannot find its own program: {error}")),
-    };
-    let mut command = tokio::process::Command::new(program);
-    command.arg(WORKER).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut worker = match starting().and_then(|_allowed| command.spawn()) {
-        Ok(worker) => worker,
-        Err(error) => return broken(format!("no worker process could be started: {error}")),
-    };
-    let pid = worker.id().expect("it was not waited for");
-    crew.borrow_mut().insert(pid);
-    let (mut stdin, mut stdout, mut stderr) = match (worker.stdin.take(), worker.stdout.take(), worker.stderr.take()) {
-        (Some(stdin), Some(stdout), Some(stderr)) => (Some(stdin), stdout, stderr),
-        _ => return broken("a worker process without pipes".into()),
-    };
-    let mut line = serde_json::to_vec(&job).expect("a job is plain data");
-    line.push(b'\n');
-    if let Some(stdin) = stdin.as_mut() {
-        let _ = stdin.write_all(&line).await;
-    }
-    let mut listen = Box::pin(async move {
-        let (mut answer, mut complaint) = (Vec::new(), Vec::new());
-        // What could not be read is missing, and said so below.
-        let _ = tokio::join!(stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
-        (answer, complaint)
-    });
-    let heard = tokio::select! {
-        heard = &mut listen => Some(heard),
-        _ = halted.wait_for(|halted| *halted) => {
-            // The worker ends everything and answers nothing.
-            if let Some(mut stdin) = stdin.take() {
-                let _ = stdin.write_all(HALT).await;
-            }
-            tokio::time::timeout(GRACE, &mut listen).await.ok()
-        }
-        () = tokio::time::sleep(limit) => None,
-    };
-    drop(stdin);
-    let mut exit = None;
-    if heard.is_some() {
-        exit = tokio::time::timeout(GRACE, worker.wait()).await.ok().and_then(Result::ok).map(ProcessExit::from);
-    }
-    if exit.is_none() {
-        let _ = worker.kill().await;
-    }
-    crew.borrow_mut().remove(&pid);
-    if exit != Some(ProcessExit::Code(0)) {
-        // Whatever the worker had under it fell to this process, a subreaper too.
-        let others: Vec<u32> = crew.borrow().iter().copied().collect();
-        ProcFs::end_descendants_of(std::process::id(), &others);
-    }
-    let Some((answer, complaint)) = heard else {
-        return broken(format!("the scenario did not end within {} s", limit.as_secs()));
-    };
-    match (serde_json::from_slice::<ScenarioRun>(&answer), exit) {
-        (Ok(mut played), _) => {
-            played.result.key = planned.key;
-            (played, answer.len())
-        }
-        (Err(_), _) if *halted.borrow() => broken("interrupted".into()),
-        (Err(_), Some(exit)) if exit != ProcessExit::Code(0) => {
-            let complaint = String::from_utf8_lossy(&complaint);
-            broken(format!("the scenario's worker process {exit}. {}", complaint.trim()).trim_end().to_owned())
-        }
-        (Err(error), _) => broken(format!("the scenario's worker process answered garbage: {error}")),
-    }
-}
 
 /// The worker's main: reads its job, plays it, answers, and leaves nothing behind.
 #[allow(clippy::disallowed_methods, reason = "it ends at once: what is to be cleaned up was")]
@@ -290,7 +122,7 @@ pub fn worker(suites: Suites) -> ExitCode {
 }
 
 /// What the harness says to a worker that is to end; the end of the pipe without it says that the harness is gone.
-const HALT: &[u8] = b"halt\n";
+pub(crate) const HALT: &[u8] = b"halt\n";
 
 /// The exit status of a worker that was told to end.
 const HALTED: u8 = 3;
@@ -304,6 +136,7 @@ fn leave_nothing() {
 
 /// Makes the sandbox and has the scenario's suite play it.
 async fn one(suites: Suites, job: &Job) -> ScenarioRun {
+    let canary = Canary::start();
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
     let profiles = Rc::new(job.profiles.clone());
     let (file, text, nth) = &job.feature;
@@ -318,8 +151,41 @@ async fn one(suites: Suites, job: &Job) -> ScenarioRun {
         }
         Err(error) => Err(format!("no sandbox: {error}")),
     };
-    let untested = |why| ScenarioRun { result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()), trace: Vec::new() };
-    played.unwrap_or_else(untested)
+    let mut run = played.unwrap_or_else(|why| ScenarioRun {
+        result: unplayed(&planned, Verdict::CouldNotTest, Some(why), Vec::new()),
+        trace: Vec::new(),
+        strain: Strain::default(),
+    });
+    run.strain.late_ms = canary.late_ms();
+    run
+}
+
+/// A timer of the harness's own: how late it is tells how busy the machine is.
+struct Canary(Arc<AtomicU64>);
+
+/// How long the canary sleeps at a time.
+const TICK: Duration = Duration::from_millis(20);
+
+impl Canary {
+    /// Starts one, which ends with the process.
+    #[allow(clippy::disallowed_methods, reason = "a thread that does nothing but sleep is all that it is")]
+    fn start() -> Self {
+        let late = Arc::new(AtomicU64::new(0));
+        let noted = late.clone();
+        std::thread::spawn(move || {
+            loop {
+                let asleep = Instant::now();
+                std::thread::sleep(TICK);
+                let late = asleep.elapsed().saturating_sub(TICK).as_millis();
+                noted.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
+        });
+        Self(late)
+    }
+
+    fn late_ms(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 fn sandbox(job: &Job, profiles: &Profiles) -> Result<Rc<Sandbox>, String> {

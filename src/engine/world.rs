@@ -210,7 +210,12 @@ impl<S: State> World<S> {
         loop {
             let last_chance = tokio::time::Instant::now() >= deadline;
             match look(self).await {
-                Some(wrong) if last_chance => return Some(wrong),
+                Some(wrong) if last_chance => {
+                    if !limit.is_zero() {
+                        self.driver.note_missed(limit);
+                    }
+                    return Some(wrong);
+                }
                 Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
                 None => return None,
             }

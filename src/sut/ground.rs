@@ -18,9 +18,6 @@ use crate::sut::transports::rpc::link::WireGreeting;
 use crate::sut::transports::transport::{Route, WireCall};
 use crate::sut::transports::wire::excerpt;
 
-/// The least that a set-up, a teardown or a server's start is given: a limit for what hangs, not for what is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// A manifest's system in a sandbox.
 #[derive(Debug, Clone)]
 pub(crate) struct SandboxedSystem {
@@ -152,7 +149,7 @@ impl SandboxedSystem {
 
     /// How long a server may take to start, and a connection to shake hands.
     pub(crate) fn start_limit(&self) -> Duration {
-        self.manifest.limits.start.max(PATIENCE)
+        self.manifest.start_limit()
     }
 
     /// The long-running process, where the manifest has one.
@@ -202,7 +199,7 @@ impl SandboxedSystem {
 
     async fn run(&self, place: &str, command: &[Word], tail: &Tail) -> Result<(), CallError> {
         let launch = self.launch(command, &self.variables)?;
-        let limit = self.manifest.limits.call.max(PATIENCE);
+        let limit = self.manifest.limits.call.max(super::manifest::PATIENCE);
         match run(&launch, limit, tail).await {
             Ok(ProcessOutput { exit: ProcessExit::Code(0), .. }) => Ok(()),
             Ok(ProcessOutput { exit, stderr, .. }) => {

@@ -39,6 +39,8 @@ pub(crate) struct Recorder {
     announced: Cell<usize>,
     /// The first answer that the manifest's mapping could not read.
     unmapped: RefCell<Option<String>>,
+    /// The shortest limit that something missed, in milliseconds.
+    missed: Cell<Option<u64>>,
     /// What `wait_events` brought and is no announcement.
     unread: Oddities,
     listening: RefCell<Vec<AbortHandle>>,
@@ -99,6 +101,7 @@ impl Recorder {
             weight: Cell::default(),
             announced: Cell::default(),
             unmapped: RefCell::default(),
+            missed: Cell::default(),
             unread: Oddities::default(),
             listening: RefCell::default(),
             waiting: Mutex::default(),
@@ -158,6 +161,9 @@ impl Recorder {
 
     fn answered(&self, id: u64, name: &'static str, args: Args, result: Result<Args, CallError>, wire: Args) -> Answered {
         let result = result.and_then(|result| self.weighed(result));
+        if let Err(CallError::TimedOut { limit_ms }) = &result {
+            self.note_missed(Duration::from_millis(*limit_ms));
+        }
         if let Err(CallError::Unmapped { what }) = &result {
             self.unmapped.borrow_mut().get_or_insert_with(|| format!("{name}: {what}"));
         }
@@ -198,6 +204,17 @@ impl Recorder {
     /// The first answer that the manifest's mapping could not read, in a sentence: nothing is to be judged by what came of it.
     pub(crate) fn unmapped(&self) -> Option<String> {
         self.unmapped.borrow().clone()
+    }
+
+    /// Notes that something did not come within a limit.
+    pub(crate) fn note_missed(&self, limit: Duration) {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.missed.set(Some(self.missed.get().map_or(limit, |known| known.min(limit))));
+    }
+
+    /// The shortest limit that something missed, in milliseconds.
+    pub(crate) fn missed_ms(&self) -> Option<u64> {
+        self.missed.get()
     }
 
     /// How many announcements could not be read so far and why, where there were any.

@@ -1,9 +1,11 @@
 //! The sandbox that a manager runs in: a directory of its own, stand-ins first on the PATH, a cleared environment.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -47,7 +49,7 @@ pub struct Sandbox {
     path: PathBuf,
     id: String,
     keep: bool,
-    ports: Mutex<Vec<File>>,
+    ports: Mutex<Vec<UnixListener>>,
 }
 
 impl Sandbox {
@@ -174,20 +176,19 @@ impl Sandbox {
     /// # Errors
     /// The system's.
     pub fn hold_port(&self) -> Result<u16, SandboxError> {
-        let locks = std::env::temp_dir().join("passmuster-ports");
-        fs::create_dir_all(&locks).map_err(io_at(&locks))?;
         loop {
             let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(io_at(Path::new("127.0.0.1")))?;
             let port = listener.local_addr().map_err(io_at(Path::new("127.0.0.1")))?.port();
-            let path = locks.join(port.to_string());
-            let lock = File::create(&path).map_err(io_at(&path))?;
-            match lock.try_lock() {
-                Ok(()) => {
-                    self.ports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(lock);
+            // A name that is no file: it is every user's and nobody's, and goes with whoever has it.
+            let name = format!("passmuster-port-{port}");
+            let held = SocketAddr::from_abstract_name(&name).and_then(|address| UnixListener::bind_addr(&address));
+            match held {
+                Ok(held) => {
+                    self.ports.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(held);
                     return Ok(port);
                 }
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) => return Err(SandboxError::Io { path: path.display().to_string(), source }),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(SandboxError::Io { path: name, source }),
             }
         }
     }
@@ -329,11 +330,16 @@ pub fn sweep_own() {
 fn sweep_where(goes: impl Fn(u32, u64) -> bool) {
     // Who finds nothing left has waited for the other thread, which may be removing it: then this process may end.
     static SWEEPING: Mutex<()> = Mutex::new(());
+    let me = rustix::process::geteuid().as_raw();
     let _one = SWEEPING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for folder in [std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from(MEMORY)] {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name(), entry.path());
             let name = name.to_string_lossy();
+            // Others' are theirs: nobody may remove them, and trying takes its time.
+            if !name.starts_with(PREFIX) || entry.metadata().is_ok_and(|meta| meta.uid() != me) {
+                continue;
+            }
             if name.starts_with(RUBBISH) {
                 clear(&path);
             } else if let Some(maker) = name.strip_prefix(NEW) {

@@ -20,6 +20,12 @@ use crate::sut::transports::wire::{WireLine, WireLines};
 /// How often an address is tried: nothing tells when somebody begins to listen.
 const TRY_EVERY: Duration = Duration::from_millis(10);
 
+/// How long one try of an address may take: a connection that was made too early may never be answered.
+const ONE_TRY: Duration = Duration::from_millis(500);
+
+/// How much of what a process printed is shown where it does not become ready, in bytes.
+const PRINTED: usize = 2_000;
+
 /// What to serve with.
 #[derive(Debug, Clone)]
 pub struct ServePlan {
@@ -126,7 +132,8 @@ impl ServePlan {
             Some(Readiness::Stdout(pattern)) => Some(pattern.clone()),
             _ => None,
         };
-        let matched = watch_output(pipes.stdout, pattern);
+        let printed = Tail::new(PRINTED);
+        let matched = watch_output(pipes.stdout, pattern, printed.clone());
         let ready = async {
             match &self.ready {
                 None => {}
@@ -146,11 +153,19 @@ impl ServePlan {
             exit = running.exited() => Err(format!("it {exit} first; it has to stay in the foreground")),
             outcome = timeout_at(deadline, ready) => outcome.map_err(|_| format!("not within {} s", self.limit.as_secs_f64())),
         };
-        outcome.map_err(|why| broken(format!("`{}` did not become ready ({}): {why}", self.program(), self.place())))?;
+        let shown = || match printed.text().trim() {
+            "" => String::new(),
+            printed => format!("\nits output ended with: {printed}"),
+        };
+        outcome.map_err(|why| broken(format!("`{}` did not become ready ({}): {why}{}", self.program(), self.place(), shown())))?;
         Ok(running)
     }
 
     async fn answers(&self) -> bool {
+        tokio::time::timeout(ONE_TRY.min(self.limit), self.answers_at_all()).await.unwrap_or(false)
+    }
+
+    async fn answers_at_all(&self) -> bool {
         match &self.ready {
             Some(Readiness::Connect(path)) if path.contains('/') => UnixStream::connect(path).await.is_ok(),
             Some(Readiness::Connect(address)) => TcpStream::connect(address).await.is_ok(),
@@ -186,13 +201,15 @@ impl Readiness {
 }
 
 /// Reads an output to its end, so that it never blocks, and tells when a line matched.
-fn watch_output(stdout: impl AsyncRead + Unpin + Send + 'static, pattern: Option<Regex>) -> oneshot::Receiver<()> {
+fn watch_output(stdout: impl AsyncRead + Unpin + Send + 'static, pattern: Option<Regex>, printed: Tail) -> oneshot::Receiver<()> {
     let (tell, matched) = oneshot::channel();
     let mut waiting = pattern.map(|pattern| (pattern, tell));
     tokio::spawn(async move {
         let mut lines = WireLines::new(stdout);
         while let Ok(Some(line)) = lines.next().await {
             if let WireLine::Whole(line) = line {
+                printed.push(&line);
+                printed.push(b"\n");
                 let matches = |(pattern, _): &mut (Regex, _)| pattern.is_match(&String::from_utf8_lossy(&line));
                 if let Some((_, tell)) = waiting.take_if(matches) {
                     let _ = tell.send(());
@@ -261,6 +278,30 @@ mod tests {
         plan.limit = Duration::from_millis(100);
         let error = ServedProcess::start(plan, tail()).await.unwrap_err().to_string();
         assert_eq!(error, "`/bin/sh` did not become ready (at 127.0.0.1:1): not within 0.1 s");
+    }
+
+    /// Whoever listens before it can answer leaves the first connection hanging.
+    #[tokio::test]
+    async fn a_url_that_does_not_answer_at_first_is_tried_again() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let never = listener.accept();
+            while let Ok((mut stream, _)) = listener.accept() {
+                use std::io::Write as _;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            }
+            drop(never);
+        });
+        let plan = plan("exec sleep 60", Some(Readiness::Url(url)));
+        assert!(!plan.answers().await && plan.answers().await);
+    }
+
+    #[tokio::test]
+    async fn what_a_process_printed_is_shown_where_it_is_not_ready() {
+        let ready = Some(Readiness::Stdout(Regex::new("listening").unwrap()));
+        let error = ServedProcess::start(plan("echo no licence; exit 7", ready), tail()).await.unwrap_err().to_string();
+        assert!(error.contains("exited with status 7 first") && error.ends_with("its output ended with: no licence"), "{error}");
     }
 
     #[tokio::test]

@@ -15,9 +15,9 @@ use super::{Killed, MatrixFindings};
 use crate::engine::catalogue::{Defect, Permitted};
 use crate::engine::fault::Change;
 use crate::engine::plan::{Disposition, PlannedScenario};
+use crate::engine::pool::{self, Failures, Task};
 use crate::engine::suite::Suites;
 use crate::engine::target::Target;
-use crate::engine::worker::{self, Task};
 use crate::engine::{Options, prepare};
 
 /// A way to reach the reference for real.
@@ -84,7 +84,7 @@ pub fn kill_over(
     for (at, mut killed) in killed.into_iter().enumerate() {
         let Defect { suite, info } = killed.fault;
         let system = suite.served(suites, over, Change::Fault(info.name), LIMITS, folder.path());
-        let job = system.job();
+        let (job, bounds) = (system.job(), system.bounds());
         let planned = prepare(&Target::Real(system), options).expect("the embedded features are tested");
         let wanted = wanted(&mut killed, &planned);
         let is_played = |planned: &PlannedScenario| match suite.is_exact_over_transports() {
@@ -92,14 +92,14 @@ pub fn kill_over(
             false => wanted.contains(&planned.key),
         };
         for planned in planned.into_iter().filter(is_played) {
-            tasks.push(Task { planned, system: job.clone() });
+            tasks.push(Task { planned, system: job.clone(), bounds });
             of.push(at);
         }
         all.push(killed);
     }
     emit(Event::Planned { scenarios: tasks.len() });
     let mut results: Vec<Vec<ScenarioResult>> = vec![Vec::new(); all.len()];
-    for (task, played) in worker::run(tasks, profiles, options, emit) {
+    for (task, played) in pool::run(tasks, Failures::Wanted, profiles, options, emit).runs {
         results[of[task]].push(played.result);
     }
     for (killed, results) in all.iter_mut().zip(results) {
@@ -153,18 +153,18 @@ pub fn vary_over(
     let (mut tasks, mut of) = (Vec::new(), Vec::new());
     for (at, Permitted { suite, info }) in variations.iter().enumerate() {
         let system = suite.served(suites, over, Change::Variation(info.name), "", folder.path());
-        let job = system.job();
+        let (job, bounds) = (system.job(), system.bounds());
         let planned = prepare(&Target::Real(system), options).expect("the embedded features are tested");
         for planned in planned.into_iter().filter(|planned| planned.disposition == Disposition::Run) {
             for _ in 0..options.repeat {
-                tasks.push(Task { planned: planned.clone(), system: job.clone() });
+                tasks.push(Task { planned: planned.clone(), system: job.clone(), bounds });
                 of.push(at);
             }
         }
     }
     emit(Event::Planned { scenarios: tasks.len() });
     let mut results: Vec<Vec<ScenarioResult>> = vec![Vec::new(); variations.len()];
-    for (task, played) in worker::run(tasks, profiles, options, emit) {
+    for (task, played) in pool::run(tasks, Failures::Doubted, profiles, options, emit).runs {
         results[of[task]].push(played.result);
     }
     results.iter().map(|results| MatrixFindings::in_scenarios(results)).collect()

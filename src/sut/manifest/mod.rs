@@ -33,6 +33,12 @@ fn unusable(file: &str) -> String {
     format!("{file}: the manifest cannot be used")
 }
 
+/// The least that a set-up, a teardown or a server's start is given: a limit for what hangs, not for what is slow.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many times longer than usual a scenario may take at most, for its limits' sake: an hour.
+const LONGEST_MEASURE: f64 = 60.0;
+
 /// How a system is spoken to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportKind {
@@ -83,6 +89,8 @@ pub struct Manifest {
     pub record: Option<Template>,
     /// The outer bounds.
     pub limits: Limits,
+    /// How long a scenario may take, where it says so, in seconds.
+    pub scenario_s: Option<f64>,
     /// Its status words.
     pub status: StatusWords,
     /// Its operations, by their names in the contract.
@@ -258,6 +266,26 @@ impl Manifest {
         names.extend(self.files.iter().flat_map(|(path, text)| path.names().iter().chain(text.names()).cloned()));
         let args = operation.args.iter().map(|field| field.name).filter(|name| names.iter().any(|known| known == name)).collect();
         Offer { offered: true, args }
+    }
+
+    /// How long a server may take to start, and a connection to shake hands.
+    pub fn start_limit(&self) -> Duration {
+        self.limits.start.max(PATIENCE)
+    }
+
+    /// How long a scenario may take: what the manifest says, or `usual` in the measure in which its limits are longer than the
+    /// contract's.
+    pub fn scenario_limit(&self, usual: Duration) -> Duration {
+        let (own, contract) = (&self.limits, Limits::default());
+        let pairs = [
+            (own.call, contract.call),
+            (own.start, contract.start),
+            (own.observe, contract.observe),
+            (own.announce, contract.announce),
+            (own.end, contract.end),
+        ];
+        let measure = pairs.iter().map(|(own, contract)| own.as_secs_f64() / contract.as_secs_f64()).fold(1.0, f64::max);
+        self.scenario_s.and_then(|s| Duration::try_from_secs_f64(s).ok()).unwrap_or_else(|| usual.mul_f64(measure.min(LONGEST_MEASURE)))
     }
 
     /// Which suites it is judged by, and why, where it names none.

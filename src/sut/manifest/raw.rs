@@ -197,6 +197,9 @@ pub struct RawLimits {
     pub end: Option<f64>,
     /// How long is waited to see that something does not come, where nothing else can prove it.
     pub settle: Option<f64>,
+    /// Of one scenario, however many things it waits for: `--time-limit` goes before it. A minute, or longer in the measure in
+    /// which the other limits are longer than the contract's.
+    pub scenario: Option<f64>,
 }
 
 /// How an operation is called, and what its answers mean.

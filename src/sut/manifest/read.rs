@@ -178,6 +178,7 @@ impl ManifestReader<'_> {
             serve: raw.serve.as_ref().map(|serve| self.serve(serve)),
             record: raw.store.as_ref().and_then(|store| store.record.as_ref()).map(|record| self.text(record, &[])),
             limits: limits(&raw.limits),
+            scenario_s: raw.limits.scenario.filter(|s| *s > 0.0),
             status,
             transport,
             operations,

@@ -111,7 +111,7 @@ async fn all_complete(w: &mut ManagerWorld, _: &Arguments) -> Done {
         open.push(w.let_end(&label, turn, format!("answer-{label}-{turn}. All done."), TurnStatus::Completed)?);
     }
     let done = w.registry.until(|runs| open.iter().all(|turn| turn.is_over(runs)).then_some(()));
-    timeout(w.limits.start, done).await.map_err(|_| Stop::CouldNotTest("a stand-in did not finish its released turn".into()))
+    timeout(w.limits.start, done).await.map_err(|_| w.no_stand_in("a stand-in did not finish its released turn".into()))
 }
 
 async fn fails(w: &mut ManagerWorld, a: &Arguments) -> Done {
@@ -122,7 +122,7 @@ async fn ends_by(w: &mut ManagerWorld, label: &str, command: ControlCommand) -> 
     let run = w.own_run(label).await?.id;
     w.registry.send(&run, command);
     let over = w.registry.until(|runs| runs.iter().any(|r| r.id == run && r.over).then_some(()));
-    timeout(w.limits.start, over).await.map_err(|_| Stop::CouldNotTest(format!("the stand-in of \"{label}\" did not end")))
+    timeout(w.limits.start, over).await.map_err(|_| w.no_stand_in(format!("the stand-in of \"{label}\" did not end")))
 }
 
 async fn dies(w: &mut ManagerWorld, a: &Arguments) -> Done {

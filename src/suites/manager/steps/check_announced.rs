@@ -94,7 +94,11 @@ fn offered(w: &ManagerWorld) -> Result<(), Stop> {
 
 /// Waits for a turn's announcement; whether it came in time.
 async fn arrives(w: &ManagerWorld, id: &SessionId, turn: u64, limit: Duration) -> bool {
-    timeout(limit, w.log.wait_for(|records| (announced(records, id, turn) > 0).then_some(()))).await.is_ok()
+    let came = timeout(limit, w.log.wait_for(|records| (announced(records, id, turn) > 0).then_some(()))).await.is_ok();
+    if !came {
+        w.driver.note_missed(limit);
+    }
+    came
 }
 
 async fn awaited(w: &mut ManagerWorld, label: &str, turn: u64) -> Done {

@@ -220,6 +220,7 @@ impl ManagerWorld {
         let whose = self.whose(&session);
         let look = |runs: &[FakeRun]| runs.iter().find(|run| whose.is_run(run)).map(|run| run.id.clone());
         let Ok(run) = timeout(self.limits.start, self.registry.until(look)).await else {
+            self.driver.note_missed(self.limits.start);
             return Ok(None);
         };
         self.bound(label, run.clone(), whose.binding());
@@ -310,6 +311,9 @@ impl ManagerWorld {
         let open = self.registry.until(|runs| (whose.turns(runs).len() as u64 >= turn).then_some(()));
         let is_open = timeout(self.limits.start, open).await.is_ok();
         self.bind_later_runs(label);
+        if !is_open {
+            self.driver.note_missed(self.limits.start);
+        }
         match is_open {
             true => Ok(()),
             false => Err(Stop::Blocked(format!("the agent of session \"{label}\" was never given the message of turn {turn}"))),
@@ -324,7 +328,13 @@ impl ManagerWorld {
         let open = self.let_end(label, turn, reply, status)?;
         timeout(self.limits.start, self.registry.until(|runs| open.is_over(runs).then_some(())))
             .await
-            .map_err(|_| Stop::CouldNotTest(format!("the stand-in of session \"{label}\" did not finish its released turn")))
+            .map_err(|_| self.no_stand_in(format!("the stand-in of session \"{label}\" did not finish its released turn")))
+    }
+
+    /// A stand-in that does not do within the start limit what it was told: the harness is at fault, or the machine.
+    pub(crate) fn no_stand_in(&self, why: String) -> Stop {
+        self.driver.note_missed(self.limits.start);
+        Stop::CouldNotTest(why)
     }
 
     /// Opens the gate of a turn that is open.

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::contract::{TurnStatus, WorkerState};
 use crate::core::clock::Clock;
 use crate::engine::plan::PlannedScenario;
-use crate::engine::scenario::{ScenarioRun, meta, unplayed};
+use crate::engine::scenario::{ScenarioRun, Strain, meta, unplayed};
 use crate::fakes::control::ControlCommand;
 use crate::fakes::registry::{AgentRegistry, FakeRun};
 use crate::fakes::sim::SimWorld;
@@ -107,7 +107,7 @@ impl Rehearsal {
         // Whoever says that all is done, or never ends, has said something that can be judged.
         if !trace.iter().any(asked) && !ended.overdue && ended.code != Some(0) {
             (result.verdict, result.reason) = (Verdict::Blocked, Some(format!("the orchestrator started no session{}", about(&ended))));
-            return ScenarioRun { result, trace };
+            return ScenarioRun { result, trace, strain: Strain::default() };
         }
         let judgement = judge(&trace, &Settings::of(profiles));
         let mut findings: Vec<Finding> = Vec::new();
@@ -149,7 +149,7 @@ impl Rehearsal {
             (result.verdict, result.reason) = (Verdict::CouldNotTest, Some(FLOODED.into()));
         }
         result.findings = findings;
-        ScenarioRun { result, trace }
+        ScenarioRun { result, trace, strain: Strain::default() }
     }
 }
 
