@@ -102,7 +102,7 @@ impl ProcFs {
             let (skip, take) = if own { (11, 4) } else { (13, 2) };
             after.split_whitespace().skip(skip).take(take).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>()
         };
-        let below = Self::descendants(&Self::table(), pid);
+        let below = Self::walk(pid);
         let ticks = taken(pid, false) + below.iter().map(|entry| taken(entry.pid, true)).sum::<u64>();
         Duration::from_millis(ticks * TICK_MS)
     }
