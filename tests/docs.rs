@@ -65,6 +65,7 @@ fn run(command: &mut Command, place: &Path) -> (String, i32) {
 #[case("editor-and-shell")]
 #[case("what-is-never-touched")]
 #[case("resumable-sessions")]
+#[case("session-files")]
 fn what_a_guide_shows_is_so(#[case] name: &str) {
     let guide = fs::read_to_string(Path::new(ROOT).join("docs").join(name).with_extension("md")).unwrap();
     let place = tempfile::tempdir().unwrap();

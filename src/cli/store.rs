@@ -10,8 +10,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::contract::{OperationTable, STORE_OPERATIONS};
+use crate::contract::{AgentKind, OperationTable, STORE_OPERATIONS};
 use crate::frontends::server;
+use crate::suites::session_files::reference::FileMoment;
 use crate::suites::store::faults::{self, StoreFault};
 use crate::suites::store::reference::stats::Stats;
 use crate::suites::store::reference::{New, ResumeLimits, ServedStore, StateUpdate, Store as Kept, StoreBehavior, StoreError};
@@ -77,10 +78,13 @@ impl StorePlace {
     }
 }
 
-/// Run a hook of the store: JSON on standard input, JSON on standard output, always exit code 0
+/// Run a hook of the store or of session files: JSON on standard input, its answer on standard output, always exit code 0
 #[derive(Debug, Args)]
 pub(crate) struct Hook {
     hook: HookKind,
+    /// Whose hook it is, of those of session files
+    #[arg(long = "for", value_name = "AGENT", default_value = "claude", value_parser = super::known::agent())]
+    host: AgentKind,
     /// Run it on a sample, in a store of its own
     #[arg(long)]
     test: bool,
@@ -95,6 +99,24 @@ enum HookKind {
     PreDelegate,
     /// After an agent has stopped: its session is finalized
     SubagentStop,
+    /// When an agent's session begins: which session files are active
+    SessionStart,
+    /// When it ends: what is to be done before a session file is left or deleted
+    SessionEnd,
+    /// Before its context is compacted: which session files have changed lately
+    PreCompact,
+}
+
+impl HookKind {
+    /// The moment, of a hook of session files.
+    const fn of_files(self) -> Option<FileMoment> {
+        match self {
+            HookKind::SessionStart => Some(FileMoment::SessionStart),
+            HookKind::SessionEnd => Some(FileMoment::SessionEnd),
+            HookKind::PreCompact => Some(FileMoment::PreCompact),
+            HookKind::PreDelegate | HookKind::SubagentStop => None,
+        }
+    }
 }
 
 /// Runs the command.
@@ -121,6 +143,9 @@ pub(crate) fn run(args: StoreArgs) -> ExitCode {
 /// Runs a hook. Whatever becomes of it, the agent goes on.
 pub(crate) fn hook(args: &Hook) -> ExitCode {
     full_disks_are_errors();
+    if let Some(moment) = args.hook.of_files() {
+        return if args.test { misused("the hooks of session files have no sample") } else { super::files::hooks::run(moment, &args.host) };
+    }
     let answer = if args.test { tested(args.hook) } else { heard(args.hook, &args.place.open()) };
     if let Some(detail) = answer["detail"].as_str() {
         eprintln!("passmuster hook: {detail}");
@@ -140,6 +165,7 @@ fn answer(hook: HookKind, store: &Kept, input: &Value) -> Value {
     let answer = match hook {
         HookKind::PreDelegate => store.pre_delegate(input),
         HookKind::SubagentStop => store.subagent_stop(input),
+        _ => unreachable!("the hooks of session files are none of the store's"),
     };
     answer.map_or_else(|error| json!({ "reason": error.to_string() }), Value::Object)
 }

@@ -20,6 +20,10 @@ pub enum ErrorCode {
     AlreadyExists,
     /// An argument is missing, of the wrong type or out of range.
     InvalidArgument,
+    /// What was to be changed has changed since it was read.
+    Conflict,
+    /// Something else is to be done first.
+    NotReady,
     /// No answer in time.
     Timeout,
     /// Anything else.
@@ -62,6 +66,8 @@ pub const ERRORS: &[ErrorSpec] = &[
         true,
         "missing, of the wrong type or out of range; a message longer than the manager's stated limit",
     ),
+    error(ErrorCode::Conflict, "conflict", -32008, true, "what was to be changed has changed since that revision: read it again"),
+    error(ErrorCode::NotReady, "not_ready", -32009, true, "something else is to be done first; nothing has changed"),
     error(ErrorCode::Timeout, "timeout", -32006, false, "no answer in time: look before you repeat"),
     error(ErrorCode::Internal, "internal", -32603, false, "anything else"),
 ];

@@ -15,7 +15,9 @@ pub use agent_kind::AgentKind;
 pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus};
 pub use error::{ContractError, ERRORS, ErrorCode, ErrorSpec};
 pub use id::{AgentRun, SessionId};
-pub use operation::{Args, Claim, Field, FieldKind, OPERATIONS, OperationSpec, OperationTable, SESSION_OPERATIONS, STORE_OPERATIONS};
+pub use operation::{
+    Args, Claim, Field, FieldKind, OPERATIONS, OperationSpec, OperationTable, SESSION_FILE_OPERATIONS, SESSION_OPERATIONS, STORE_OPERATIONS,
+};
 pub use session_phase::SessionPhase;
 pub use status::Status;
 pub use worker_machine::WorkerState;

@@ -20,6 +20,8 @@ pub enum FieldKind {
     Object,
     /// Anything at all: opaque to the caller.
     Any,
+    /// An array of strings.
+    Texts,
     /// An array of objects with these fields.
     Objects(&'static [Field]),
 }
@@ -253,6 +255,124 @@ pub const STORE_OPERATIONS: OperationTable = &[
     },
 ];
 
+const FILE: Field = must("file", FieldKind::Text);
+const REVISION: Field = must("revision", FieldKind::Text);
+
+/// What a list of session files shows of each.
+const LISTED: FieldKind = FieldKind::Objects(&[
+    FILE,
+    must("title", FieldKind::Text),
+    must("status", FieldKind::Text),
+    must("created", FieldKind::Text),
+    must("last_updated", FieldKind::Text),
+    must("current_task", FieldKind::Text),
+]);
+
+/// The operations of a tool for Markdown session files. A `file` is a file's name.
+pub const SESSION_FILE_OPERATIONS: OperationTable = &[
+    OperationSpec {
+        name: "create_session",
+        args: &[
+            must("title", FieldKind::Text),
+            must("current_task", FieldKind::Text),
+            may("description", FieldKind::Text),
+            may("context", FieldKind::Text),
+            may("linear_issue", FieldKind::Text),
+            may("linear_url", FieldKind::Text),
+        ],
+        result: &[FILE],
+        errors: &[ErrorCode::InvalidArgument],
+        optional: false,
+        about: "begin a session: its file, filled from the arguments",
+    },
+    OperationSpec {
+        name: "list_sessions",
+        args: &[may("active_only", FieldKind::Boolean)],
+        result: &[
+            must("sessions", LISTED),
+            may("skipped", FieldKind::Objects(&[must("name", FieldKind::Text), may("reason", FieldKind::Text)])),
+        ],
+        errors: &[],
+        optional: false,
+        about: "the sessions, the last written first; what cannot be read is named apart",
+    },
+    OperationSpec {
+        name: "read_session",
+        args: &[FILE],
+        result: &[must("session", FieldKind::Object), must("sections", FieldKind::Object), REVISION],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument],
+        optional: false,
+        about: "what a session's file holds",
+    },
+    OperationSpec {
+        name: "update_session",
+        args: &[
+            FILE,
+            may("status", FieldKind::Text),
+            may("current_task", FieldKind::Text),
+            may("sections", FieldKind::Object),
+            may("spawned_agents", FieldKind::Objects(&[])),
+            may("ticked", FieldKind::Texts),
+            may("revision", FieldKind::Text),
+        ],
+        result: &[REVISION],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::Conflict],
+        optional: false,
+        about: "change what is named, and `last_updated`",
+    },
+    OperationSpec {
+        name: "append_log",
+        args: &[FILE, must("who", FieldKind::Text), must("text", FieldKind::Text)],
+        result: &[REVISION],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument],
+        optional: false,
+        about: "add an entry to the session log",
+    },
+    OperationSpec {
+        name: "hand_off",
+        args: &[
+            FILE,
+            must("current_state", FieldKind::Text),
+            must("next_steps", FieldKind::Text),
+            may("files_modified", FieldKind::Texts),
+            may("to", FieldKind::Text),
+        ],
+        result: &[REVISION],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::NotReady],
+        optional: false,
+        about: "hand a session off: its state, its next steps, an entry, who takes over",
+    },
+    OperationSpec {
+        name: "complete_session",
+        args: &[FILE],
+        result: &[must("checklist", FieldKind::Objects(&[must("item", FieldKind::Text), must("state", FieldKind::Text)]))],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::NotReady],
+        optional: false,
+        about: "complete a session: what is to be done before its file is deleted",
+    },
+    OperationSpec {
+        name: "delete_session",
+        args: &[FILE, may("confirmed", FieldKind::Texts)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::NotReady],
+        optional: false,
+        about: "delete a completed session's file that nothing names",
+    },
+    OperationSpec {
+        name: "start_protocol",
+        args: &[may("choice", FieldKind::Text), may("title", FieldKind::Text), may("current_task", FieldKind::Text)],
+        result: &[
+            must("decision", FieldKind::Text),
+            may("sessions", LISTED),
+            may("file", FieldKind::Text),
+            may("sections", FieldKind::Object),
+        ],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument],
+        optional: false,
+        about: "begin work: ask which active session to resume, resume it, or begin afresh",
+    },
+];
+
 impl OperationSpec {
     /// The operation of that name in a table.
     pub fn find(table: OperationTable, name: &str) -> Option<&'static OperationSpec> {
@@ -305,6 +425,7 @@ fn fits(kind: FieldKind, value: &Value) -> Result<(), String> {
         FieldKind::Boolean => (value.is_boolean(), "a boolean"),
         FieldKind::Object => (value.is_object(), "an object"),
         FieldKind::Any => (true, ""),
+        FieldKind::Texts => (value.as_array().is_some_and(|items| items.iter().all(Value::is_string)), "an array of strings"),
         FieldKind::Objects(fields) => match value {
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {

@@ -12,6 +12,7 @@ pub(crate) mod document;
 pub(crate) mod errors;
 pub(crate) mod facts;
 pub(crate) mod faults;
+pub(crate) mod file_rules;
 pub(crate) mod kill_matrix;
 pub(crate) mod limits;
 pub(crate) mod lines;
@@ -107,6 +108,7 @@ pub const TABLES: &[TableSpec] = &[
     lines::TABLE,
     worker_machine::TABLE,
     steps::TABLE,
+    file_rules::TABLE,
     catalogue::TABLE,
 ];
 

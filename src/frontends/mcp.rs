@@ -201,6 +201,7 @@ fn kind(kind: FieldKind) -> Value {
         FieldKind::Boolean => json!({ "type": "boolean" }),
         FieldKind::Object => json!({ "type": "object" }),
         FieldKind::Any => json!({}),
+        FieldKind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         FieldKind::Objects(fields) => json!({ "type": "array", "items": object(fields) }),
     }
 }

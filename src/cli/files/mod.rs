@@ -1,12 +1,14 @@
-//! `passmuster files`: Markdown session files, checked and put right.
+//! `passmuster files`: Markdown session files, checked, put right, and written.
 
 mod check;
+pub(crate) mod hooks;
+mod tool;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-/// Markdown session files for handoff: check them, put them right
+/// Markdown session files for handoff: check them, put them right, write them
 #[derive(Debug, Args)]
 pub(crate) struct FilesArgs {
     #[command(subcommand)]
@@ -17,6 +19,9 @@ pub(crate) struct FilesArgs {
 enum FilesAction {
     Check(check::LintArgs),
     Fix(check::FixArgs),
+    #[command(flatten)]
+    Tool(tool::ToolAction),
+    InstallHooks(hooks::InstallHooks),
 }
 
 /// Runs the command.
@@ -24,5 +29,7 @@ pub(crate) fn run(args: &FilesArgs) -> ExitCode {
     match &args.command {
         FilesAction::Check(args) => check::run(args),
         FilesAction::Fix(args) => check::fix(args),
+        FilesAction::Tool(action) => tool::run(action),
+        FilesAction::InstallHooks(args) => hooks::install(args),
     }
 }

@@ -208,7 +208,10 @@ fn change(path: &Path, before: &[u8], repaired: &Repaired) -> Option<ChangedFile
 /// Writes what was put right. Whoever names a file that gets another name names the new one.
 fn write(path: &Path, change: &ChangedFile, root: PathBuf) -> std::io::Result<()> {
     if change.before != change.after {
-        placing::replace(path, &change.after)?;
+        let is_ours = placing::replace(path, &change.before, &change.after)?;
+        if !is_ours {
+            return Err(std::io::Error::other("somebody saved it meanwhile"));
+        }
     }
     let Some(renamed) = &change.renamed else { return Ok(()) };
     let renamed = Path::new(renamed);
@@ -218,7 +221,7 @@ fn write(path: &Path, change: &ChangedFile, root: PathBuf) -> std::io::Result<()
     for file in repository::naming(&root) {
         let text = file.text.text.replace(&format!("{ROOT}/{old}"), &format!("{ROOT}/{new}"));
         if file.text.invalid.is_none() && text != file.text.text {
-            placing::replace(&root.join(&file.path), text.as_bytes())?;
+            placing::replace(&root.join(&file.path), file.text.text.as_bytes(), text.as_bytes())?;
         }
     }
     Ok(())
