@@ -256,7 +256,9 @@ async fn a_wait_asks_again_until_it_is_so() {
 async fn a_step_that_fails_undoes_the_ones_before_it() {
     let (driver, _sandbox) = open_with(FOREIGN).await;
     let error = ask(&*driver, "start_session", json!({"agent":"codex","cwd":"/w","message":"never"})).await.unwrap_err();
-    assert_eq!(error, CallError::TimedOut { limit_ms: 1500 });
+    assert!(matches!(error, CallError::NotSeen { waited_s: 1.5, .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.starts_with("waited 1.5 s for { ") && said.contains("(the manifest's `wait`), saw exit status "), "{said}");
     assert_eq!(ask(&*driver, "list_sessions", json!({})).await.unwrap(), json!({"sessions":[]}));
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use passmuster::engine::catalogue::{Defect, faults, variations};
 use passmuster::engine::fault::Change;
@@ -12,6 +13,7 @@ use passmuster::engine::plan::Disposition;
 use passmuster::engine::suite::claims;
 use passmuster::engine::{Options, Reference, Target, prepare, run};
 use passmuster::profile::{Choice, Profiles};
+use passmuster::report::{Form, Look};
 use passmuster::results::kill_matrix::KillMatrix;
 use passmuster::spec::{Party, Registry};
 use passmuster::suites::SUITES;
@@ -57,6 +59,40 @@ fn every_scenario_has_caught_a_fault() {
         .filter(|key| !caught.contains(key))
         .collect();
     assert_eq!(idle, Vec::<&str>::new());
+}
+
+#[test]
+fn any_single_fault_is_reported_on_one_screen() {
+    let profiles = Profiles::load(&Choice::Spec).unwrap();
+    let whole = [Reference::called(SUITES), Reference::calling(SUITES)].map(Target::Reference);
+    let planned: Vec<_> = whole.iter().flat_map(|target| prepare(target, &Options::default()).unwrap()).collect();
+    let (stored, all) = (stored(), faults(SUITES));
+    // What a scenario does not find takes no line: those are played that find something.
+    let lines = |fault: &Defect| {
+        let row = stored.faults.iter().find(|row| row.name == fault.info.name);
+        let by: BTreeSet<&str> =
+            row.iter().flat_map(|row| row.detectors.values().flatten()).map(|by| by.split(" (").next().unwrap_or_default()).collect();
+        let own = planned.iter().filter(|planned| by.contains(planned.key.as_str())).cloned().collect();
+        let target = Target::Reference(Reference::changed(SUITES, fault.suite, Change::Fault(fault.info.name)));
+        let report = run(&target, own, &profiles, &Options::default(), &mut |_| {}).report;
+        let drawn = Form::find("plain").unwrap().draw(&report, &Look::default());
+        assert!(report.summary.failed + report.summary.warned > 0, "{}: {drawn}", fault.info.name);
+        drawn.lines().count()
+    };
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut long = Vec::new();
+        while let Some(fault) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+            long.extend(Some(lines(fault)).filter(|lines| *lines > 60).map(|lines| (fault.info.name, lines)));
+        }
+        long
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let long: Vec<(&str, usize)> = std::thread::scope(|scope| {
+        let working: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        working.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert_eq!(long, []);
 }
 
 #[test]

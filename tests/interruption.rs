@@ -80,6 +80,19 @@ fn a_second_signal_ends_at_once(#[values("cli", "rpc", "mcp")] transport: &str, 
     place.is_left_empty(AFTERMATH);
 }
 
+#[test]
+#[allow(clippy::disallowed_methods, reason = "one of two that are sent together would not be delivered")]
+fn a_signal_that_comes_twice_at_once_is_one_and_there_is_a_report() {
+    let place = Place::new();
+    let mut harness = in_the_middle(&place, "rpc", Phase::Scenarios);
+    // As `timeout` does: to the process, then to its group.
+    signal(harness.id(), Signal::TERM);
+    std::thread::sleep(Duration::from_millis(20));
+    signal(harness.id(), Signal::TERM);
+    assert_eq!(ended(&mut harness).code(), Some(130));
+    assert!(place.report().interrupted && said(&harness.wait_with_output().unwrap()).contains("INTERRUPTED: "));
+}
+
 #[rstest]
 #[case("cli", Phase::Scenarios)]
 #[case("rpc", Phase::Scenarios)]

@@ -2,7 +2,7 @@
 
 use passmuster::engine::suite::claims;
 use passmuster::suites::SUITES;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
 
@@ -34,7 +34,7 @@ fn offered(words: &[&str]) -> Vec<String> {
 #[case(&["passmuster", "ver"], &["verify"])]
 #[case(&["passmuster", "schema", "ma"], &["manifest"])]
 #[case(&["passmuster", "verify", "--form"], &["--format"])]
-#[case(&["passmuster", "verify", "--format", ""], &["auto", "plain", "github", "json"])]
+#[case(&["passmuster", "verify", "--format", ""], &["auto", "plain", "terminal", "github", "json", "junit", "html", "markdown"])]
 #[case(&["passmuster", "verify", "--agent", "c"], &["claude", "codex"])]
 #[case(&["passmuster", "explain", "LC-CLEAN-1"], &["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-10", "LC-CLEAN-11"])]
 #[case(&["passmuster", "session", "start-session", "--ti"], &["--title", "--timeout-s", "--timeout-default-s"])]
@@ -47,6 +47,83 @@ fn bash_completes_the_suites_that_can_be_claimed() {
     let claimed: Vec<&str> = claims(SUITES).iter().map(|claim| claim.name).collect();
     assert_eq!(offered(&["passmuster", "verify", "--suite", ""]), claimed);
     assert!(claimed.contains(&"resumption") && !claimed.contains(&"orchestrator"));
+}
+
+/// What comes of a command: its exit code, its output, its complaints.
+fn ran(arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_passmuster")).args(arguments).output().unwrap();
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), said(&output.stdout), said(&output.stderr))
+}
+
+#[test]
+fn what_cannot_be_printed_is_no_success_and_a_closed_pipe_is() {
+    let into = |out: File| Command::new(env!("CARGO_BIN_EXE_passmuster")).arg("steps").stdout(out).output().unwrap();
+    let full = into(File::options().write(true).open("/dev/full").unwrap());
+    let complaint = String::from_utf8_lossy(&full.stderr).into_owned();
+    assert!(full.status.code() == Some(2) && complaint.contains("standard output cannot be written"), "{complaint}");
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut closed = Command::new(env!("CARGO_BIN_EXE_passmuster"));
+    assert!(closed.arg("steps").stdout(writer).status().unwrap().success());
+}
+
+#[rstest]
+#[case(&["verify", "--tags", "@foo"], "no scenario has such tags; there are @LC-")]
+#[case(&["verify", "--scenario", "lifecycle/cleanup/nope"], "there is no scenario `lifecycle/cleanup/nope`; `--list` shows every key")]
+#[case(&["verify", "--tags", "@LC-CLEAN-1", "--requirement", "lc-clean-2", "--suite", "resumption"], "what was asked for has no scenario in common")]
+fn where_nothing_is_exercised_it_is_said_why_and_what_there_is(#[case] arguments: &[&str], #[case] why: &str) {
+    let (code, out, _) = ran(arguments);
+    assert_eq!(code, 2, "{out}");
+    assert!(out.starts_with("COULD NOT TEST: nothing was exercised") && out.contains(why), "{out}");
+}
+
+#[test]
+fn an_empty_shard_says_so_and_is_no_failure() {
+    let scenario = "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]";
+    let shard = |k: u32| ran(&["verify", "--scenario", scenario, "--shard", &format!("{k}/9")]);
+    let told: Vec<(i32, String)> = (1..=9).map(|k| shard(k)).map(|(code, out, _)| (code, out.lines().next().unwrap().to_owned())).collect();
+    assert_eq!(told.iter().filter(|(code, _)| *code == 0).count(), 9, "{told:?}");
+    assert_eq!(told.iter().filter(|(_, first)| first.starts_with("CONFORMANT: the shard ") && first.ends_with(" is empty")).count(), 8);
+}
+
+#[test]
+fn what_was_not_asked_for_is_not_listed_and_a_fault_can_be_looked_at() {
+    let scenario = "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]";
+    let (code, out, _) = ran(&["verify", "--scenario", scenario, "--fault", "ends-later"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(!out.contains("REQUIREMENTS OF WHICH NOTHING IS KNOWN") && out.contains("--fault ends-later --scenario"), "{out}");
+    let (code, _, complaint) = ran(&["verify", "--fault", "zzzzqqq"]);
+    assert!(code == 2 && complaint.contains("no such fault; `passmuster faults list`"), "{complaint}");
+}
+
+#[rstest]
+#[case("always", true)]
+#[case("never", false)]
+#[case("auto", false)]
+fn colours_are_as_asked_for(#[case] when: &str, #[case] coloured: bool) {
+    let scenario = "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]";
+    let (_, out, _) = ran(&["verify", "--scenario", scenario, "--color", when]);
+    assert_eq!(out.contains('\u{1b}'), coloured, "{out}");
+}
+
+#[test]
+fn a_file_that_is_no_report_is_told_apart_by_what_it_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |text: &str| {
+        let file = folder.path().join("r.json");
+        fs::write(&file, text).unwrap();
+        let (code, _, complaint) = ran(&["report", "merge", file.to_str().unwrap()]);
+        assert_eq!(code, 2);
+        complaint
+    };
+    assert!(said("{\"a\": 1}").contains("not a passmuster report: it has no `schema`"));
+    assert!(said("{\"schema\": \"other-1\"}").contains("its `schema` is `other-1`"));
+    assert!(said("no").contains("not JSON"));
+    let (code, _, complaint) = ran(&["verify", "--time-limit", "0"]);
+    assert!(code == 2 && complaint.contains("at least 1"), "{complaint}");
+    let (code, _, complaint) = ran(&["verify", "--report", "pdf=x"]);
+    assert!(code == 2 && complaint.contains("plain, terminal, github, json, junit, html, markdown"), "{complaint}");
 }
 
 #[test]

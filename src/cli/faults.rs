@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Faults) -> ExitCode {
     match done {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            eprintln!("{report:?}");
+            super::complain(&report);
             ExitCode::from(2)
         }
     }

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Init) -> ExitCode {
     let path = args.output.display();
     match written(args) {
         Ok(()) => {
-            println!("wrote {path}; next: `passmuster doctor {path}`, then `passmuster verify {path}`");
+            super::print(&format!("wrote {path}; next: `passmuster doctor {path}`, then `passmuster verify {path}`\n"));
             ExitCode::SUCCESS
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -64,21 +64,121 @@ fn written(args: &Init) -> io::Result<()> {
     fs::write(args.output.with_file_name(SCHEMA), schema.text())
 }
 
+/// How one maps every operation, over each transport: a manifest's tables, as they would be without the marks of comments.
+const CLI: &str = r#"[operations.start_session]
+command = ["my-manager", "new", "--tool", "{{ agent_command }}", "--dir", "{{ cwd }}", ["--title", "{{ title }}"], "{{ message }}"]
+output = "json"                           # json | lines | text | { match = 'regex with (?P<names>…)' }
+result = { session_id = "$.id" }
+errors.unknown_agent = { exit = 2, stderr = "no such tool" }
+errors.invalid_argument = { stderr = "no such folder" }
+
+[operations.list_sessions]
+command = ["my-manager", "ls", "--json"]
+result = { sessions = "$[*]" }
+each = { session_id = "$.id", agent = "$.tool", status = "$.state", cwd = "$.dir" }
+
+[operations.get_session_data]
+command = ["my-manager", "log", "{{ session_id }}", ["--tail", "{{ tail_chars }}"]]
+output = "text"
+result = { text = "$" }
+errors.session_not_found = { stderr = "no such session" }   # first match wins
+
+[operations.send_message]
+command = ["my-manager", "send", "{{ session_id }}", "{{ message }}"]
+errors.session_not_found = { stderr = "no such session" }
+
+[operations.end_session]
+command = ["my-manager", "kill", "{{ session_id }}"]
+errors.session_not_found = { stderr = "no such session" }
+
+[events.turn_completed]
+command = ["my-manager", "follow"]         # prints JSON lines
+when = "$[?@.type == 'done']"
+result = { session_id = "$.id" }
+"#;
+
+const RPC: &str = r#"[operations.start_session]
+method = "thread/start"
+params = { tool = "{{ agent_command }}", cwd = "{{ cwd }}", title = "{{ title }}", prompt = "{{ message }}" }
+result = { session_id = "$.thread.id" }
+errors.unknown_agent = { code = "-32000", message = "no such tool" }
+errors.invalid_argument = { message = "no such folder" }
+
+[operations.list_sessions]
+method = "thread/list"
+result = { sessions = "$.threads[*]" }
+each = { session_id = "$.id", agent = "$.tool", status = "$.state", cwd = "$.cwd" }
+
+[operations.get_session_data]
+method = "thread/read"
+params = { id = "{{ session_id }}", tail = "{{ tail_chars }}" }
+result = { text = "$.messages[*].text" }
+errors.session_not_found = { message = "no such thread" }   # first match wins
+
+[operations.send_message]
+method = "thread/send"
+params = { id = "{{ session_id }}", text = "{{ message }}" }
+errors.session_not_found = { message = "no such thread" }
+
+[operations.end_session]
+method = "thread/end"
+params = { id = "{{ session_id }}" }
+errors.session_not_found = { message = "no such thread" }
+
+[events.turn_completed]
+method = "turn/completed"
+result = { session_id = "$.threadId" }
+"#;
+
+const MCP: &str = r#"[operations.start_session]
+tool = "create-session"
+arguments = { tool = "{{ agent_command }}", workdir = "{{ cwd }}", title = "{{ title }}", prompt = "{{ message }}" }
+result = { session_id = "$.id" }
+errors.unknown_agent = { message = "no such tool" }
+errors.invalid_argument = { message = "no such folder" }
+
+[operations.list_sessions]
+tool = "list-sessions"
+result = { sessions = "$.sessions[*]" }
+each = { session_id = "$.id", agent = "$.tool", status = "$.state", cwd = "$.workdir" }
+
+[operations.get_session_data]
+tool = "read-session"
+arguments = { id = "{{ session_id }}", tail = "{{ tail_chars }}" }
+result = { text = "$.output" }
+errors.session_not_found = { message = "no such session" }   # first match wins
+
+[operations.send_message]
+tool = "send"
+arguments = { id = "{{ session_id }}", text = "{{ message }}" }
+errors.session_not_found = { message = "no such session" }
+
+[operations.end_session]
+tool = "kill-session"
+arguments = { id = "{{ session_id }}" }
+errors.session_not_found = { message = "no such session" }
+"#;
+
+/// Lines as comments.
+fn commented(lines: &str) -> String {
+    lines.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect()
+}
+
 fn starter(kind: StarterKind) -> String {
-    let (transport, operation) = match kind {
-        StarterKind::Cli => (
-            "kind = \"cli\"\ncommand = [\"my-manager\"]                    # the program, and arguments that come before each verb\n",
-            "# [operations.start_session]\n# command = [\"my-manager\", \"new\", \"--tool\", \"{{ agent_command }}\", [\"--title\", \"{{ title }}\"], \"{{ message }}\"]\n# output = \"json\"                           # json | lines | text | { match = 'regex with (?P<names>…)' }\n# result = { session_id = \"$.id\" }\n#\n# [operations.get_session_data.errors]       # first match wins\n# session_not_found = { stderr = \"no such session\" }\n",
-        ),
+    let (transport, example) = match kind {
+        StarterKind::Cli => {
+            ("kind = \"cli\"\ncommand = [\"my-manager\"]                    # the program, and arguments that come before each verb\n", CLI)
+        }
         StarterKind::Rpc => (
             "kind = \"rpc\"\ncommand = [\"my-manager\", \"rpc\"]             # a server on standard input and output\n# instead: socket = \"{{ sandbox }}/run/m.sock\"  or  url = \"http://127.0.0.1:{{ port }}/\", with [serve]\n",
-            "# [operations.start_session]\n# method = \"thread/start\"\n# params = { cwd = \"{{ cwd }}\", prompt = \"{{ message }}\" }\n# result = { session_id = \"$.thread.id\" }\n#\n# [events.turn_completed]\n# method = \"turn/completed\"\n# result = { session_id = \"$.threadId\" }\n",
+            RPC,
         ),
         StarterKind::Mcp => (
             "kind = \"mcp\"\ncommand = [\"my-manager\", \"mcp\"]             # a server on standard input and output\n# instead: url = \"http://127.0.0.1:{{ port }}/mcp\", with [serve]\n",
-            "# [operations.start_session]\n# tool = \"create-session\"\n# arguments = { workdir = \"{{ cwd }}\", prompt = \"{{ message }}\" }\n# result = { session_id = \"$.id\" }\n",
+            MCP,
         ),
     };
+    let operation = commented(example);
     format!(
         "#:schema ./{SCHEMA}\n\
          # What passmuster has to know of your session manager. `passmuster doctor` says whether it is right.\n\
@@ -90,6 +190,7 @@ fn starter(kind: StarterKind) -> String {
          \n\
          [transport]\n\
          {transport}\
+         # Commands run in the sandbox: a script beside this file is meant by its name (\"mgr.py\"), or by \"{{{{ manifest_dir }}}}/mgr.py\".\n\
          # env = {{ MY_STATE = \"{{{{ sandbox }}}}/state\" }}      # everything it keeps belongs into the sandbox\n\
          \n\
          # A manager that speaks the canonical front needs nothing more. Otherwise map words to words; as soon as one\n\
@@ -97,7 +198,11 @@ fn starter(kind: StarterKind) -> String {
          {operation}\
          \n\
          # [status]                                      # your words for the contract's\n\
+         # starting = [\"booting\"]\n\
          # running = [\"active\", \"busy\"]\n\
+         # waiting = [\"idle\"]\n\
+         # stopped = [\"exited\", \"dead\"]\n\
+         # ended = [\"closed\"]\n\
          \n\
          # [serve]                                       # a long-running process, started before the first call\n\
          # command = [\"my-manager\", \"daemon\", \"--port\", \"{{{{ port }}}}\"]\n\
@@ -111,9 +216,22 @@ fn starter(kind: StarterKind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::SESSION_OPERATIONS;
     use crate::engine::suite::claims;
     use crate::suites::SUITES;
     use crate::sut::manifest::Manifest;
+
+    #[test]
+    fn what_a_starter_shows_in_comments_is_right_and_maps_every_operation_that_is_owed() {
+        for (kind, example) in [(StarterKind::Cli, CLI), (StarterKind::Rpc, RPC), (StarterKind::Mcp, MCP)] {
+            let text = format!("{}\n{example}", starter(kind));
+            let manifest = Manifest::parse("passmuster.toml".as_ref(), &text, &claims(SUITES))
+                .unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
+            let owed = SESSION_OPERATIONS.iter().filter(|operation| !operation.optional);
+            let missing: Vec<&str> = owed.map(|operation| operation.name).filter(|name| !manifest.operations.contains_key(*name)).collect();
+            assert_eq!(missing, Vec::<&str>::new(), "{kind:?}");
+        }
+    }
 
     #[test]
     fn starters_are_manifests() {

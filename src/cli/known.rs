@@ -5,13 +5,15 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-use crate::contract::AgentKind;
+use crate::contract::{AgentKind, ERRORS};
 use crate::engine::suite::names;
-use crate::files::{RULES, meant_code, rule};
+use crate::files::RULES;
+use crate::report::FORMS;
 use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
 
 use super::explain::Explained;
+use super::running::OutputFormat;
 
 /// A value of which the words are known.
 pub(crate) struct Known<T> {
@@ -24,25 +26,25 @@ pub(crate) fn requirement() -> Known<RequirementId> {
     Known { parse: super::running::requirement_id, words: || Registry::embedded().iter().map(|it| it.id.to_string()).collect() }
 }
 
-/// What can be explained: a requirement, or a rule for session files.
-pub(crate) fn explained() -> Known<Explained> {
-    let parse = |word: &str| match rule(word) {
-        Some(rule) => Ok(Explained::Rule(rule)),
-        None if word.starts_with("SF") => {
-            Err(meant_code(word).unwrap_or_else(|| "there is no such rule: `passmuster files check --help`".into()))
-        }
-        None => super::running::requirement_id(word).map(Explained::Requirement),
-    };
-    let words = || {
-        let requirements = Registry::embedded().iter().map(|it| it.id.to_string());
-        requirements.chain(RULES.iter().map(|rule| rule.code.to_owned())).collect()
-    };
-    Known { parse, words }
-}
-
 /// A suite, by its name, that `parse` takes.
 pub(crate) fn suite(parse: fn(&str) -> Result<String, String>) -> Known<String> {
     Known { parse, words: || names(SUITES).map(str::to_owned).collect() }
+}
+
+/// What can be explained: a requirement, an error, or a rule for session files.
+pub(crate) fn explained() -> Known<Explained> {
+    let words = || {
+        let requirements = Registry::embedded().iter().map(|it| it.id.to_string());
+        let errors = ERRORS.iter().map(|error| error.name.to_owned());
+        requirements.chain(errors).chain(RULES.iter().map(|rule| rule.code.to_owned())).collect()
+    };
+    Known { parse: super::explain::explained, words }
+}
+
+/// A form of reports, or `auto`.
+pub(crate) fn form() -> Known<OutputFormat> {
+    let words = || std::iter::once("auto").chain(FORMS.iter().map(|form| form.name)).map(str::to_owned).collect();
+    Known { parse: str::parse, words }
 }
 
 /// An agent.

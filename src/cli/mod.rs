@@ -27,8 +27,10 @@ pub(crate) mod store;
 pub(crate) mod trace;
 pub(crate) mod verify;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Parser, Subcommand};
 
@@ -83,9 +85,14 @@ enum PassmusterAction {
     Worker,
 }
 
-/// Parses the command line, runs the command, gives the exit code.
+/// Parses the command line, runs the command, gives the exit code. What could not be printed is no success.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = done(Cli::parse().command);
+    if UNPRINTED.load(Ordering::Relaxed) { ExitCode::from(2) } else { code }
+}
+
+fn done(command: PassmusterAction) -> ExitCode {
+    match command {
         PassmusterAction::Verify(verify) => verify::run(*verify),
         PassmusterAction::Gate(gate) => gate::run(*gate),
         PassmusterAction::Doctor(doctor) => doctor::run(&doctor),
@@ -125,7 +132,22 @@ fn write_reports(report: &Report, targets: &[(String, PathBuf)], look: &Look) ->
     if wrong.is_empty() { Ok(()) } else { Err(miette::miette!("{}", wrong.join("\n"))) }
 }
 
-/// Prints a text. A reader that goes away (`| head`) is no fault.
+/// Whether something could not be printed.
+static UNPRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Prints a text. A reader that goes away (`| head`) is no fault; a full disk is.
 fn print(text: &str) {
-    let _ = std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes());
+    let mut out = std::io::stdout().lock();
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = printed.as_ref()
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+        && !UNPRINTED.swap(true, Ordering::Relaxed)
+    {
+        eprintln!("standard output cannot be written: {error}");
+    }
+}
+
+/// Says on standard error what went wrong. Mistakes that know their places are told one by one, without a heading of their own.
+fn complain(report: &miette::Report) {
+    eprint!("{}", format!("{report:?}\n").replace("\nError: \n", "\n"));
 }

@@ -50,7 +50,7 @@ pub(crate) fn run(args: &ProfilesCommand) -> ExitCode {
             code
         }
         Err(error) => {
-            eprintln!("{error:?}");
+            super::complain(&error);
             ExitCode::from(BROKEN)
         }
     }

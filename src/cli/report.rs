@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
+use serde_json::Value;
 
 use crate::report::draw_diff;
 use crate::results::model::{Report, SCHEMA};
 use crate::results::{diff, exit_code, merged};
 
-use super::running::{OutputFormat, report_target};
+use super::running::OutputArgs;
 
 /// Exit code where a report cannot be read or written.
 const UNREADABLE: u8 = 2;
@@ -53,12 +54,8 @@ enum ReportAction {
 /// How a report is drawn.
 #[derive(Debug, Args)]
 struct DrawArgs {
-    /// Write a report: html=PATH, json=PATH, junit=PATH, markdown=PATH (repeatable)
-    #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
-    report: Vec<(String, PathBuf)>,
-    /// What is printed [default: auto, and nothing where --report is given]
-    #[arg(long, value_enum)]
-    format: Option<OutputFormat>,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Warnings (a SHOULD) count as failures, too
     #[arg(long)]
     strict: bool,
@@ -76,7 +73,7 @@ pub(crate) fn run(args: &ReportCommand) -> ExitCode {
     match done(&args.command) {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            eprintln!("{report:?}");
+            super::complain(&report);
             ExitCode::from(UNREADABLE)
         }
     }
@@ -108,13 +105,11 @@ fn done(command: &ReportAction) -> miette::Result<u8> {
 
 impl DrawArgs {
     fn draw(&self, report: &Report) -> miette::Result<()> {
-        let format = self.format.unwrap_or(OutputFormat::Auto);
-        let look = format.look(self.strict);
-        let written = super::write_reports(report, &self.report, &look);
-        if self.format.is_some() || self.report.is_empty() {
-            super::print(&format.form().draw(report, &look));
+        // Who asks for a file alone gets that alone.
+        match self.output.format.is_some() || self.output.report.is_empty() {
+            true => self.output.tell(report, self.strict),
+            false => super::write_reports(report, &self.output.report, &self.output.look(self.strict)),
         }
-        written
     }
 }
 
@@ -125,10 +120,12 @@ fn read(path: &Path) -> miette::Result<Report> {
         _ => std::fs::read_to_string(path),
     };
     let text = text.map_err(|error| miette::miette!("{name}: {error}"))?;
-    let report: Report = serde_json::from_str(&text)
-        .map_err(|error| miette::miette!("{name}: not a report: {error}\n`passmuster verify --report json=FILE` writes one"))?;
-    if report.schema != SCHEMA {
-        return Err(miette::miette!("{name}: its schema is `{}`; this passmuster reads `{SCHEMA}`", report.schema));
+    let help = "`passmuster verify --report json=FILE` writes one";
+    let not = |why: String| miette::miette!(help = help, "{name}: not a passmuster report: {why}");
+    let value: Value = serde_json::from_str(&text).map_err(|error| not(format!("not JSON ({error})")))?;
+    match value.get("schema").map(|schema| schema.as_str().unwrap_or_default()) {
+        Some(SCHEMA) => serde_json::from_value(value).map_err(|error| not(format!("it says `{SCHEMA}`, but {error}"))),
+        Some(other) => Err(not(format!("its `schema` is `{other}`; this passmuster reads `{SCHEMA}`"))),
+        None => Err(not("it has no `schema`".into())),
     }
-    Ok(report)
 }

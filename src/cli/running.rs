@@ -1,13 +1,16 @@
 //! A run and its report: the flags that every judging command has, and what they do.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
 
+use crate::core::diagnostic::meant;
 use crate::engine;
 use crate::engine::plan::{Disposition, PlannedScenario, Selection};
 use crate::engine::{Options, RunOutcome, Target};
@@ -21,8 +24,6 @@ use crate::trace::jsonl;
 
 use super::{interrupt, known};
 
-/// Exit code of a run that was interrupted.
-const INTERRUPTED: u8 = 130;
 /// Exit code of a run that could not test.
 const COULD_NOT_TEST: u8 = 2;
 
@@ -50,12 +51,8 @@ pub(crate) struct RunArgs {
     /// Run each scenario N times; every run counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     repeat: u32,
-    /// Write a report: html=PATH, json=PATH, junit=PATH, markdown=PATH (repeatable)
-    #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
-    report: Vec<(String, PathBuf)>,
-    /// What is printed
-    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
-    format: OutputFormat,
+    #[command(flatten)]
+    output: OutputArgs,
     /// Print what would run, and why the rest would not
     #[arg(long)]
     list: bool,
@@ -81,21 +78,43 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "VERSION", default_value_t = SpecVersion::NEWEST)]
     pub spec_version: SpecVersion,
     /// The time limit of each scenario, in seconds [default: `[limits] scenario`, else 60, or longer as the other limits are]
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "S", value_parser = seconds)]
     time_limit: Option<u64>,
 }
 
-/// What is printed.
+/// How a report is told, wherever one is.
+#[derive(Debug, Args)]
+pub(crate) struct OutputArgs {
+    #[arg(long, value_name = "FORM=PATH", value_parser = report_target, help = format!("Write a report, in one of the forms {} (repeatable)", form_names()))]
+    pub report: Vec<(String, PathBuf)>,
+    #[arg(long, value_name = "FORM", value_parser = known::form(), hide_possible_values = true, help = format!("What is printed: auto (on a terminal with progress), or one of the forms {}", form_names()))]
+    pub format: Option<OutputFormat>,
+    /// Whether the terminal is written to in colour
+    #[arg(long, value_enum, default_value_t = Colours::Auto)]
+    color: Colours,
+    /// Show every finding in full, not one of each cause
+    #[arg(long)]
+    all_findings: bool,
+}
+
+/// Whether colours are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputFormat {
-    /// Colour and progress on a terminal, plain elsewhere.
+pub(crate) enum Colours {
+    /// Whatever is written to.
+    Always,
+    /// Never.
+    Never,
+    /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// Plain text.
-    Plain,
-    /// Workflow commands of GitHub Actions.
-    Github,
-    /// The JSON report.
-    Json,
+}
+
+/// What is printed: a form of reports, or whichever fits what is printed to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum OutputFormat {
+    /// For people, with progress on a terminal.
+    Auto,
+    /// That form.
+    As(&'static Form),
 }
 
 /// What a command chooses besides its flags.
@@ -116,7 +135,7 @@ pub(crate) fn finished(judged: miette::Result<u8>) -> ExitCode {
     match judged {
         Ok(code) => ExitCode::from(code),
         Err(report) => {
-            eprintln!("{report:?}");
+            super::complain(&report);
             ExitCode::from(COULD_NOT_TEST)
         }
     }
@@ -146,19 +165,23 @@ pub(crate) fn judged(target: &Target, args: &RunArgs, context: RunContext) -> mi
         interrupted: interrupt::watch(),
         repro: context.repro,
     };
+    let hint = |planned: &[PlannedScenario]| planned.is_empty().then(|| why_nothing(target, &options)).flatten();
     let known = args.baseline.as_deref().map(|path| baseline(path, args.update_baseline)).transpose()?;
     let planned = engine::prepare(target, &options).map_err(all_errors)?;
     if args.list {
-        super::print(&listed(&planned));
+        let hint = hint(&planned).map(|hint| format!("{hint}\n")).unwrap_or_default();
+        super::print(&format!("{}{hint}", listed(&planned)));
         return Ok(0);
     }
-    let mut progress: Option<Bar> = (args.format == OutputFormat::Auto && std::io::stderr().is_terminal()).then(Bar::default);
+    let mut progress: Option<Bar> = (args.output.is_auto() && std::io::stderr().is_terminal()).then(Bar::default);
     let mut tell = |event| {
         if let Some(progress) = progress.as_mut() {
             progress.tell(&event);
         }
     };
+    let hint = hint(&planned);
     let mut outcome = engine::run(target, planned, &profiles, &options, &mut tell);
+    outcome.report.hint = hint;
     if let (Some(mut known), Some(path)) = (known, args.baseline.as_deref()) {
         let (places, today) = (engine::places(target, &options), jiff::Zoned::now().date());
         if args.update_baseline && !outcome.interrupted {
@@ -166,15 +189,42 @@ pub(crate) fn judged(target: &Target, args: &RunArgs, context: RunContext) -> mi
         }
         known.apply(&mut outcome.report, &places, today);
     }
-    let look = args.format.look(args.strict);
-    let written = super::write_reports(&outcome.report, &args.report, &look).and(write_traces(&outcome, &args.report));
-    super::print(&args.format.form().draw(&outcome.report, &look));
-    written?;
     if outcome.interrupted {
         eprintln!("interrupted: the report shows what ran until then");
-        return Ok(INTERRUPTED);
     }
-    Ok(exit_code(&outcome.report, args.strict))
+    let told = args.output.tell(&outcome.report, args.strict).and(write_traces(&outcome, &args.output.report));
+    told.map(|()| exit_code(&outcome.report, args.strict))
+}
+
+/// Why nothing was chosen to run, and what there is to choose from. Nothing where a shard is empty, and another is not.
+fn why_nothing(target: &Target, options: &Options) -> Option<String> {
+    let chosen = &options.selection;
+    let planned = |selection: Selection| {
+        let options = Options { selection, features: options.features.clone(), spec_version: options.spec_version, ..Options::default() };
+        engine::prepare(target, &options).unwrap_or_default()
+    };
+    if chosen.shard.is_some() && !planned(Selection { shard: None, ..chosen.clone() }).is_empty() {
+        return None;
+    }
+    let all = planned(Selection::default());
+    if all.is_empty() {
+        let suites = target.capabilities().suites;
+        let claims = if suites.is_empty() { "it claims no suite".to_owned() } else { format!("it claims only {}", suites.join(", ")) };
+        return Some(format!(
+            "there is no scenario for this system: {claims} (`suites` in [system]); `passmuster spec list` shows the suites"
+        ));
+    }
+    let lone = |selection: Selection| planned(selection).is_empty();
+    if let Some(key) = chosen.scenarios.iter().find(|key| lone(Selection { scenarios: vec![(*key).clone()], ..Selection::default() })) {
+        let meant = meant(key, all.iter().map(|planned| planned.key.as_str())).unwrap_or_else(|| "`--list` shows every key".to_owned());
+        return Some(format!("there is no scenario `{key}`; {meant}"));
+    }
+    if chosen.tags.is_some() && lone(Selection { tags: chosen.tags.clone(), ..Selection::default() }) {
+        let tags: BTreeSet<&str> = all.iter().flat_map(|planned| &planned.written.tags).map(String::as_str).collect();
+        let tags: Vec<String> = tags.into_iter().map(|tag| format!("@{tag}")).collect();
+        return Some(format!("no scenario has such tags; there are {}", tags.join(" ")));
+    }
+    Some("what was asked for has no scenario in common: ask for less, or see `--list`".to_owned())
 }
 
 /// The baseline; none yet where it is to be written.
@@ -196,25 +246,58 @@ fn updated(old: &Baseline, path: &Path, report: &Report, places: &[BaselinePlace
     Ok(new)
 }
 
-impl OutputFormat {
-    /// How reports look on this terminal.
-    pub(crate) fn look(self, strict: bool) -> Look {
-        let terminal = std::io::stdout().is_terminal();
-        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-        let colour = terminal && self == OutputFormat::Auto && std::env::var_os("NO_COLOR").is_none();
-        Look { width: columns.unwrap_or(Look::default().width), colour, strict }
+impl OutputArgs {
+    /// Whether the form of what is printed is left to the program.
+    pub(crate) fn is_auto(&self) -> bool {
+        matches!(self.format, None | Some(OutputFormat::Auto))
     }
 
-    /// The form that is printed.
-    pub(crate) fn form(self) -> &'static Form {
-        let name = match self {
-            OutputFormat::Auto => "terminal",
-            OutputFormat::Plain => "plain",
-            OutputFormat::Github => "github",
-            OutputFormat::Json => "json",
-        };
-        Form::find(name).expect("every format is a form")
+    /// Whether it is people who read what is printed.
+    pub(crate) fn is_for_people(&self) -> bool {
+        self.is_auto() || ["terminal", "plain"].contains(&self.form().name)
     }
+
+    fn form(&self) -> &'static Form {
+        match self.format {
+            Some(OutputFormat::As(form)) => form,
+            None | Some(OutputFormat::Auto) => Form::find("terminal").expect("it is a form"),
+        }
+    }
+
+    /// How reports look where they are printed.
+    pub(crate) fn look(&self, strict: bool) -> Look {
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let colour = match self.color {
+            Colours::Always => true,
+            Colours::Never => false,
+            Colours::Auto => std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        };
+        Look { width: columns.unwrap_or(Look::default().width), colour, strict, all_findings: self.all_findings }
+    }
+
+    /// Writes the reports that are asked for, and prints one.
+    pub(crate) fn tell(&self, report: &Report, strict: bool) -> miette::Result<()> {
+        let look = self.look(strict);
+        let written = super::write_reports(report, &self.report, &look);
+        super::print(&self.form().draw(report, &look));
+        written
+    }
+}
+
+impl FromStr for OutputFormat {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "auto" => Ok(OutputFormat::Auto),
+            word => Form::find(word).map(OutputFormat::As).ok_or_else(|| format!("wanted auto or one of: {}", form_names())),
+        }
+    }
+}
+
+/// The forms that reports have.
+fn form_names() -> String {
+    FORMS.iter().map(|form| form.name).collect::<Vec<_>>().join(", ")
 }
 
 /// Writes the traces of what did not pass beside each report.
@@ -256,13 +339,13 @@ fn listed(planned: &[PlannedScenario]) -> String {
 }
 
 pub(crate) fn requirement_id(word: &str) -> Result<RequirementId, String> {
-    let id: RequirementId = word.parse().map_err(|_| "not a requirement id, such as LC-CLEAN-1".to_owned())?;
-    if Registry::embedded().get(&id).is_some() {
-        return Ok(id);
+    let known = Registry::embedded().iter().map(|requirement| &requirement.id);
+    if let Some(id) = known.into_iter().find(|id| id.as_str().eq_ignore_ascii_case(word)) {
+        return Ok(id.clone());
     }
     Err(match Registry::embedded().nearest(word) {
         Some(nearest) => format!("no such requirement; did you mean {nearest}? `passmuster spec list` shows them all"),
-        None => "no such requirement; `passmuster spec list` shows them all".into(),
+        None => "no such requirement, such as LC-CLEAN-1; `passmuster spec list` shows them all".into(),
     })
 }
 
@@ -278,10 +361,13 @@ pub(crate) fn shard(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-pub(crate) fn report_target(text: &str) -> Result<(String, PathBuf), String> {
-    let forms: Vec<&str> = FORMS.iter().map(|form| form.name).collect();
+fn report_target(text: &str) -> Result<(String, PathBuf), String> {
     match text.split_once('=') {
-        Some((form, path)) if forms.contains(&form) && !path.is_empty() => Ok((form.to_owned(), path.into())),
-        _ => Err(format!("wanted FORM=PATH with FORM one of: {}", forms.join(", "))),
+        Some((form, path)) if Form::find(form).is_some() && !path.is_empty() => Ok((form.to_owned(), path.into())),
+        _ => Err(format!("wanted FORM=PATH with FORM one of: {}", form_names())),
     }
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|seconds| *seconds > 0).ok_or_else(|| "wanted a whole number of seconds, at least 1".into())
 }

@@ -102,7 +102,7 @@ pub(crate) fn run(args: &Spec) -> ExitCode {
         SpecAction::Lock => lock(),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("{error:?}");
+        super::complain(&error);
         ExitCode::from(BROKEN)
     })
 }
@@ -129,7 +129,7 @@ fn checked(paths: &[PathBuf], format: SpecFormat) -> miette::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
         Err(wrong) => {
-            eprintln!("{:?}", miette::Report::new(wrong));
+            super::complain(&miette::Report::new(wrong));
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -140,7 +140,7 @@ fn checked(paths: &[PathBuf], format: SpecFormat) -> miette::Result<ExitCode> {
         tell(&found, format);
         return Ok(ExitCode::FAILURE);
     }
-    println!("the spec is whole: {} requirements", facts.registry().iter().count());
+    super::print(&format!("the spec is whole: {} requirements\n", facts.registry().iter().count()));
     Ok(ExitCode::SUCCESS)
 }
 

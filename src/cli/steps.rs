@@ -7,7 +7,7 @@ use crate::suites::SUITES;
 
 /// Prints the vocabulary.
 pub(crate) fn run() -> ExitCode {
-    print!("{}", vocabulary());
+    super::print(&vocabulary());
     ExitCode::SUCCESS
 }
 

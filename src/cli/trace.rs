@@ -1,24 +1,31 @@
 //! `passmuster trace`: judge recorded traces, and show them.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{IsTerminal as _, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
+use crate::contract::OperationSpec;
+use crate::engine::suite::find;
 use crate::profile::{Choice, Profiles};
 use crate::report::timelines;
-use crate::results::{exit_code, model::Report};
-use crate::spec::Registry;
+use crate::results::model::{Report, ScenarioResult, Summary};
+use crate::results::{concerns, exit_code, requirement_results};
+use crate::spec::{Party, Registry, RequirementId};
+use crate::suites::SUITES;
+use crate::suites::manager::traced as manager;
 use crate::suites::orchestrator::rules::Judge;
 use crate::suites::orchestrator::traced::{self, Checked, count};
 use crate::trace::settings::Settings;
 use crate::trace::source::SourceLines;
-use crate::trace::{RecordView, select};
+use crate::trace::{Contradiction, Record, RecordView, select};
 
-use super::running::{OutputFormat, report_target, shard};
+use super::running::{OutputArgs, shard};
 
 /// Exit code where nothing could be judged.
 const COULD_NOT_TEST: u8 = 2;
@@ -54,12 +61,8 @@ struct TraceCheck {
     /// Show that many findings of each rule, and count the rest
     #[arg(long, value_name = "N", default_value_t = 20)]
     findings: u64,
-    /// Write a report: json=PATH, junit=PATH, markdown=PATH (repeatable)
-    #[arg(long, value_name = "FORM=PATH", value_parser = report_target)]
-    report: Vec<(String, PathBuf)>,
-    /// What is printed
-    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
-    format: OutputFormat,
+    #[command(flatten)]
+    output: OutputArgs,
     /// The agents' profiles: spec, measured, or a file
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
@@ -73,9 +76,8 @@ struct Show {
     /// Only this session (repeatable)
     #[arg(long, value_name = "ID")]
     session: Vec<String>,
-    /// What is printed: auto (in colour on a terminal) or plain
-    #[arg(long, value_enum, default_value_t = OutputFormat::Auto)]
-    format: OutputFormat,
+    #[command(flatten)]
+    output: OutputArgs,
     /// The agents' profiles: spec, measured, or a file
     #[arg(long, value_name = "SET", default_value = "spec")]
     profiles: Choice,
@@ -88,7 +90,7 @@ pub(crate) fn run(args: &Trace) -> ExitCode {
         TraceAction::Show(args) => show(args),
     };
     done.map(ExitCode::from).unwrap_or_else(|report| {
-        eprintln!("{report:?}");
+        super::complain(&report);
         ExitCode::from(COULD_NOT_TEST)
     })
 }
@@ -104,11 +106,17 @@ fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> miette::Report {
 fn check(args: &TraceCheck) -> miette::Result<u8> {
     let settings = settings(&args.profiles)?;
     let (began, started_at) = (Instant::now(), jiff::Timestamp::now());
-    let mut traces = Vec::new();
+    let (mut traces, mut played) = (Vec::new(), Vec::new());
     for path in &args.files {
+        if let Some(records) = of_a_manager(path) {
+            let name = path.display().to_string();
+            eprintln!("{name}: the trace of a manager's scenario: judged by what can be judged of a manager");
+            played.push(manager::judged(&name, &records, &settings));
+            continue;
+        }
         let lines = match path.to_str() {
             Some("-") => SourceLines::read(std::io::stdin()),
-            _ => SourceLines::open(path),
+            _ => File::open(path).and_then(|file| watched(file, args.output.is_auto())),
         };
         let mut judge = Judge::new(&settings).keep(args.findings);
         if let Some((k, of)) = args.shard {
@@ -120,10 +128,56 @@ fn check(args: &TraceCheck) -> miette::Result<u8> {
         traces.push(checked);
     }
     let mut report = traced::report(&traces, Registry::embedded(), args.strict);
+    if !played.is_empty() {
+        add(&mut report, played, traces.is_empty());
+    }
     report.started_at = started_at.to_string();
     report.duration_ms = began.elapsed().as_millis() as u64;
     tell(args, &report, &traces)?;
     Ok(exit_code(&report, args.strict))
+}
+
+/// The records of a trace that `verify` left of a manager's scenario; none where it is another's.
+fn of_a_manager(path: &Path) -> Option<Vec<Record>> {
+    let mut lines = SourceLines::open(path).ok().filter(|_| path.as_os_str() != "-")?;
+    let first: Record = serde_json::from_slice(lines.next_line().ok()??.bytes?).ok()?;
+    let suite = manager::about(&first)?.0.split('/').next()?;
+    find(SUITES, suite)
+        .filter(|suite| OperationSpec::find(suite.operations(), "send_message").is_some() && suite.party() == Party::Manager)?;
+    let mut records = vec![first];
+    while let Some(line) = lines.next_line().ok()? {
+        records.extend(line.bytes.and_then(|bytes| serde_json::from_slice(bytes).ok()));
+    }
+    Some(records)
+}
+
+/// Adds scenarios of managers to a report on traces.
+fn add(report: &mut Report, played: Vec<ScenarioResult>, alone: bool) {
+    let concerned = |id: &RequirementId| played.iter().any(|scenario| concerns(scenario, id));
+    let scope = Registry::embedded().iter().filter(|requirement| concerned(&requirement.id));
+    let more = requirement_results(scope, &played, &Default::default());
+    if alone {
+        report.requirements.clear();
+        report.system.name = played.iter().map(|scenario| view_name(&scenario.feature)).collect::<Vec<_>>().join(", ");
+    }
+    report.requirements.extend(more);
+    report.scenarios.extend(played);
+    report.summary = Summary::of(report.scenarios.iter().map(|scenario| scenario.verdict));
+}
+
+/// A file's name without the line.
+fn view_name(place: &str) -> &str {
+    place.rsplit_once(':').map_or(place, |(file, _)| file)
+}
+
+/// The lines of a file; on a terminal a bar shows how far they are read.
+fn watched(file: File, is_shown: bool) -> std::io::Result<SourceLines> {
+    let bar = match is_shown && std::io::stderr().is_terminal() {
+        true => ProgressBar::new(file.metadata()?.len()),
+        false => ProgressBar::hidden(),
+    };
+    let bar = bar.with_style(ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes} {elapsed}").expect("the template is one"));
+    SourceLines::read(bar.with_finish(ProgressFinish::AndClear).wrap_read(file))
 }
 
 /// What was read of a trace, and what could not be, for people.
@@ -143,13 +197,11 @@ fn read(trace: &Checked) -> String {
 }
 
 fn tell(args: &TraceCheck, report: &Report, traces: &[Checked]) -> miette::Result<()> {
-    let look = args.format.look(args.strict);
-    let written = super::write_reports(report, &args.report, &look);
-    super::print(&args.format.form().draw(report, &look));
-    if matches!(args.format, OutputFormat::Auto | OutputFormat::Plain) {
-        super::print(&unjudged(traces));
+    // The verdict comes last, and what was read is told where that is.
+    if args.output.is_for_people() {
+        eprint!("{}", unjudged(traces));
     }
-    written
+    args.output.tell(report, args.strict)
 }
 
 /// What could not be judged, by reason, for people.
@@ -162,7 +214,7 @@ fn unjudged(traces: &[Checked]) -> String {
         }
     }
     let lines: String = reasons.iter().map(|(why, ids)| format!("  {}\n    {why}\n", ids.join(", "))).collect();
-    if lines.is_empty() { lines } else { format!("\nNOT OR NOT WHOLLY JUDGED\n{lines}") }
+    if lines.is_empty() { lines } else { format!("not or not wholly judged\n{lines}") }
 }
 
 fn show(args: &Show) -> miette::Result<u8> {
@@ -178,12 +230,23 @@ fn show(args: &Show) -> miette::Result<u8> {
         true => first_sessions(open()?).map_err(unreadable(&args.file))?,
         false => args.session.clone(),
     };
+    if let Some(records) = of_a_manager(&args.file).filter(|_| !is_input) {
+        if let Some((scenario, system)) = manager::about(&records[0]) {
+            eprintln!("{}: {scenario}, played on {system}", args.file.display());
+        }
+        let mut found: Vec<Contradiction> = manager::found(&records, &settings).into_iter().map(|(_, found)| found).collect();
+        found.retain(|found| found.session_id().map_or(args.session.is_empty(), |session| wanted.iter().any(|known| known == session)));
+        let records: Vec<(usize, Record)> = (1..).zip(records).collect();
+        let drawn = timelines::draw(&records, &wanted, &found, &settings, &args.output.look(false));
+        super::print(&drawn);
+        return Ok(if drawn.is_empty() { COULD_NOT_TEST } else { 0 });
+    }
     let sessions: BTreeSet<String> = wanted.iter().cloned().collect();
     let judged = traced::check("", open()?, Judge::new(&settings)).map_err(unreadable(&args.file))?;
     let records = select(&mut open()?, &sessions).map_err(unreadable(&args.file))?;
     let mut found = judged.judgement.contradictions;
     found.retain(|found| found.session_id().map_or(args.session.is_empty(), |session| sessions.contains(session)));
-    let look = args.format.look(false);
+    let look = args.output.look(false);
     let drawn = timelines::draw(&records, &wanted, &found, &settings, &look);
     super::print(&drawn);
     if args.session.is_empty() && judged.sessions > wanted.len() as u64 {

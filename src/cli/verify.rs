@@ -7,6 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::contract::AgentKind;
+use crate::engine::catalogue::{self, Defect};
+use crate::engine::fault::Change;
 use crate::engine::suite::{find, names};
 use crate::engine::system::ManifestSystem;
 use crate::engine::{Reference, SCENARIO, Target};
@@ -29,6 +31,9 @@ pub(crate) struct Verify {
     /// Only scenarios of this agent (repeatable, or several with commas)
     #[arg(long, value_name = "AGENT", value_delimiter = ',', value_parser = known::agent(), hide_possible_values = true)]
     agent: Vec<AgentKind>,
+    /// See what a defect looks like: judge the built-in reference with this fault (`passmuster faults list`)
+    #[arg(long, value_name = "FAULT", value_parser = |name: &str| catalogue::fault(SUITES, name), conflicts_with = "manifest")]
+    fault: Option<Defect>,
     /// Do not first prove, on this machine, that orphans, false "ended"s and missing announcements would be seen
     #[arg(long)]
     no_control: bool,
@@ -42,7 +47,10 @@ pub(crate) fn run(args: Verify) -> ExitCode {
 }
 
 fn verified(args: &Verify) -> miette::Result<u8> {
-    let target = target(args.manifest.as_deref())?;
+    let target = match args.fault {
+        Some(fault) => Target::Reference(Reference::changed(SUITES, fault.suite, Change::Fault(fault.info.name))),
+        None => target(args.manifest.as_deref())?,
+    };
     let context = RunContext { suites: args.suite.clone(), agents: args.agent.clone(), control: !args.no_control, repro: repro(args) };
     judged(&target, &args.running, context)
 }
@@ -67,6 +75,7 @@ fn target(manifest: Option<&Path>) -> miette::Result<Target> {
 fn repro(args: &Verify) -> String {
     let mut words = vec!["passmuster verify".to_owned()];
     words.extend(args.manifest.iter().map(|path| path.display().to_string()));
+    words.extend(args.fault.iter().map(|fault| format!("--fault {}", fault.info.name)));
     words.extend(args.running.features.iter().map(|path| format!("--features {}", path.display())));
     if args.running.spec_version != SpecVersion::NEWEST {
         words.push(format!("--spec-version {}", args.running.spec_version));

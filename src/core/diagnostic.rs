@@ -70,7 +70,11 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A file that cannot be read.
     pub fn unreadable(file: &str, why: &std::io::Error, help: &str) -> Self {
-        SourceText::new(file, "").diagnostic(None, why.to_string(), Some(help.to_owned()))
+        let why = match why.kind() {
+            std::io::ErrorKind::NotFound => "no such file".to_owned(),
+            _ => why.to_string(),
+        };
+        SourceText::new(file, "").diagnostic(None, why, Some(help.to_owned()))
     }
 
     /// Where the mistake begins, in bytes.
@@ -134,10 +138,28 @@ impl<'a> SourceText<'a> {
     }
 }
 
+/// The known word that was probably meant: spelt alike but for three letters in ten (one in a short word), in whatever case; else the
+/// shortest that has what was found as whole parts (`not_found` in `session_not_found`). None where nothing is near.
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let found = found.to_lowercase();
+    let known: Vec<(&str, String)> = known.map(|word| (word, word.to_lowercase())).collect();
+    let spelt = known.iter().filter_map(|(word, lower)| {
+        let (distance, length) = (strsim::damerau_levenshtein(lower, &found), lower.chars().count());
+        (distance <= (length * 3 / 10).max(1) && distance * 2 < length).then_some((distance, *word))
+    });
+    let has_part = |lower: &str| {
+        let whole = |c: Option<char>| c.is_none_or(|c| "_-.".contains(c));
+        let ends = lower.match_indices(&found).map(|(at, _)| (lower[..at].chars().next_back(), lower[at + found.len()..].chars().next()));
+        ends.into_iter().any(|(before, after)| whole(before) && whole(after))
+    };
+    let within =
+        || known.iter().filter(|(_, lower)| found.len() > 3 && has_part(lower)).map(|(word, _)| *word).min_by_key(|word| word.len());
+    spelt.min().map(|(_, word)| word).or_else(within)
+}
+
 /// Advice that names the known word which was probably meant.
 pub(crate) fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let best = known.map(|word| (strsim::jaro_winkler(found, word), word)).max_by(|a, b| a.0.total_cmp(&b.0))?;
-    Some(format!("did you mean `{}`?", best.1))
+    nearest(found, known).map(|word| format!("did you mean `{word}`?"))
 }
 
 /// The same for a field that a reader of TOML did not know, from its message.
@@ -149,6 +171,8 @@ pub(crate) fn meant_field(message: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -159,6 +183,21 @@ mod tests {
         let all = Diagnostics::new("a.toml: no use", vec![diagnostic, text.diagnostic(None, "too short".into(), None)]);
         assert_eq!(all.to_string(), "a.toml: no use: 2 things are wrong");
         assert_eq!(all.in_a_line(), "a.toml:2: no number; a.toml:1: too short");
+    }
+
+    #[rstest]
+    #[case("tow", Some("two"))]
+    #[case("SESION_ID", Some("session_id"))]
+    #[case("not_found", Some("session_not_found"))]
+    #[case("lc-clean-99", Some("LC-CLEAN-9"))]
+    #[case("LC-NOPE-1", None)]
+    #[case("zzzzqqq", None)]
+    #[case("found_not", None)]
+    #[case("o", None)]
+    #[case("", None)]
+    fn what_is_near_is_named_and_what_is_not_is_not(#[case] found: &str, #[case] meant: Option<&str>) {
+        let known = ["one", "two", "session_id", "session_not_found", "resumption", "LC-TIME-1", "LC-CLEAN-9", "counts-in-floats", "on"];
+        assert_eq!(nearest(found, known.into_iter()), meant);
     }
 
     #[test]

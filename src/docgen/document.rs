@@ -104,6 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn in_admonitions_and_in_mdx_tables_are_drawn_too() {
+        let deep = STATUSES.replace('\n', "\n    ");
+        for above in ["!!! note\n    ", "!!! note\n\n    ", "=== \"Linux\"\n\n    Words.\n\n    "] {
+            let new = rebuilt(&format!("{above}{deep}\n"));
+            assert!(new.contains("\n    | `ended` | no |\n    <!-- passmuster:end -->\n"), "{new}");
+            assert_eq!(rebuilt(&new), new);
+        }
+        let mdx = STATUSES.replace("<!--", "{/*").replace("-->", "*/}");
+        let new = rebuilt(&format!("Words.\n\n{mdx}\n"));
+        assert!(new.contains("\n| `ended` | no |\n{/* passmuster:end */}\n"), "{new}");
+    }
+
+    #[test]
     fn what_only_mentions_markers_stays_as_it_is() {
         let example = STATUSES.replace('\n', "\n  ");
         let fenced = format!("# Doc\n\n- item\n\n  ~~~md\n  {example}\n  ~~~\n\ntext\n\n    <!-- passmuster:begin table=no-such -->\n");

@@ -2,16 +2,19 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{Event, Options as Extensions, Parser, Tag};
+use pulldown_cmark::{CodeBlockKind, Event, Options as Extensions, Parser, Tag};
 
-use crate::core::diagnostic::{Diagnostic, SourceText};
+use crate::core::diagnostic::{Diagnostic, SourceText, meant};
 
 use super::options::{OPTIONS, TableOptions};
 use super::{TABLES, TableSpec};
 
 const BEGIN: &str = "passmuster:begin";
 const END: &str = "passmuster:end";
-const FORM: &str = "write `<!-- passmuster:begin table=NAME option=value -->`, alone on its line, and `<!-- passmuster:end -->` below it";
+const FORM: &str = "write `<!-- passmuster:begin table=NAME option=value -->`, alone on its line, and `<!-- passmuster:end -->` below it \
+                    (MDX: `{/* … */}`)";
+/// How comments begin and end: in Markdown, in MDX.
+const COMMENTS: [(&str, &str); 2] = [("<!--", "-->"), ("{/*", "*/}")];
 
 /// A document's text, and what is wrong with its markers so far.
 pub(crate) struct MarkerReading<'a> {
@@ -100,17 +103,20 @@ impl<'a> MarkerReading<'a> {
             let bare = line.trim_start_matches('\u{feff}').trim();
             let lead = line.find(bare).unwrap_or_default();
             let at = range.start + lead..range.start + lead + bare.len();
-            let inner = bare.strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->")).map(str::trim);
+            let comment = COMMENTS.into_iter().find(|(begin, end)| bare.starts_with(begin) && bare.ends_with(end));
+            let inner = comment.and_then(|(begin, end)| bare.strip_prefix(begin)?.strip_suffix(end)).map(str::trim);
             let told = |inner: &str, word: &str| {
                 inner.strip_prefix(word).is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace))
             };
-            // Among other text, or indented as far as a paragraph goes on, a comment is no block of its own.
-            let is_block = layout.html.iter().any(|html| html.contains(&word_at));
+            // Among other text a comment is no block of its own. In what is indented by four, as in an admonition, it is one of what
+            // stands there; MDX knows no blocks of HTML.
+            let is_deep = line[..lead].len() >= 4 && line[..lead].trim().is_empty();
+            let is_block = is_deep || inner.is_some() && bare.starts_with('{') || layout.html.iter().any(|html| html.contains(&word_at));
             match inner.filter(|inner| is_block && !inner.contains("-->")) {
                 Some(inner) if told(inner, BEGIN) => found.push((range, MarkerLine::Begin(at))),
                 Some(END) => found.push((range, MarkerLine::End(at))),
                 // Prose that mentions the word, outside of a comment, is no marker.
-                _ if !line.contains("<!--") => {}
+                _ if !COMMENTS.iter().any(|(begin, _)| line.contains(begin)) => {}
                 _ => self.wrong(at, format!("`{word}` is no marker here"), Some(FORM.into())),
             }
         }
@@ -133,7 +139,7 @@ impl<'a> MarkerReading<'a> {
         let Some(table) = TableSpec::find(&self.text[name.clone()]) else {
             let known: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
             let what = format!("there is no table `{}`: wanted {}", &self.text[name.clone()], known.join(", "));
-            let help = nearest(&self.text[name.clone()], known.into_iter());
+            let help = meant(&self.text[name.clone()], known.into_iter());
             self.wrong(name, what, help);
             return None;
         };
@@ -155,14 +161,14 @@ impl<'a> MarkerReading<'a> {
                     true => format!("the table `{}` has no options", table.name),
                     false => format!("the table `{}` has no option `{word}`: wanted {known}", table.name),
                 };
-                let help = nearest(word, table.options.iter().copied());
+                let help = meant(word, table.options.iter().copied());
                 self.wrong(key, what, help);
                 continue;
             };
             if let Err(refused) = options.set(table, option, &self.text[value.clone()]) {
                 let within = self.text[value.clone()].find(&refused.found).map(|at| value.start + at);
                 let span = within.filter(|_| !refused.found.is_empty()).map_or(value, |start| start..start + refused.found.len());
-                let help = nearest(&refused.found, refused.known.iter().map(String::as_str));
+                let help = meant(&refused.found, refused.known.iter().map(String::as_str));
                 self.wrong(span, refused.wanted, help);
             }
         }
@@ -218,6 +224,7 @@ impl Layout {
         for (event, at) in Parser::new_ext(&text[bom..], Extensions::ENABLE_YAML_STYLE_METADATA_BLOCKS).into_offset_iter() {
             let at = at.start + bom..at.end + bom;
             match event {
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) if is_admonished(text, at.start) => {}
                 Event::Code(_) | Event::Start(Tag::CodeBlock(_) | Tag::MetadataBlock(_)) => layout.code.push(at),
                 Event::Start(Tag::HtmlBlock) => layout.html.push(at),
                 _ => {}
@@ -227,8 +234,8 @@ impl Layout {
     }
 }
 
-/// The word that was probably meant.
-fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    let (distance, word) = known.map(|word| (strsim::damerau_levenshtein(found, word), word)).min()?;
-    (distance * 2 <= word.len()).then(|| format!("did you mean `{word}`?"))
+/// Whether what is indented there belongs to an admonition or a tab (`!!! note`, `??? tip`, `=== "Linux"`), and is no code.
+fn is_admonished(text: &str, at: usize) -> bool {
+    let above = text[..at].lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("    "));
+    above.is_some_and(|line| ["!!!", "???", "==="].iter().any(|mark| line.trim_start().starts_with(mark)))
 }

@@ -192,7 +192,7 @@ pub fn markdown_below(paths: &[PathBuf]) -> Result<Vec<(String, String)>, BuildE
 
 /// Whether a file of that name is Markdown.
 fn is_markdown(name: &str) -> bool {
-    [".md", ".markdown"].iter().any(|end| name.ends_with(end))
+    [".md", ".markdown", ".mdx"].iter().any(|end| name.ends_with(end))
 }
 
 fn shown(file: &Path) -> String {

@@ -2,7 +2,7 @@
 
 use crate::spec::Party;
 
-use super::fault::{FaultInfo, VariationInfo};
+use super::fault::{FaultInfo, VariationInfo, no_fault};
 use super::suite::{Suite, Suites};
 
 /// A named defect of a suite's reference.
@@ -42,9 +42,7 @@ pub fn variations(suites: Suites) -> Vec<Permitted> {
 /// Names the nearest fault.
 pub fn fault(suites: Suites, name: &str) -> Result<Defect, String> {
     let all = faults(suites);
-    let likeness = |fault: &&Defect| strsim::jaro_winkler(fault.info.name, name);
-    let nearest = all.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
-    let why = || format!("no such fault; did you mean `{nearest}`? `passmuster faults list` shows them all");
+    let why = || no_fault("no such fault", name, all.iter().map(|fault| fault.info.name));
     all.iter().find(|fault| fault.info.name == name).copied().ok_or_else(why)
 }
 

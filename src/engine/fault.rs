@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::core::diagnostic::meant;
+
 /// What a catalogue says of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FaultInfo {
@@ -69,11 +71,14 @@ impl<B> fmt::Debug for Fault<B> {
 /// Names the nearest one.
 pub fn named<B>(mut faults: impl Iterator<Item = &'static Fault<B>> + Clone, of: &str, name: &str) -> Result<&'static Fault<B>, String> {
     let all = faults.clone();
-    faults.find(|fault| fault.info.name == name).ok_or_else(|| {
-        let likeness = |fault: &Fault<B>| strsim::jaro_winkler(fault.info.name, name);
-        let nearest = all.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).map_or("", |fault| fault.info.name);
-        format!("no fault of {of}; did you mean `{nearest}`? `passmuster faults list` shows them all")
-    })
+    let why = || no_fault(&format!("no fault of {of}"), name, all.map(|fault| fault.info.name));
+    faults.find(|fault| fault.info.name == name).ok_or_else(why)
+}
+
+/// What is said of a name that no fault has.
+pub(crate) fn no_fault<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let meant = meant(name, known).map(|meant| format!(" {meant}")).unwrap_or_default();
+    format!("{what};{meant} `passmuster faults list` shows them all")
 }
 
 /// What is said of a permitted variation.

@@ -10,6 +10,7 @@ use include_dir::{Dir, include_dir};
 use regex::Regex;
 
 use crate::contract::OperationTable;
+use crate::core::diagnostic::meant;
 use crate::spec::{Need, Registry, RequirementId, ScenarioTags};
 
 use super::suite::{self, Suite, Suites, names};
@@ -61,15 +62,23 @@ pub enum FeatureError {
         why: String,
     },
     /// The file is not Gherkin.
-    #[error("{file}: not Gherkin: {why}")]
+    #[error("{file}:{line}: not Gherkin: {why}")]
     NotGherkin {
         /// The file.
         file: String,
-        /// What the parser said.
+        /// The line at which it is none any more.
+        line: usize,
+        /// What was found there, and what may stand there.
         why: String,
     },
+    /// There is no feature where some are to be.
+    #[error("{file}: there is no feature: wanted a `.feature` file, or a folder with some in or below it")]
+    NoFeature {
+        /// The file or folder.
+        file: String,
+    },
     /// A step that the vocabulary does not have.
-    #[error("{file}:{line}: no such step: `{text}`; did you mean `{nearest}`? `passmuster steps` lists them all")]
+    #[error("{file}:{line}: no such step: `{text}`;{} `passmuster steps` lists them all", meant.as_ref().map(|meant| format!(" {meant}")).unwrap_or_default())]
     UnknownStep {
         /// The file.
         file: String,
@@ -77,8 +86,8 @@ pub enum FeatureError {
         line: usize,
         /// The step's text.
         text: String,
-        /// The nearest pattern.
-        nearest: &'static str,
+        /// The pattern that was probably meant.
+        meant: Option<String>,
     },
     /// Nothing says which suite a scenario belongs to, or what says it names none.
     #[error("{file}:{line}: the scenario \"{name}\" belongs to no suite: {why}; the suites are {known}")]
@@ -152,8 +161,11 @@ pub(crate) fn read(suites: Suites, folders: &[PathBuf]) -> Result<Vec<Scenario>,
     let mut texts = Vec::new();
     let mut errors = Vec::new();
     for folder in folders {
-        if let Err(error) = below(folder, &mut texts) {
-            errors.push(error);
+        let before = texts.len();
+        match below(folder, &mut texts) {
+            Err(error) => errors.push(error),
+            Ok(()) if texts.len() == before => errors.push(FeatureError::NoFeature { file: folder.display().to_string() }),
+            Ok(()) => {}
         }
     }
     let mut written = all(suites, Steps::Known, built_in, Vec::new())?;
@@ -259,11 +271,11 @@ fn below(path: &Path, into: &mut Vec<(String, String)>) -> Result<(), FeatureErr
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn parse(suites: Suites, steps: Steps, file: &str, text: &str) -> Result<Vec<Scenario>, Vec<FeatureError>> {
-    let not_gherkin = |why: String| vec![FeatureError::NotGherkin { file: file.to_owned(), why }];
-    let feature = Feature::parse(text, GherkinEnv::default())
-        .map_err(|error| not_gherkin(error.to_string()))?
-        .expand_examples()
-        .map_err(|error| not_gherkin(error.to_string()))?;
+    let feature = Feature::parse(text, GherkinEnv::default()).map_err(|error| vec![not_gherkin(file, text, &error.to_string())])?;
+    let feature = feature.expand_examples().map_err(|error| {
+        let line = error.pos.line;
+        vec![FeatureError::NotGherkin { file: file.to_owned(), line, why: format!("the examples have no column `{}`", error.name) }]
+    })?;
     let background: Vec<Step> = feature.background.iter().flat_map(|background| background.steps.clone()).collect();
     let ruled = feature.rules.iter().flat_map(|rule| {
         let background: Vec<Step> =
@@ -282,6 +294,33 @@ pub(crate) fn parse(suites: Suites, steps: Steps, file: &str, text: &str) -> Res
         }
     }
     if errors.is_empty() { Ok(written) } else { Err(errors) }
+}
+
+/// What is wrong with a text that is no Gherkin: the parser names a place, and its own grammar.
+fn not_gherkin(file: &str, text: &str, said: &str) -> FeatureError {
+    static PLACE: OnceLock<Regex> = OnceLock::new();
+    let place = PLACE.get_or_init(|| Regex::new("([0-9]+):[0-9]+").expect("a fixed pattern"));
+    let mut line: usize = place.captures(said).and_then(|found| found[1].parse().ok()).unwrap_or(1);
+    // It gives up behind what it could read: at the blank lines before what it could not.
+    let lines: Vec<&str> = text.lines().collect();
+    // At the end of the file, it is the last line that nothing can follow.
+    if line > lines.len() {
+        line = lines.iter().rposition(|found| !found.trim().is_empty()).map_or(1, |at| at + 1);
+    }
+    while lines.get(line - 1).is_some_and(|found| found.trim().is_empty()) && line < lines.len() {
+        line += 1;
+    }
+    let found = lines.get(line - 1).map_or("", |found| found.trim());
+    let begun = |word: &str| lines[..line.saturating_sub(1).min(lines.len())].iter().any(|line| line.trim_start().starts_with(word));
+    let wanted = match (begun("Feature:"), begun("Scenario")) {
+        (false, _) => "`Feature: NAME`, before it tags (`@LC-CLEAN-1`) or comments (`# …`)",
+        (true, false) => "a description, `Background:`, `Rule: NAME` or `Scenario: NAME`, before it tags (`@LC-CLEAN-1`)",
+        (true, true) => {
+            "a step (`Given`, `When`, `Then`, `And`, `But`), a row of its table (`| … |`), `Examples:`, tags (`@LC-CLEAN-1`), or the next `Scenario: NAME`"
+        }
+    };
+    let found = if found.is_empty() { "the file ends".to_owned() } else { format!("found `{found}`") };
+    FeatureError::NotGherkin { file: file.to_owned(), line, why: format!("{found}; wanted {wanted}") }
 }
 
 fn one(
@@ -306,8 +345,8 @@ fn one(
         match found {
             Ok(()) => {}
             Err(NoStep::Unknown) => {
-                let nearest = nearest_pattern(suite, &said);
-                errors.push(FeatureError::UnknownStep { file, line, text: said, nearest });
+                let meant = meant_pattern(suite, &said);
+                errors.push(FeatureError::UnknownStep { file, line, text: said, meant });
             }
             Err(NoStep::Refused(why)) => errors.push(FeatureError::WrongArgument { file, line, text: said, why }),
         }
@@ -333,10 +372,13 @@ fn split_requirement(text: &mut String) -> Option<RequirementId> {
     id
 }
 
-fn nearest_pattern(suite: &dyn Suite, text: &str) -> &'static str {
-    let likeness = |pattern: &&str| strsim::normalized_damerau_levenshtein(text, pattern);
-    let patterns = suite.vocabulary().steps().into_iter().map(|step| step.pattern);
-    patterns.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).unwrap_or_default()
+/// The pattern that was probably meant, whatever is given for its parameters.
+fn meant_pattern(suite: &dyn Suite, text: &str) -> Option<String> {
+    static GIVEN: OnceLock<Regex> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| Regex::new(r#""[^"]*"|'[^']*'|[0-9]+"#).expect("a fixed pattern"));
+    let parameter = |found: &regex::Captures| if found[0].starts_with(['"', '\'']) { "{string}" } else { "{int}" };
+    let patterns = suite.vocabulary().steps();
+    meant(&given.replace_all(text, parameter), patterns.iter().map(|step| step.pattern))
 }
 
 /// The suite that a scenario belongs to, by the name that says so.
@@ -360,8 +402,9 @@ impl FeatureError {
     /// The file, and the line in it where that is known.
     pub fn place(&self) -> (&str, Option<usize>) {
         match self {
-            FeatureError::Unreadable { file, .. } | FeatureError::NotGherkin { file, .. } => (file, None),
-            FeatureError::UnknownStep { file, line, .. }
+            FeatureError::Unreadable { file, .. } | FeatureError::NoFeature { file } => (file, None),
+            FeatureError::NotGherkin { file, line, .. }
+            | FeatureError::UnknownStep { file, line, .. }
             | FeatureError::UnknownNeed { file, line, .. }
             | FeatureError::WrongArgument { file, line, .. }
             | FeatureError::NoThen { file, line, .. }

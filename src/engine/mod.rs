@@ -29,7 +29,7 @@ use crate::trace::Record;
 
 use crate::results::baseline::BaselinePlace;
 use crate::results::model::{Event, Report, SCHEMA, ScenarioResult, Summary, Tool, Verdict, round_of};
-use crate::results::{judge_by, names, requirement_results};
+use crate::results::{concerns, judge_by, names, requirement_results};
 use features::{FeatureError, Scenario};
 use plan::{Disposition, PlannedScenario, Selection, plan};
 use scenario::{ScenarioRun, unplayed};
@@ -173,6 +173,10 @@ pub fn run(
     }
     let order: BTreeMap<String, usize> = to_run.iter().enumerate().map(|(at, planned)| (planned.key.clone(), at)).collect();
     results.sort_by_key(|result| order.get(round_of(&result.key).0).copied().unwrap_or(usize::MAX));
+    let mut requirements = requirement_results(in_scope(target, options, &results), &results, &unmapped);
+    for result in &mut requirements {
+        result.line = Registry::embedded().get(&result.id).and_then(|requirement| target.line(requirement));
+    }
     let report = Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -181,12 +185,16 @@ pub fn run(
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         started_at: started_at.to_string(),
         duration_ms: began.elapsed().as_millis() as u64,
+        // Nothing in a run is random.
         seed: 0,
         notes,
+        interrupted,
+        shard: options.selection.shard.map(|(k, n)| format!("{k}/{n}")),
+        hint: None,
         control,
         baseline: None,
         summary: Summary::of(results.iter().map(|result| result.verdict)),
-        requirements: requirement_results(in_scope(target, options, &results), &results, &unmapped),
+        requirements,
         scenarios: results,
     };
     RunOutcome { report, traces, interrupted }
@@ -216,14 +224,16 @@ fn divided(planned: Vec<PlannedScenario>) -> (Vec<PlannedScenario>, Vec<Scenario
 }
 
 /// The requirements that a run is about: of the suites chosen, else claimed, those for the party that the suite judges; of those,
-/// the ones asked for. And whatever else something was found of.
+/// the ones asked for: by their ids, or by the scenarios chosen. And whatever else something was found of.
 fn in_scope(target: &Target, options: &Options, results: &[ScenarioResult]) -> Vec<&'static Requirement> {
     let chosen = &options.selection;
     let suites = if chosen.suites.is_empty() { target.capabilities().suites } else { chosen.suites.clone() };
+    let is_whole = !chosen.requirements.is_empty() || chosen.scenarios.is_empty() && chosen.tags.is_none();
     let is_asked_for = |requirement: &Requirement| {
         suite::find(target.suites(), &requirement.suite).is_some_and(|suite| suite.party() == requirement.party)
             && suites.contains(&requirement.suite)
             && (chosen.requirements.is_empty() || chosen.requirements.contains(&requirement.id))
+            && (is_whole || results.iter().any(|scenario| concerns(scenario, &requirement.id)))
     };
     let is_found = |requirement: &Requirement| results.iter().any(|scenario| names(scenario, &requirement.id));
     Registry::embedded()

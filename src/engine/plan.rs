@@ -98,11 +98,9 @@ pub fn plan(written: &[Scenario], registry: &Registry, system: &Capabilities, se
                 continue;
             }
             let first = agent.or_else(|| fixed_agent(scenario));
+            // Who asks for some agents sees those where a scenario takes whichever comes first.
             let mut agents = system.agents.clone();
-            if let Some(first) = first {
-                agents.retain(|other| *other != first);
-                agents.insert(0, first);
-            }
+            agents.sort_by_key(|agent| (Some(*agent) != first, !selection.agents.contains(agent)));
             let disposition = disposition(scenario, first, registry, system);
             planned.push(PlannedScenario { key, written: scenario.clone(), agent: first, agents, disposition });
         }

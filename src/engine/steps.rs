@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::contract::ErrorCode;
+use crate::contract::{ContractError, DEFAULT_MESSAGE_CHARS, ErrorCode};
 use crate::sut::CallError;
 use crate::sut::recorder::Answered;
 
@@ -54,5 +54,68 @@ async fn is<S: State>(w: &mut World<S>, a: &Arguments) -> Done {
         ),
         _ => format!("{} was answered with `{}`", answer.operation, kind(&answer)),
     };
-    w.wrong(None, message, answer.claim(), format!("wanted: {}", a.text(0)))
+    let sent = answer.args.get("message").and_then(|message| message.as_str()).map_or(0, |message| message.chars().count());
+    let length = match sent > w.message_chars {
+        true => format!("; the message has {sent} characters, the limit is {} ({})", w.message_chars, limit_of(w.message_chars)),
+        false => String::new(),
+    };
+    let truth = format!("wanted: {}{length}{}", a.text(0), mapping(&answer, a.text(0)));
+    w.wrong(None, message, answer.claim(), truth)
+}
+
+/// Who says how long a message may be.
+fn limit_of(message_chars: usize) -> &'static str {
+    match message_chars {
+        DEFAULT_MESSAGE_CHARS => "the contract's, where `message_chars` in the manifest's [system] says no other",
+        _ => "`message_chars` in the manifest's [system]",
+    }
+}
+
+/// How a refusal that neither the contract nor the manifest has a name for becomes the one that is wanted.
+fn mapping(answer: &Answered, wanted: &str) -> String {
+    let Err(CallError::Contract(ContractError { is_unnamed: true, message, .. })) = &answer.result else { return String::new() };
+    let Some(meant) = wanted.split(" or ").find_map(ErrorCode::from_name) else { return String::new() };
+    let said = |text: &str| format!("'{}'", regex::escape(text.trim()).replace('\'', "."));
+    let matcher = match (message.strip_prefix("code "), message.strip_prefix("exit status ")) {
+        (Some(coded), _) => format!("code = {}", said(coded.split(':').next().unwrap_or_default())),
+        (_, Some(exit)) => format!("exit = {}", exit.split(':').next().unwrap_or_default()),
+        _ => return String::new(),
+    };
+    let (name, rpc, operation) = (meant.name(), meant.spec().rpc_code, answer.operation);
+    format!("; answer `{name}` ({rpc}), or map what you answer: `{name} = {{ {matcher} }}` under `[operations.{operation}.errors]`")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::contract::Args;
+
+    #[rstest]
+    #[case(
+        ErrorCode::Internal,
+        "code -32000: no such",
+        "session_not_found or session_ended",
+        "; answer `session_not_found` (-32001), or map what you answer: `session_not_found = { code = '\\-32000' }` under `[operations.end_session.errors]`"
+    )]
+    #[case(
+        ErrorCode::Internal,
+        "exit status 3: gone",
+        "session_ended",
+        "; answer `session_ended` (-32003), or map what you answer: `session_ended = { exit = 3 }` under `[operations.end_session.errors]`"
+    )]
+    #[case(ErrorCode::Internal, "boom", "session_ended", "")]
+    #[case(ErrorCode::SessionNotFound, "code 1: x", "session_ended", "")]
+    #[case(ErrorCode::Internal, "code -32000: no", "success", "")]
+    fn a_refusal_without_a_name_is_told_with_how_to_name_it(
+        #[case] code: ErrorCode,
+        #[case] said: &str,
+        #[case] wanted: &str,
+        #[case] hint: &str,
+    ) {
+        let error = if code == ErrorCode::Internal { ContractError::unnamed(said) } else { ContractError::new(code, said) };
+        let result = Err(CallError::Contract(error));
+        assert_eq!(mapping(&Answered { operation: "end_session", args: Args::new(), result }, wanted), hint);
+    }
 }

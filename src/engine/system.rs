@@ -15,6 +15,7 @@ use crate::fakes::processes::ProcFs;
 use crate::fakes::registry::AgentRegistry;
 use crate::profile::Profiles;
 use crate::results::model::{System, Verdict};
+use crate::spec::{Need, Requirement};
 use crate::sut::Tail;
 use crate::sut::manifest::{Manifest, Template, Variables};
 use crate::sut::recorder::{Recorder, shortened};
@@ -68,6 +69,16 @@ impl RealSystem for ManifestSystem {
 
     fn notes(&self) -> Vec<String> {
         self.manifest.chosen_suites().into_iter().collect()
+    }
+
+    /// Where the first operation is mapped that the requirement needs, or else where the system is.
+    fn line(&self, requirement: &Requirement) -> Option<usize> {
+        let of = |table: &str| self.manifest.text.lines().position(|line| line.trim_start().starts_with(table));
+        let operation = requirement.needs.iter().find_map(|need| match need {
+            Need::Operation(name) => of(&format!("[operations.{name}")),
+            _ => None,
+        });
+        operation.or_else(|| of("[system]")).map(|at| at + 1)
     }
 
     /// The manifest's path and text, as they were read.
@@ -212,5 +223,10 @@ fn about(manifest: &Manifest) -> System {
         let output = runtime.block_on(run(&launch, manifest.limits.call, &Tail::new(0))).ok()?;
         output.stdout.lines().next().map(shortened)
     });
-    System { name: manifest.name.clone(), version, transport: manifest.transport.kind.name().into() }
+    System {
+        name: manifest.name.clone(),
+        version,
+        transport: manifest.transport.kind.name().into(),
+        file: Some(manifest.path.display().to_string()),
+    }
 }

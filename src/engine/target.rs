@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::contract::AgentKind;
 use crate::results::model::System;
+use crate::spec::Requirement;
 use crate::sut::{Announces, Offer};
 use crate::trace::settings::{Limits, Processes};
 
@@ -43,6 +44,11 @@ pub trait RealSystem: Send + Sync {
     /// What is to be known of how it is judged, in sentences.
     fn notes(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// The line of its file (`about().file`) at which to begin to look where a requirement is not met.
+    fn line(&self, _requirement: &Requirement) -> Option<usize> {
+        None
     }
 
     /// What a worker process has to know to reach it: its suites read it in [`Suite::play`].
@@ -93,7 +99,7 @@ impl Reference {
 
     fn about(&self) -> System {
         let name = self.of.first().map_or("reference", |suite| suite.reference());
-        System { name: name.into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into() }
+        System { name: name.into(), version: Some(env!("CARGO_PKG_VERSION").into()), transport: "builtin".into(), file: None }
     }
 
     /// What they offer: everything, announced as the first that announces at all does.
@@ -136,6 +142,14 @@ impl Target {
         match self {
             Target::Reference(reference) => reference.about(),
             Target::Real(system) => system.about(),
+        }
+    }
+
+    /// The line of its file at which to begin to look where a requirement is not met.
+    pub fn line(&self, requirement: &Requirement) -> Option<usize> {
+        match self {
+            Target::Reference(_) => None,
+            Target::Real(system) => system.line(requirement),
         }
     }
 

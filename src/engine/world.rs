@@ -15,7 +15,7 @@ use crate::spec::RequirementId;
 use crate::sut::recorder::{Answered, Recorder};
 use crate::sut::sandbox::Sandbox;
 use crate::trace::settings::{Limits, Processes, Settings};
-use crate::trace::{Contradiction, Entry, Log, Record};
+use crate::trace::{Contradiction, Entry, FINDING, Log, Record};
 
 use super::vocabulary::StepTable;
 
@@ -189,8 +189,14 @@ impl<S: State> World<S> {
             return Err(Stop::Blocked(format!("{message} (claimed: {claimed}; true: {truth})")));
         }
         let session = label.and_then(|label| self.state.session_id(label));
-        let records = vec![self.log.len().saturating_sub(1)];
-        self.found.push((step, Contradiction { requirement, session, message, claimed, truth, records }));
+        // What is true was seen now, whenever what was asked and answered before it was recorded.
+        let seen = if truth.is_empty() { &message } else { &truth };
+        let note = Entry::Note { text: format!("seen: {seen}") };
+        let mut found = Contradiction { requirement, session, message, claimed, truth, records: Vec::new() };
+        // Whoever reads the trace alone is told, too.
+        let told = serde_json::to_value(&found).expect("a contradiction is plain data");
+        found.records.push(self.log.push_with(note, Args::from_iter([(FINDING.to_owned(), told)])));
+        self.found.push((step, found));
         Ok(())
     }
 

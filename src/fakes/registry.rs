@@ -42,6 +42,8 @@ pub struct FakeRun {
     pub args: Vec<String>,
     /// The prompts that it took: turn and text.
     pub prompts: Vec<(u64, String)>,
+    /// The last turn that it began to work on.
+    pub started: u64,
     /// The last turn that the harness released.
     pub released: u64,
     /// The last turn that it finished.
@@ -111,6 +113,7 @@ impl AgentRegistry {
             cwd: hello.cwd.clone(),
             args: hello.args,
             prompts: Vec::new(),
+            started: 0,
             released: 0,
             completed: 0,
             files: Vec::new(),
@@ -152,6 +155,7 @@ impl AgentRegistry {
         }
         self.change(run, |run| match report {
             AgentReport::PromptAccepted { turn, text } => run.prompts.push((turn, text)),
+            AgentReport::TurnStarted { turn } => run.started = turn,
             AgentReport::TurnCompleted { turn, .. } => run.completed = turn,
             AgentReport::FileWritten { path, .. } if !run.files.contains(&path) => run.files.push(path),
             AgentReport::Child { pid, how } => run.children.push((pid, ticks(pid), how)),

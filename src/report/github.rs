@@ -2,7 +2,7 @@
 
 use super::{Look, view};
 use crate::results::model::{Report, ScenarioResult, Verdict};
-use crate::results::outcome;
+use crate::results::{headline, outcome};
 
 /// Who hears of it, in GitHub's words.
 #[derive(Clone, Copy)]
@@ -12,55 +12,81 @@ enum Severity {
     Notice,
 }
 
+/// How many annotations a run gets: GitHub shows ten of a kind, and nobody reads more.
+const ANNOTATIONS: usize = 10;
+
 pub(crate) fn draw(report: &Report, look: &Look) -> String {
-    let mut commands = Vec::new();
-    let (outcome, why) = outcome(report, look.strict);
-    commands.push(command(
-        Severity::Notice,
-        None,
-        "passmuster",
-        &format!("{}: {}: {why}", view::one_line(&report.system.name), outcome.words()),
-    ));
-    for requirement in view::whole_failures(report) {
-        let why = requirement.reason.as_deref().unwrap_or_default();
-        commands.push(command(Severity::Error, None, &requirement.id.to_string(), &format!("{}\n{why}", requirement.sentence)));
-    }
-    for (severity, all) in [(Severity::Error, view::failures(report)), (Severity::Warning, view::warnings(report))] {
-        for (found, (scenario, finding)) in all.iter().flat_map(|found| found.cases.iter().map(move |case| (found, case))) {
-            let title = format!("{}: {}", found.heading(), view::label(scenario));
-            let said = [("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)];
-            let said: String = said.iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("\n{name}: {text}")).collect();
-            commands.push(command(severity, Some(scenario), &title, &format!("{}\n{}{said}", finding.message, found.sentence())));
-        }
-    }
-    for problem in report.baseline.iter().flat_map(|baseline| &baseline.problems) {
-        commands.push(command(Severity::Error, None, "baseline", problem));
-    }
-    for scenario in report.scenarios.iter().filter(|scenario| scenario.is_fixed()) {
-        commands.push(command(
-            Severity::Error,
-            Some(scenario),
-            &view::label(scenario),
-            "listed in the baseline as failing, but it does not fail",
-        ));
-    }
-    for (severity, verdict) in [(Severity::Error, Verdict::CouldNotTest), (Severity::Warning, Verdict::Blocked)] {
-        for (reason, scenarios) in view::by_reason(report, verdict) {
-            for scenario in scenarios {
-                commands.push(command(severity, Some(scenario), &format!("{}: {}", verdict.words(), view::label(scenario)), reason));
-            }
-        }
+    let (_, why) = outcome(report, look.strict);
+    let verdict = format!("{}: {}: {why}", view::one_line(&report.system.name), headline(report, look.strict));
+    let mut commands = vec![command(Severity::Notice, None, "passmuster", &verdict)];
+    let all = annotations(report);
+    let shown = if look.all_findings { all.len() } else { ANNOTATIONS };
+    commands.extend(all.iter().take(shown).cloned());
+    if let Some(more @ 1..) = all.len().checked_sub(shown) {
+        let said = format!("{more} more are in the reports: --report html=report.html shows all of them");
+        commands.push(command(Severity::Notice, None, "passmuster", &said));
     }
     commands.concat()
 }
 
-fn command(severity: Severity, scenario: Option<&ScenarioResult>, title: &str, message: &str) -> String {
+/// What there is to say, most pressing first: one for each requirement, and for each reason why something did not run.
+fn annotations(report: &Report) -> Vec<String> {
+    let mut commands = Vec::new();
+    let file = report.system.file.as_deref();
+    let at = |line: Option<usize>| Some((file?, Some(line.unwrap_or(1))));
+    for requirement in view::whole_failures(report) {
+        let why = requirement.reason.as_deref().unwrap_or_default();
+        let said = format!("{}\n{why}", requirement.sentence);
+        commands.push(command(Severity::Error, at(requirement.line), &requirement.id.to_string(), &said));
+    }
+    for (severity, all) in [(Severity::Error, view::failures(report)), (Severity::Warning, view::warnings(report))] {
+        for found in &all {
+            let (scenario, finding) = found.causes[0].first();
+            let (one, count) = (view::label(scenario), found.scenarios());
+            let title = match count {
+                1 => format!("{}: {one}", found.heading()),
+                _ => format!("{}: {one} and {}", found.heading(), view::more_scenarios(count - 1)),
+            };
+            let said = [("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)];
+            let said: String = said.iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("\n{name}: {text}")).collect();
+            let others: String = found.causes[1..].iter().map(|cause| format!("\nalso: {}", cause.first().1.message)).collect();
+            // A recorded trace is the user's own file, and the scenario's place the line that breaks the rule.
+            let traced = (report.system.transport == "trace").then(|| place(scenario));
+            let place = traced.or_else(|| at(found.requirement.and_then(|requirement| requirement.line)));
+            commands.push(command(severity, place, &title, &format!("{}\n{}{said}{others}", finding.message, found.sentence())));
+        }
+    }
+    if let Some(baseline) = &report.baseline {
+        let place = Some((baseline.file.as_str(), None));
+        commands.extend(baseline.problems.iter().map(|problem| command(Severity::Error, place, "baseline", problem)));
+        let fixed: Vec<&ScenarioResult> = report.scenarios.iter().filter(|scenario| scenario.is_fixed()).collect();
+        if !fixed.is_empty() {
+            let said = format!("listed as failing, but does not fail: {}", view::names(fixed).join(", "));
+            commands.push(command(Severity::Error, place, "baseline", &said));
+        }
+    }
+    for (severity, verdict) in [(Severity::Error, Verdict::CouldNotTest), (Severity::Warning, Verdict::Blocked)] {
+        for (reason, scenarios) in view::by_reason(report, verdict) {
+            let title = format!("{}: {}", verdict.words(), view::scenarios(scenarios.len()));
+            commands.push(command(severity, at(None), &title, &format!("{reason}\n{}", view::names(scenarios).join(", "))));
+        }
+    }
+    commands
+}
+
+/// A scenario's file and line.
+fn place(scenario: &ScenarioResult) -> (&str, Option<usize>) {
+    let (file, line) = view::place(scenario);
+    (file, line.map(|line| line as usize))
+}
+
+fn command(severity: Severity, place: Option<(&str, Option<usize>)>, title: &str, message: &str) -> String {
     let name = match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
         Severity::Notice => "notice",
     };
-    let place = scenario.map_or_else(String::new, |scenario| match view::place(scenario) {
+    let place = place.map_or_else(String::new, |place| match place {
         (file, Some(line)) => format!("file={},line={line},", property(file)),
         (file, None) => format!("file={},", property(file)),
     });
@@ -87,6 +113,26 @@ mod tests {
     use super::super::Form;
     use super::*;
     use crate::results::example;
+
+    #[test]
+    fn there_is_one_a_requirement_at_the_manifests_line_and_ten_at_most() {
+        let mut report = example::report();
+        let leaks = report.scenarios[1].clone();
+        report.scenarios.extend((0..40).map(|nth| ScenarioResult { key: format!("s/f/x{nth}"), ..leaks.clone() }));
+        for nth in 1..30 {
+            let findings = vec![example::finding(&format!("LC-X-{nth}"))];
+            report.scenarios.push(ScenarioResult { findings, ..leaks.clone() });
+        }
+        let draw = |all_findings| Form::find("github").unwrap().draw(&report, &Look { all_findings, ..Look::default() });
+        let drawn = draw(false);
+        let all: Vec<&str> = drawn.lines().filter(|line| !line.starts_with("::notice")).collect();
+        assert_eq!(all.len(), ANNOTATIONS);
+        let of_one: Vec<&&str> = all.iter().filter(|line| line.contains("title=LC-CLEAN-1 ")).collect();
+        assert!(of_one.len() == 1 && of_one[0].starts_with("::error file=my.toml,line=12,"), "{drawn}");
+        let more = draw(true).lines().count() - 1 - ANNOTATIONS;
+        assert!(drawn.lines().last().unwrap().contains(&format!("::{more} more are in the reports")), "{drawn}");
+        assert!(!drawn.contains(".feature"), "{drawn}");
+    }
 
     #[test]
     fn hostile_texts_neither_end_a_command_nor_begin_one() {

@@ -1,7 +1,8 @@
 //! JUnit XML: a suite a feature, a case a scenario.
 //!
 //! Failed is a failure. Blocked and could not test are errors: a CI system must not show them as green. A known failure,
-//! skipped and not exercised are skipped, with the reason. A warning passes, with its text as output.
+//! skipped and not exercised are skipped, with the reason. A warning passes, with its text as output. Of findings with one cause the
+//! first has its timeline; the others name the scenario that has it.
 
 use std::time::Duration;
 
@@ -10,7 +11,11 @@ use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, 
 use super::{Look, view};
 use crate::results::model::{Finding, Report, ScenarioResult, Verdict};
 
-pub(crate) fn draw(report: &Report, _: &Look) -> String {
+/// What is told elsewhere: a finding, and the scenario that tells it in full.
+type Elsewhere<'a> = Vec<(&'a Finding, &'a ScenarioResult)>;
+
+pub(crate) fn draw(report: &Report, look: &Look) -> String {
+    let elsewhere = if look.all_findings { Vec::new() } else { elsewhere(report) };
     let mut document = Document::new("passmuster");
     document.set_time(Duration::from_millis(report.duration_ms));
     let mut features: Vec<&str> = Vec::new();
@@ -24,7 +29,7 @@ pub(crate) fn draw(report: &Report, _: &Look) -> String {
         let scenarios = report.scenarios.iter().filter(|scenario| view::place(scenario).0 == feature);
         let mut suite = TestSuite::new(feature);
         suite.set_time(Duration::from_millis(scenarios.clone().map(|scenario| scenario.duration_ms).sum()));
-        suite.add_test_cases(scenarios.map(case));
+        suite.add_test_cases(scenarios.map(|scenario| case(scenario, &elsewhere)));
         document.add_test_suite(suite);
     }
     let mut whole = TestSuite::new("requirements");
@@ -40,14 +45,20 @@ pub(crate) fn draw(report: &Report, _: &Look) -> String {
     document.to_string().expect("writing to memory succeeds")
 }
 
-fn case(scenario: &ScenarioResult) -> TestCase {
-    let mut case = TestCase::new(view::label(scenario), status(scenario));
+fn elsewhere(report: &Report) -> Elsewhere<'_> {
+    let all = [view::failures(report), view::warnings(report)];
+    let causes = all.iter().flatten().flat_map(|found| &found.causes);
+    causes.flat_map(|cause| cause.cases[1..].iter().map(|(_, finding)| (*finding, cause.first().0))).collect()
+}
+
+fn case(scenario: &ScenarioResult, elsewhere: &Elsewhere) -> TestCase {
+    let mut case = TestCase::new(view::label(scenario), status(scenario, elsewhere));
     case.set_classname(view::place(scenario).0.trim_end_matches(".feature").replace('/', "."));
     case.set_time(Duration::from_millis(scenario.duration_ms));
     case.add_property(("verdict", scenario.verdict.words()));
     case.add_property(("requirements", scenario.requirements.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ").as_str()));
     if scenario.verdict == Verdict::Warned {
-        case.set_system_out(texts(scenario));
+        case.set_system_out(texts(scenario, elsewhere));
     }
     if let Some(stderr) = scenario.findings.iter().map(|finding| finding.stderr.as_str()).find(|stderr| !stderr.is_empty()) {
         case.set_system_err(stderr);
@@ -55,7 +66,7 @@ fn case(scenario: &ScenarioResult) -> TestCase {
     case
 }
 
-fn status(scenario: &ScenarioResult) -> TestCaseStatus {
+fn status(scenario: &ScenarioResult, elsewhere: &Elsewhere) -> TestCaseStatus {
     let mut status = match scenario.verdict {
         Verdict::Failed if scenario.is_known_failure() => TestCaseStatus::skipped(),
         Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -73,16 +84,17 @@ fn status(scenario: &ScenarioResult) -> TestCaseStatus {
     };
     status.set_type(scenario.verdict.words()).set_message(message);
     if !scenario.findings.is_empty() {
-        status.set_description(texts(scenario));
+        status.set_description(texts(scenario, elsewhere));
     }
     status
 }
 
-fn texts(scenario: &ScenarioResult) -> String {
+fn texts(scenario: &ScenarioResult, elsewhere: &Elsewhere) -> String {
+    let text = |finding| text(finding, elsewhere.iter().find(|(told, _)| std::ptr::eq(*told, finding)).map(|(_, scenario)| *scenario));
     scenario.findings.iter().map(text).collect::<Vec<_>>().join("\n\n")
 }
 
-fn text(finding: &Finding) -> String {
+fn text(finding: &Finding, elsewhere: Option<&ScenarioResult>) -> String {
     let mut lines = vec![format!("{}: {}", finding.requirement, finding.message)];
     for (name, text) in
         [("step", &finding.origin.words()), ("claimed", &finding.claimed), ("true", &finding.truth), ("again", &finding.repro)]
@@ -91,7 +103,10 @@ fn text(finding: &Finding) -> String {
             lines.push(format!("{name}: {text}"));
         }
     }
-    lines.extend(finding.timeline.iter().map(ToString::to_string));
+    match elsewhere {
+        Some(scenario) => lines.push(format!("as in: {}", view::label(scenario))),
+        None => lines.extend(finding.timeline.iter().map(ToString::to_string)),
+    }
     lines.join("\n")
 }
 
@@ -109,6 +124,17 @@ mod tests {
     fn what_is_not_known_to_be_right_is_not_green() {
         let read = read_back(&example::report());
         assert_eq!((read.tests, read.failures, read.errors, read.skipped), (12, 3, 3, 4));
+    }
+
+    #[test]
+    fn all_are_there_and_one_of_a_cause_has_the_timeline() {
+        let mut report = example::report();
+        let leaks = report.scenarios[1].clone();
+        report.scenarios.extend((0..4).map(|nth| ScenarioResult { key: format!("s/f/x{nth}"), ..leaks.clone() }));
+        let drawn = Form::find("junit").unwrap().draw(&report, &Look::default());
+        assert_eq!(drawn.matches("&gt; start_session").count(), 2, "the first, and the known one");
+        assert_eq!(drawn.matches("as in: The scenario leaks [codex]").count(), 4);
+        assert_eq!(read_back(&report).failures, 7);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! A Markdown page: the summary on top, the support table, then every finding. Also GitHub's step summary.
 
 use super::{Look, view};
+use crate::results::cause::Cause;
 use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict};
-use crate::results::outcome;
+use crate::results::{headline, outcome};
 
 pub(crate) fn draw(report: &Report, look: &Look) -> String {
     let mut blocks = summary(report, look.strict);
@@ -16,7 +17,7 @@ pub(crate) fn draw(report: &Report, look: &Look) -> String {
         blocks.extend(whole);
         for found in all {
             blocks.push(format!("### {}\n\n{}", text(&found.heading()), text(found.sentence())));
-            blocks.extend(found.cases.iter().map(|(scenario, finding)| case(scenario, finding)));
+            blocks.extend(found.causes.iter().flat_map(|cause| of_cause(cause, look.all_findings)));
         }
     }
     blocks.extend(report.baseline.iter().flat_map(|baseline| &baseline.problems).map(|problem| format!("Baseline: {}", text(problem))));
@@ -30,7 +31,7 @@ pub(crate) fn draw(report: &Report, look: &Look) -> String {
 }
 
 fn summary(report: &Report, strict: bool) -> Vec<String> {
-    let (outcome, why) = outcome(report, strict);
+    let (_, why) = outcome(report, strict);
     let system = &report.system;
     let version = system.version.as_ref().map_or_else(String::new, |version| format!(" ({})", text(version)));
     let counted = |verdicts: Vec<Verdict>| {
@@ -39,8 +40,8 @@ fn summary(report: &Report, strict: bool) -> Vec<String> {
     };
     let words = Verdict::ALL.map(|verdict| format!("{} {}", verdict.mark(), verdict.words()));
     vec![
-        format!("# {}: {}", text(&system.name), outcome.words()),
-        format!("{why}."),
+        format!("# {}: {}", text(&system.name), headline(report, strict)),
+        format!("{why}.{}", report.hint.as_ref().map(|hint| format!(" {}", text(hint))).unwrap_or_default()),
         [
             row(std::iter::once(String::new()).chain(words)),
             format!("| --- |{}", " ---: |".repeat(Verdict::ALL.len())),
@@ -49,7 +50,7 @@ fn summary(report: &Report, strict: bool) -> Vec<String> {
         ]
         .join("\n"),
         format!(
-            "{}{version} over {} · {} {}, spec {} · {} · {} · seed {}",
+            "{}{version} over {} · {} {}, spec {} · {} · {}{}",
             text(&system.name),
             text(&system.transport),
             text(&report.tool.name),
@@ -57,7 +58,7 @@ fn summary(report: &Report, strict: bool) -> Vec<String> {
             text(&report.spec_version),
             text(&report.platform),
             view::took(report.duration_ms),
-            report.seed,
+            if report.seed == 0 { String::new() } else { format!(" · seed {}", report.seed) },
         ),
     ]
 }
@@ -89,6 +90,18 @@ fn why(requirement: &RequirementResult) -> [String; 2] {
 fn whole(requirement: &RequirementResult) -> String {
     let [_, why] = why(requirement);
     format!("### {} · {}\n\n{}\n\n{why}", requirement.id, requirement.level, text(&requirement.sentence))
+}
+
+/// One finding, and where else it was found; or all.
+fn of_cause(cause: &Cause, all: bool) -> Vec<String> {
+    if all {
+        return cause.cases.iter().map(|(scenario, finding)| case(scenario, finding)).collect();
+    }
+    let (scenario, finding) = cause.first();
+    let others = &cause.scenarios()[1..];
+    let names: Vec<String> = view::names(others.iter().copied()).iter().map(|name| format!("- {}", text(name))).collect();
+    let more = (!others.is_empty()).then(|| format!("And in {}:\n\n{}", view::more_scenarios(others.len()), names.join("\n")));
+    std::iter::once(case(scenario, finding)).chain(more).collect()
 }
 
 fn case(scenario: &ScenarioResult, finding: &Finding) -> String {

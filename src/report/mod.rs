@@ -16,6 +16,8 @@ pub(crate) mod terminal;
 pub(crate) mod timelines;
 pub(crate) mod view;
 
+use std::fmt;
+
 use crate::results::model::Report;
 
 pub use crate::core::sanitise;
@@ -31,12 +33,14 @@ pub struct Look {
     pub colour: bool,
     /// Whether warnings count as failures.
     pub strict: bool,
+    /// Whether every finding is shown in full, and not one for each cause.
+    pub all_findings: bool,
 }
 
 impl Default for Look {
-    /// 100 columns, no colours, warnings are warnings.
+    /// 100 columns, no colours, warnings are warnings, one finding for each cause.
     fn default() -> Self {
-        Self { width: 100, colour: false, strict: false }
+        Self { width: 100, colour: false, strict: false, all_findings: false }
     }
 }
 
@@ -69,6 +73,12 @@ pub const FORMS: &[Form] = &[
     Form { name: "html", about: "one page to look at and to filter", text: TextEscape::Shown, drawn: html::draw },
     Form { name: "markdown", about: "a page with the support table", text: TextEscape::Shown, drawn: markdown::draw },
 ];
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
 
 impl Form {
     /// The form of that name.
@@ -105,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_narrow_colourful_terminal() {
-        let look = Look { width: 60, colour: true, strict: true };
+        let look = Look { width: 60, colour: true, strict: true, ..Look::default() };
         let drawn = Form::find("terminal").unwrap().draw(&example::report(), &look);
         insta::assert_snapshot!(drawn.replace('\u{1b}', "␛"));
     }

@@ -1,8 +1,11 @@
 //! What several forms show of a report: findings by requirement, scenarios by reason, the support table.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::contract::AgentKind;
 use crate::spec::{Level, RequirementId};
 
+use crate::results::cause::{Cause, kind};
 use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Verdict, round_of};
 use crate::results::{concerns, failed_as_a_whole, over};
 
@@ -12,14 +15,20 @@ pub(crate) struct RequirementFindings<'a> {
     pub id: &'a RequirementId,
     /// The requirement, where the report has it.
     pub requirement: Option<&'a RequirementResult>,
-    /// The findings and their scenarios.
-    pub cases: Vec<(&'a ScenarioResult, &'a Finding)>,
+    /// The findings and their scenarios, by cause; never none.
+    pub causes: Vec<Cause<'a>>,
 }
 
 impl RequirementFindings<'_> {
     /// The requirement's id and level: `LC-CLEAN-1 · MUST`.
     pub(crate) fn heading(&self) -> String {
         self.requirement.map_or_else(|| self.id.to_string(), |requirement| format!("{} · {}", requirement.id, requirement.level))
+    }
+
+    /// How many scenarios found something of it.
+    pub(crate) fn scenarios(&self) -> usize {
+        let keys: BTreeSet<&str> = self.causes.iter().flat_map(|cause| &cause.cases).map(|(scenario, _)| scenario.key.as_str()).collect();
+        keys.len()
     }
 
     /// The requirement's sentence, where known.
@@ -38,24 +47,19 @@ pub(crate) fn warnings(report: &Report) -> Vec<RequirementFindings<'_>> {
     found(report, |level| level == Level::Should)
 }
 
-fn found(report: &Report, is: fn(Level) -> bool) -> Vec<RequirementFindings<'_>> {
-    let mut by_requirement: Vec<RequirementFindings> = Vec::new();
+fn found<'a>(report: &'a Report, is: fn(Level) -> bool) -> Vec<RequirementFindings<'a>> {
+    let mut by_requirement: BTreeMap<&RequirementId, Vec<(&ScenarioResult, &Finding)>> = BTreeMap::new();
     for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict != Verdict::CouldNotTest && !scenario.is_known_failure()) {
         for finding in &scenario.findings {
-            let requirement = report.requirements.iter().find(|requirement| requirement.id == finding.requirement);
-            if !is(requirement.map_or(Level::Must, |requirement| requirement.level)) {
-                continue;
-            }
-            match by_requirement.iter_mut().find(|found| *found.id == finding.requirement) {
-                Some(found) => found.cases.push((scenario, finding)),
-                None => {
-                    by_requirement.push(RequirementFindings { id: &finding.requirement, requirement, cases: vec![(scenario, finding)] })
-                }
-            }
+            by_requirement.entry(&finding.requirement).or_default().push((scenario, finding));
         }
     }
-    by_requirement.sort_by_key(|found| found.id);
-    by_requirement
+    let of = |(id, cases): (&'a RequirementId, Vec<(&'a ScenarioResult, &'a Finding)>)| {
+        let requirement = report.requirements.iter().find(|requirement| requirement.id == *id);
+        let level = requirement.map_or(Level::Must, |requirement| requirement.level);
+        is(level).then(|| RequirementFindings { id, requirement, causes: Cause::of(cases) })
+    };
+    by_requirement.into_iter().filter_map(of).collect()
 }
 
 /// The requirements that failed without a scenario that shows it.
@@ -63,17 +67,19 @@ pub(crate) fn whole_failures(report: &Report) -> impl Iterator<Item = &Requireme
     report.requirements.iter().filter(|requirement| failed_as_a_whole(report, requirement))
 }
 
-/// The scenarios of that verdict, by reason, in the order they ran.
+/// The scenarios of that verdict, by reason, in the order they ran. Reasons that say the same but for names and numbers are one: the
+/// first is given.
 pub(crate) fn by_reason(report: &Report, verdict: Verdict) -> Vec<(&str, Vec<&ScenarioResult>)> {
-    let mut groups: Vec<(&str, Vec<&ScenarioResult>)> = Vec::new();
+    let mut groups: Vec<(String, &str, Vec<&ScenarioResult>)> = Vec::new();
     for scenario in report.scenarios.iter().filter(|scenario| scenario.verdict == verdict) {
         let reason = scenario.reason.as_deref().unwrap_or("no reason was given");
-        match groups.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, scenarios)) => scenarios.push(scenario),
-            None => groups.push((reason, vec![scenario])),
+        let kind = kind(reason);
+        match groups.iter_mut().find(|(known, ..)| *known == kind) {
+            Some((.., scenarios)) => scenarios.push(scenario),
+            None => groups.push((kind, reason, vec![scenario])),
         }
     }
-    groups
+    groups.into_iter().map(|(_, reason, scenarios)| (reason, scenarios)).collect()
 }
 
 /// The scenarios that the baseline lists as failing: those that do, and those that do not.
@@ -91,6 +97,23 @@ pub(crate) fn label(scenario: &ScenarioResult) -> String {
     let agent = scenario.agent.map(|agent| format!(" [{agent}]")).unwrap_or_default();
     let round = round_of(&scenario.key).1.map(|round| format!(" @{round}")).unwrap_or_default();
     format!("{}{agent}{round}", scenario.name)
+}
+
+/// Scenarios by name, each name once: `Ending a session ends its agent [claude, codex @2]`.
+pub(crate) fn names<'a>(scenarios: impl IntoIterator<Item = &'a ScenarioResult>) -> Vec<String> {
+    let mut names: Vec<(&str, Vec<String>)> = Vec::new();
+    for scenario in scenarios {
+        let which = label(scenario)[scenario.name.len()..].replace(['[', ']'], "").trim().to_owned();
+        match names.iter_mut().find(|(name, _)| *name == scenario.name) {
+            Some((_, all)) => all.push(which),
+            None => names.push((&scenario.name, vec![which])),
+        }
+    }
+    let told = |(name, mut which): (&str, Vec<String>)| {
+        which.retain(|which| !which.is_empty());
+        if which.is_empty() { name.to_owned() } else { format!("{name} [{}]", which.join(", ")) }
+    };
+    names.into_iter().map(told).collect()
 }
 
 /// The file and the line of a scenario's feature.
@@ -138,6 +161,16 @@ pub(crate) fn took(ms: u64) -> String {
     }
 }
 
+/// So many scenarios, in words.
+pub(crate) fn scenarios(count: usize) -> String {
+    format!("{count} scenario{}", if count == 1 { "" } else { "s" })
+}
+
+/// So many more, in words.
+pub(crate) fn more_scenarios(count: usize) -> String {
+    format!("{count} more scenario{}", if count == 1 { "" } else { "s" })
+}
+
 /// A text on one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.trim_end().replace('\n', " ⏎ ")
@@ -153,6 +186,24 @@ mod tests {
         assert_eq!(moment("2026-01-31T12:00:00.123456789Z"), "2026-01-31 12:00:00 UTC");
         assert_eq!(moment("2026-01-31T12:00:00+02:00"), "2026-01-31 10:00:00 UTC");
         assert_eq!(moment("<today>"), "<today>");
+    }
+
+    #[test]
+    fn scenarios_of_one_name_are_named_once() {
+        let of = |name: &str, agent, round: &str| ScenarioResult {
+            name: name.into(),
+            agent,
+            key: format!("s/f/x{round}"),
+            ..example::scenario("x", Verdict::Failed)
+        };
+        let all = [
+            of("One", Some(AgentKind::CLAUDE), ""),
+            of("One", Some(AgentKind::CODEX), "@2"),
+            of("Two", None, ""),
+            of("Two", None, "@2"),
+            of("Three", None, ""),
+        ];
+        assert_eq!(names(&all), ["One [claude, codex @2]", "Two [@2]", "Three"]);
     }
 
     #[test]

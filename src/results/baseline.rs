@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::contract::AgentKind;
-use crate::core::diagnostic::{Diagnostic, Placed, SourceText};
+use crate::core::diagnostic::{Diagnostics, Placed, SourceText, meant_field};
 use crate::spec::{Level, Registry, RequirementId};
 
 use super::failed_as_a_whole;
@@ -99,36 +99,41 @@ impl Baseline {
     /// Reads a baseline.
     ///
     /// # Errors
-    /// The first thing that is wrong, with its line.
-    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Diagnostic>> {
+    /// Everything that is wrong, with its line.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Box<Diagnostics>> {
         let source = SourceText::new(file, text);
-        let wrong = |at: Range<usize>, what: String, help: &str| {
-            let help = (!help.is_empty()).then(|| help.to_owned());
-            Box::new(source.diagnostic(Some(at), what, help))
-        };
-        let written: WrittenBaseline = toml::from_str(text).map_err(|error| {
-            wrong(error.span().unwrap_or(0..0), error.message().to_owned(), "an entry: [[known]] with requirement or scenario, and reason")
-        })?;
+        let mut errors = Vec::new();
+        let mut wrong = |at: Range<usize>, what: String, help: Option<String>| errors.push(source.diagnostic(Some(at), what, help));
+        let written = toml::from_str::<WrittenBaseline>(text).unwrap_or_else(|error| {
+            let form = || Some("an entry: [[known]] with requirement or scenario, and reason".to_owned());
+            wrong(error.span().unwrap_or(0..0), error.message().to_owned(), meant_field(error.message()).or_else(form));
+            WrittenBaseline::default()
+        });
         let mut entries = Vec::new();
         for given in written.known {
             let at = given.span();
             let given = given.into_inner();
             if given.requirement.is_none() && given.scenario.is_none() {
-                return Err(wrong(at, "the entry names neither a requirement nor a scenario".into(), "it would cover everything"));
+                let help = "it would cover everything".to_owned();
+                wrong(at.clone(), "the entry names neither a requirement nor a scenario".into(), Some(help));
             }
             if let Some(id) = given.requirement.as_ref().filter(|id| !Registry::embedded().iter().any(|it| fits(id, it.id.as_str()))) {
-                let help = Registry::embedded().nearest(id).map(|nearest| format!("did you mean {nearest}?")).unwrap_or_default();
-                return Err(wrong(at, format!("`{id}` is no requirement"), &help));
+                let help = Registry::embedded().nearest(id).map(|nearest| format!("did you mean {nearest}?"));
+                wrong(at.clone(), format!("`{id}` is no requirement"), help);
             }
-            let agent = given.agent.map(|agent| agent.parse::<AgentKind>()).transpose().map_err(|why| wrong(at.clone(), why, ""))?;
-            let day =
-                |word: &String| word.parse::<Date>().map_err(|_| wrong(at.clone(), format!("`{word}` is no day"), "wanted YYYY-MM-DD"));
-            let expires = given.expires.as_ref().map(day).transpose()?;
+            let agent = given.agent.and_then(|agent| agent.parse::<AgentKind>().map_err(|why| wrong(at.clone(), why, None)).ok());
+            let expires = given.expires.and_then(|word| {
+                let no_day = |_| wrong(at.clone(), format!("`{word}` is no day"), Some("wanted YYYY-MM-DD".to_owned()));
+                word.parse::<Date>().map_err(no_day).ok()
+            });
             if given.reason.trim().is_empty() {
-                return Err(wrong(at, "the entry gives no reason".into(), "say why the failure is known and left"));
+                wrong(at.clone(), "the entry gives no reason".into(), Some("say why the failure is known and left".to_owned()));
             }
             let line = source.line(at.start);
             entries.push(BaselineEntry { at, line, requirement: given.requirement, scenario: given.scenario, agent, expires });
+        }
+        if !errors.is_empty() {
+            return Err(Box::new(Diagnostics::new(format!("{file}: the baseline cannot be used"), errors)));
         }
         Ok(Self { file: file.into(), text: text.into(), entries })
     }
@@ -403,8 +408,16 @@ mod tests {
     #[case("[[known]]\nscenario = \"x\"\nagent = \"cursor\"\nreason = \"r\"\n", "b.toml:1: ")]
     #[case("[[known]]\nscenarios = \"x\"\nreason = \"r\"\n", "b.toml:2: unknown field `scenarios`")]
     fn a_mistake_has_its_line(#[case] text: &str, #[case] wanted: &str) {
-        let error = Baseline::parse("b.toml", text).unwrap_err().to_string();
-        assert!(error.starts_with(wanted), "{error}");
+        let errors = Baseline::parse("b.toml", text).unwrap_err();
+        assert!(errors.related.len() == 1 && errors.related[0].to_string().starts_with(wanted), "{errors:?}");
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once() {
+        let text =
+            "[[known]]\nreason = \"r\"\n\n[[known]]\nrequirement = \"LC-CLEN-1\"\nexpires = \"soon\"\nagent = \"cursor\"\nreason = \"\"\n";
+        let errors = Baseline::parse("b.toml", text).unwrap_err();
+        assert_eq!(errors.related.iter().map(|error| error.line).collect::<Vec<_>>(), [1, 4, 4, 4, 4]);
     }
 
     #[test]

@@ -123,16 +123,27 @@ pub(crate) fn report() -> Report {
         schema: SCHEMA.into(),
         tool: Tool { name: "passmuster".into(), version: "0.1.0".into() },
         spec_version: "1.0".into(),
-        system: System { name: "my-manager".into(), version: Some("my-manager 1.2".into()), transport: "cli".into() },
+        system: System {
+            name: "my-manager".into(),
+            version: Some("my-manager 1.2".into()),
+            transport: "cli".into(),
+            file: Some("my.toml".into()),
+        },
         platform: "linux x86_64".into(),
         started_at: "2026-01-01T00:00:00Z".into(),
         duration_ms: 12_345,
         seed: 7,
         notes: Vec::new(),
+        interrupted: false,
+        shard: None,
+        hint: None,
         control: Some(Control { proven: true, checks: BTreeMap::from([("an orphan".into(), "seen".into())]) }),
         baseline: None,
         summary: Summary::of(scenarios.iter().map(|scenario| scenario.verdict)),
-        requirements: requirement_results(&scope, &scenarios, &unmapped),
+        requirements: requirement_results(&scope, &scenarios, &unmapped)
+            .into_iter()
+            .map(|result| RequirementResult { line: (result.id.as_str() == "LC-CLEAN-1").then_some(12), ..result })
+            .collect(),
         scenarios,
     }
 }

@@ -31,11 +31,20 @@ pub struct Report {
     pub started_at: String,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// The seed of everything random in the run.
+    /// The seed of what is random in the run; 0 where nothing is.
     pub seed: u64,
     /// What else is to be known of the run: which suites were chosen and why, what was tried again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Whether it was interrupted: then it shows what ran until that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
+    /// Which shard of a run it is: `2/4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
+    /// Why nothing was chosen to run, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
     /// What the control checks found; absent where none ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<Control>,
@@ -67,8 +76,11 @@ pub struct System {
     /// The first line of what its version command prints.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `builtin`, `cli`, `rpc` or `mcp`.
+    /// `builtin`, `cli`, `rpc` or `mcp`; `gate` of an orchestrator, `trace` of recorded traces.
     pub transport: String,
+    /// The file that it is judged by: its manifest, or of an orchestrator its script, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// What the control checks found.
@@ -245,6 +257,9 @@ pub struct RequirementResult {
     /// Its normative sentence.
     #[serde(default)]
     pub sentence: String,
+    /// The line of the system's file at which to begin to look: of the first operation that the requirement needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
     /// The verdict.
     pub verdict: Verdict,
     /// Why, where no scenario says it: not passed without a finding, or passed though part of it was not exercised.

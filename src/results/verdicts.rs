@@ -63,6 +63,7 @@ pub fn requirement_results<'a>(
             title: requirement.title.clone(),
             suite: requirement.suite.clone(),
             sentence: requirement.sentence.clone(),
+            line: None,
             verdict,
             reason,
             expected: None,
@@ -125,6 +126,8 @@ pub enum ConformanceOutcome {
     NotConformant,
     /// Nothing can be said for certain.
     CouldNotTest,
+    /// The run was ended before it was over.
+    Interrupted,
 }
 
 impl ConformanceOutcome {
@@ -134,18 +137,38 @@ impl ConformanceOutcome {
             ConformanceOutcome::Conformant => "conformant",
             ConformanceOutcome::NotConformant => "not conformant",
             ConformanceOutcome::CouldNotTest => "could not test",
+            ConformanceOutcome::Interrupted => "interrupted",
         }
+    }
+}
+
+/// The run's verdict as headings have it: `conformant, but for 11 known failures`.
+pub fn headline(report: &Report, strict: bool) -> String {
+    let outcome = outcome(report, strict).0;
+    let whole = report.requirements.iter().filter(|requirement| requirement.expected.is_some()).count();
+    let known = report.scenarios.iter().filter(|scenario| scenario.is_known_failure()).count() + whole;
+    match (outcome, known) {
+        (ConformanceOutcome::Conformant, 1..) => {
+            format!("{}, but for {}", outcome.words(), said(&[(known, "known failure", "known failures")]).unwrap_or_default())
+        }
+        _ => outcome.words().to_owned(),
     }
 }
 
 /// What a run comes to, and why, in a few words.
 ///
-/// In this order: control checks that did not prove what they must: could not test. A failure that the baseline does
+/// In this order: a run that was interrupted. Control checks that did not prove what they must: could not test. A failure that the baseline does
 /// not know, a requirement that failed as a whole, a baseline entry that is wrong or no longer fails, or with `strict` a warning:
 /// not conformant. Nothing exercised, or a scenario that was blocked or could not be tested: could not test. Else
-/// conformant.
+/// conformant; so is a shard that no scenario falls into.
 pub fn outcome(report: &Report, strict: bool) -> (ConformanceOutcome, String) {
     let scenarios = |is: fn(&ScenarioResult) -> bool| report.scenarios.iter().filter(|scenario| is(scenario)).count();
+    if report.interrupted {
+        let failed = scenarios(|scenario| scenario.verdict == Verdict::Failed && !scenario.is_known_failure());
+        let failed = said(&[(failed, "failed", "failed")]).map(|failed| format!(", {failed}")).unwrap_or_default();
+        let ran = scenarios(|scenario| scenario.verdict.is_exercised());
+        return (ConformanceOutcome::Interrupted, format!("{ran} scenarios had been exercised until then{failed}"));
+    }
     if report.control.as_ref().is_some_and(|control| !control.proven) {
         return (ConformanceOutcome::CouldNotTest, "the control checks did not prove what they must".into());
     }
@@ -166,18 +189,22 @@ pub fn outcome(report: &Report, strict: bool) -> (ConformanceOutcome, String) {
     let exercised = scenarios(|scenario| scenario.verdict.is_exercised());
     match (said(&wrong), said(&unclear)) {
         (Some(wrong), _) => (ConformanceOutcome::NotConformant, wrong),
+        (None, _) if report.scenarios.is_empty() && report.hint.is_none() && report.shard.is_some() => {
+            (ConformanceOutcome::Conformant, format!("the shard {} is empty", report.shard.as_deref().unwrap_or_default()))
+        }
         (None, _) if exercised == 0 => (ConformanceOutcome::CouldNotTest, "nothing was exercised".into()),
         (None, Some(unclear)) => (ConformanceOutcome::CouldNotTest, unclear),
         (None, None) => (ConformanceOutcome::Conformant, format!("{exercised} of {} scenarios exercised", report.scenarios.len())),
     }
 }
 
-/// The exit status of a run: 0 conformant, 1 not conformant, 2 could not test. See [`outcome`].
+/// The exit status of a run: 0 conformant, 1 not conformant, 2 could not test, 130 interrupted. See [`outcome`].
 pub fn exit_code(report: &Report, strict: bool) -> u8 {
     match outcome(report, strict).0 {
         ConformanceOutcome::Conformant => 0,
         ConformanceOutcome::NotConformant => 1,
         ConformanceOutcome::CouldNotTest => 2,
+        ConformanceOutcome::Interrupted => 130,
     }
 }
 
@@ -321,8 +348,36 @@ mod tests {
     #[case(ConformanceOutcome::Conformant, "conformant")]
     #[case(ConformanceOutcome::NotConformant, "not conformant")]
     #[case(ConformanceOutcome::CouldNotTest, "could not test")]
+    #[case(ConformanceOutcome::Interrupted, "interrupted")]
     fn an_outcome_in_words(#[case] outcome: ConformanceOutcome, #[case] words: &str) {
         assert_eq!(outcome.words(), words);
+    }
+
+    #[test]
+    fn what_is_known_stands_in_the_heading() {
+        let listed = |verdict| ScenarioResult { expected: Some("failed".into()), ..scenario(verdict, "", &[]) };
+        let report = |scenarios| Report { scenarios, requirements: Vec::new(), control: None, ..example::report() };
+        assert_eq!(headline(&report(vec![listed(Verdict::Failed); 2]), false), "conformant, but for 2 known failures");
+        assert_eq!(headline(&report(vec![listed(Verdict::Failed)]), false), "conformant, but for 1 known failure");
+        assert_eq!(headline(&report(vec![scenario(Verdict::Passed, "", &[])]), false), "conformant");
+    }
+
+    #[test]
+    fn an_interrupted_run_is_called_that_whatever_it_found() {
+        let scenarios = vec![scenario(Verdict::Passed, "", &[]), scenario(Verdict::Failed, "", &["LC-OBS-1"])];
+        let report = Report { scenarios, interrupted: true, ..example::report() };
+        assert_eq!(exit_code(&report, false), 130);
+        let why = "2 scenarios had been exercised until then, 1 failed".to_owned();
+        assert_eq!(outcome(&report, false), (ConformanceOutcome::Interrupted, why));
+    }
+
+    #[test]
+    fn an_empty_shard_is_no_failure_and_a_choice_of_nothing_is() {
+        let empty = |hint: Option<&str>, shard: Option<&str>| {
+            let (hint, shard) = (hint.map(str::to_owned), shard.map(str::to_owned));
+            exit_code(&Report { scenarios: Vec::new(), requirements: Vec::new(), control: None, hint, shard, ..example::report() }, false)
+        };
+        assert_eq!((empty(None, Some("7/9")), empty(Some("no tag @foo"), Some("7/9")), empty(None, None)), (0, 2, 2));
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn broken(from: &Path, text: &str, target: &str, anchors: &mut BTreeMap<PathBuf,
         false => headings(&std::fs::read_to_string(&to).unwrap_or_default()),
     });
     (!known.contains(&decoded(anchor).to_lowercase())).then(|| {
-        let nearest = super::word::nearest(anchor, known.iter().map(String::as_str));
+        let nearest = crate::core::diagnostic::nearest(anchor, known.iter().map(String::as_str));
         let meant = nearest.map(|nearest| format!("; did you mean #{nearest}?")).unwrap_or_default();
         format!("{} has no heading of that anchor{meant}", to.display())
     })

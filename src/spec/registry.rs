@@ -4,12 +4,11 @@ use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 
-use crate::core::diagnostic::Diagnostic;
+use crate::core::diagnostic::{Diagnostic, nearest};
 
 use super::document;
 use super::requirement::{Requirement, RequirementId};
 use super::version::SpecVersion;
-use super::word::nearest;
 
 static DOCUMENTS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/spec");
 

@@ -1,3 +1,5 @@
+use crate::core::diagnostic::meant;
+
 use super::need::Need;
 use super::requirement::{Level, Party};
 use super::version::SpecVersion;
@@ -35,15 +37,6 @@ impl WordError {
             WordError::Need(found) => (found, Need::words(), "spec/README.md lists the needs"),
             WordError::Version(found) => (found, Vec::new(), "write the version of the spec in which this changes"),
         };
-        match nearest(found, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean `{meant}`?"),
-            None => otherwise.to_owned(),
-        }
+        meant(found, known.iter().map(String::as_str)).unwrap_or_else(|| otherwise.to_owned())
     }
-}
-
-/// The known word that is spelt most like another one; none where even that differs in more than a third of its letters.
-pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |word: &str| strsim::damerau_levenshtein(&word.to_lowercase(), &found.to_lowercase());
-    known.map(|word| (distance(word), word)).filter(|(distance, word)| distance * 3 <= word.len()).min().map(|(_, word)| word)
 }

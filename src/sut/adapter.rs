@@ -15,7 +15,8 @@ use crate::contract::{Announcement, Args, OperationSpec};
 use super::announced::announcement;
 use super::events::{IsReady, Subscription, Take, follow, tail_file};
 use super::ground::SandboxedSystem;
-use super::manifest::{AnswerSeen, EventMap, Manifest, Step, Stream, Variables, judge};
+use super::manifest::{AnswerSeen, EventMap, Manifest, Matcher, Step, Stream, Variables, judge};
+use super::recorder::shortened;
 use super::sandbox::Sandbox;
 use super::serve::ServedProcess;
 use super::{Announces, CallError, Driver, Offer, Tail};
@@ -212,9 +213,14 @@ impl Adapter {
             }
             _ => within,
         };
+        // What the last answer was, where it is not what is waited for.
+        let mut last: Option<AnswerSeen> = None;
         loop {
             let left = within.deadline.saturating_duration_since(Instant::now());
             let answer = self.transport.exchange(call.clone(), left).await.map_err(|error| within.stated(error));
+            if let (Err(CallError::TimedOut { .. }), Some((until, _)), Some(seen)) = (&answer, &step.wait, &last) {
+                return Err(within.not_seen(until, seen));
+            }
             wire_log::note(&call, &answer);
             let raw = answer?;
             let mut seen = raw.seen();
@@ -225,8 +231,9 @@ impl Adapter {
                 return judged;
             }
             if Instant::now() + ASK_EVERY >= within.deadline {
-                return Err(within.timed_out());
+                return Err(within.not_seen(until, &seen));
             }
+            last = Some(seen);
             tokio::time::sleep(ASK_EVERY).await;
         }
     }
@@ -263,6 +270,13 @@ struct Within {
 impl Within {
     fn timed_out(self) -> CallError {
         CallError::TimedOut { limit_ms: self.limit.as_millis() as u64 }
+    }
+
+    /// What a manifest's own `wait` waited for in vain, and what was answered last.
+    fn not_seen(self, until: &[Matcher], seen: &AnswerSeen) -> CallError {
+        let wanted: Vec<String> = until.iter().map(ToString::to_string).collect();
+        let what = format!("{} (the manifest's `wait`), saw {}", wanted.join(" or "), shortened(&seen.told()));
+        CallError::NotSeen { waited_s: self.limit.as_secs_f64(), what }
     }
 
     /// The limit of the whole, where a call had only what was left of it.
@@ -331,7 +345,7 @@ impl Driver for Adapter {
 
     async fn call_killed(&self, operation: &'static OperationSpec, args: &Args, after: Duration) -> Result<Args, CallError> {
         let answer = self.operate(operation, args, after).await;
-        if matches!(answer, Err(CallError::TimedOut { .. })) {
+        if matches!(answer, Err(CallError::TimedOut { .. } | CallError::NotSeen { .. })) {
             // A process for the call alone was killed when its limit was reached.
             match &self.served {
                 Some(_) => self.restart().await?,

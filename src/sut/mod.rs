@@ -92,6 +92,14 @@ pub enum CallError {
         /// The limit, in milliseconds.
         limit_ms: u64,
     },
+    /// What the manifest waits for in the answers did not come in time.
+    #[error("waited {waited_s} s for {what}")]
+    NotSeen {
+        /// How long, in seconds.
+        waited_s: f64,
+        /// What was waited for, and what was answered last.
+        what: String,
+    },
     /// The system answered something that is not an answer: garbage, half a line, a result without its fields.
     #[error("{what}")]
     Malformed {

@@ -62,12 +62,14 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    /// The answer's kind in one word: `success`, an error's code, `no answer`, `garbage` or `broken`.
+    /// The answer's kind in one word: `success`, an error's code, `no answer`, `not seen` (what the manifest
+    /// waits for), `garbage` or `broken`.
     pub(crate) fn word(&self) -> &'static str {
         match &self.result {
             Ok(_) => "success",
             Err(CallError::Contract(error)) => error.code.name(),
             Err(CallError::TimedOut { .. }) => "no answer",
+            Err(CallError::NotSeen { .. }) => "not seen",
             Err(CallError::Malformed { .. } | CallError::Unmapped { .. }) => "garbage",
             Err(CallError::Broken { .. }) => "broken",
         }
@@ -324,7 +326,7 @@ fn weight(value: &serde_json::Value) -> usize {
 pub(crate) fn recorded(error: &CallError) -> ContractError {
     match error {
         CallError::Contract(error) => error.clone(),
-        CallError::TimedOut { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),
+        CallError::TimedOut { .. } | CallError::NotSeen { .. } => ContractError::new(ErrorCode::Timeout, error.to_string()),
         CallError::Malformed { .. } | CallError::Unmapped { .. } | CallError::Broken { .. } => {
             ContractError::new(ErrorCode::Internal, error.to_string())
         }

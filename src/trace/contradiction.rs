@@ -4,7 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::SessionId;
 use crate::spec::RequirementId;
+use crate::trace::Record;
 use crate::trace::history::{Moment, SessionHistory};
+
+/// The further key of the record at which a scenario's step found something: the contradiction, as JSON.
+pub const FINDING: &str = "finding";
+
+/// What the steps of a scenario found while a trace was recorded, each with the index of its record.
+pub fn found_by_steps(records: &[Record]) -> Vec<Contradiction> {
+    let told = records.iter().enumerate().filter_map(|(at, record)| Some((at, record.extra.get(FINDING)?.clone())));
+    let read = told.filter_map(|(at, told)| Some((at, serde_json::from_value::<Contradiction>(told).ok()?)));
+    read.map(|(at, found)| Contradiction { records: vec![at], ..found }).collect()
+}
 
 /// Something in a trace that contradicts a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

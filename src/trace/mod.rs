@@ -16,7 +16,7 @@ pub mod source;
 pub(crate) mod timeline;
 pub(crate) mod view;
 
-pub use contradiction::Contradiction;
+pub use contradiction::{Contradiction, FINDING, found_by_steps};
 pub use line::GlanceError;
 pub use log::Log;
 pub use loose::{Int, Length, LooseText, Truthful};

@@ -77,7 +77,7 @@ pub enum Entry {
         #[serde(default)]
         args: Args,
     },
-    /// An answer came. Exactly one of `ok` and `error`; `lost` where the harness saw no answer at all.
+    /// An answer came: exactly one of `ok` and `error`, which is `timeout` where the harness saw no answer at all.
     Reply {
         /// The request's id.
         id: u64,

@@ -105,7 +105,12 @@ impl Row {
         let Row { subject, detail, .. } = self;
         let answer = self.answer.as_ref().map(|answer| answer.text.as_str());
         match self.kind {
-            RowKind::Asked => format!("> {subject}{detail}{}", answer.map(|said| format!(" < {said}")).unwrap_or_default()),
+            // The answer first: lines are cut at their ends.
+            RowKind::Asked => match answer {
+                Some(said) if detail.is_empty() => format!("> {subject} < {said}"),
+                Some(said) => format!("> {subject} < {said} ({})", detail.trim_start()),
+                None => format!("> {subject}{detail}"),
+            },
             RowKind::Answered => format!("< {}", answer.unwrap_or_default()),
             RowKind::Announced => format!("! {subject}{detail}"),
             RowKind::Fact => format!("* {subject}{detail}"),
@@ -383,6 +388,12 @@ mod tests {
         let told = lines(&contradicted(&records, "s1", 5, &"CX-2".parse().unwrap()));
         let expected = ["40 ms  > list_sessions < listed as `ended`", "42 ms  ✗ contradicts CX-2", "50 ms  ! turn_completed turn=1"];
         assert_eq!(told[told.len() - 3..].iter().map(|line| line.trim()).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn the_answer_stands_before_what_was_asked_with() {
+        let records = trace("0 > start_session cwd=/w/a message=go; 5 < session_id=s1");
+        assert_eq!(timeline(&records, "s1")[0].text(), "> start_session < ok session_id=\"s1\" (cwd=\"/w/a\" message=\"go\")");
     }
 
     #[test]

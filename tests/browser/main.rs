@@ -117,6 +117,32 @@ fn five_thousand_scenarios_are_filtered_in_an_instant() {
     }
 }
 
+#[test]
+fn the_overview_comes_first_rows_lead_to_their_cards_and_back_and_paper_shows_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut browser = Chromium::start();
+    browser.look(1300, Theme::Dark);
+    browser.open(&pages::page(&pages::report(240), folder.path()));
+    let first = browser.evaluate("document.querySelector('.overview').getBoundingClientRect().top < 700");
+    assert_eq!(first, json!(true), "what failed stands on the first screen");
+    let order =
+        browser.evaluate("[...document.querySelectorAll('.overview, #support, .findings, #scenarios')].map(one => one.id || 'overview')");
+    assert_eq!(order, json!(["overview", "overview", "support", "Failed", "Warned", "scenarios"]));
+    let lost = browser.evaluate(
+        "[...document.querySelectorAll('a[href^=\"#found-\"], a[href^=\"#support-\"]')].filter(one => !document.querySelector(CSS.escape ? \
+         '[id=\"' + one.hash.slice(1) + '\"]' : '')).length",
+    );
+    assert_eq!(lost, json!(0), "links to nowhere");
+    let linked = browser.evaluate("document.querySelectorAll('#support a[href^=\"#found-\"]').length === document.querySelectorAll('article.requirement .back a').length");
+    assert_eq!(linked, json!(true), "each card has its row, each row its card");
+    let open = "[...document.querySelectorAll('details')].filter(one => !one.open).length";
+    let closed = browser.evaluate(open);
+    browser.evaluate("window.dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(browser.evaluate(open), json!(0), "on paper nothing can be opened");
+    browser.evaluate("window.dispatchEvent(new Event('afterprint'))");
+    assert_eq!(browser.evaluate(open), closed);
+}
+
 #[rstest]
 fn nothing_is_cut_and_everything_can_be_read(#[values(Theme::Light, Theme::Dark)] theme: Theme, #[values(1200, 360)] width: u32) {
     let folder = tempfile::tempdir().unwrap();

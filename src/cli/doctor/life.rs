@@ -317,6 +317,7 @@ impl Examination {
             }
             CallError::Contract(_) => "the request was sound: see what the system is given",
             CallError::TimedOut { .. } => "see why it hangs; if it is only slow, raise [limits] call",
+            CallError::NotSeen { .. } => "see what is answered, and what `wait` waits for",
             CallError::Malformed { .. } | CallError::Unmapped { .. } => "compare `output`, `result` and `each` with what is answered",
             CallError::Broken { .. } => "see [transport], and what the system says",
         };

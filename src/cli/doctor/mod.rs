@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Doctor) -> ExitCode {
         Ok(Some(Health::Broken)) => ExitCode::from(2),
         Ok(None) => ExitCode::from(130),
         Err(report) => {
-            eprintln!("{report:?}");
+            crate::cli::complain(&report);
             ExitCode::from(2)
         }
     }

@@ -12,9 +12,11 @@ use serde::Serialize;
 
 use super::{Look, view};
 use crate::contract::AgentKind;
+use crate::results::cause::Cause;
 use crate::results::model::{Finding, Report, RequirementResult, ScenarioResult, Summary, Verdict};
-use crate::results::outcome;
-use picture::Picture;
+use crate::results::{failed_as_a_whole, headline, names, outcome};
+use crate::spec::Party;
+use picture::{Lane, Picture};
 
 // The page's policy has the hashes of the style and the script: Chromium names the right ones (`tests/browser`).
 const PAGE: &str = include_str!("page.html");
@@ -31,6 +33,7 @@ struct HtmlPage<'a> {
     script: &'static str,
     report: &'a Report,
     outcome: &'static str,
+    headline: String,
     why: String,
     began: String,
     took: String,
@@ -100,7 +103,18 @@ struct HtmlFinding<'a> {
     level: &'static str,
     title: &'a str,
     sentence: &'a str,
-    cases: Vec<Case<'a>>,
+    /// In how many scenarios it was found, in words.
+    times: String,
+    causes: Vec<HtmlCause<'a>>,
+}
+
+/// Findings with one cause: one in full for each agent, then the others.
+#[derive(Serialize)]
+struct HtmlCause<'a> {
+    first: Vec<Case<'a>>,
+    more: Vec<Case<'a>>,
+    /// How many others there are, in words.
+    others: String,
 }
 
 #[derive(Serialize)]
@@ -123,6 +137,8 @@ struct HtmlColumn {
 #[derive(Serialize)]
 struct SupportRow<'a> {
     requirement: &'a RequirementResult,
+    /// Whether there is a card of what was found.
+    is_found: bool,
     verdict: Shown,
     cells: Vec<Option<Shown>>,
 }
@@ -141,6 +157,8 @@ struct ScenarioRow<'a> {
     suite: &'a str,
     feature: &'a str,
     shown: Shown,
+    /// The requirement whose card shows what it found; empty where it found nothing.
+    found: &'a str,
     /// The requirements that it exercises or found something of, with spaces between.
     requirements: String,
     took: String,
@@ -159,20 +177,41 @@ fn templates() -> &'static Environment<'static> {
         templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         let lines = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build().expect("the usual delimiters differ");
         templates.set_syntax(lines);
+        templates.add_filter("code", code);
         // The name's ending is what makes it escape every text.
         templates.add_template("page.html", PAGE).expect("the page is a template");
         templates
     })
 }
 
+/// A text in which what stands in backticks is code.
+fn code(text: &str) -> minijinja::Value {
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut html = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        let escaped = minijinja::HtmlEscape(part);
+        match (at % 2 == 1, at + 1 < parts.len()) {
+            (true, true) => html.push_str(&format!("<code>{escaped}</code>")),
+            // An odd one quotes nothing.
+            (true, false) => html.push_str(&format!("`{escaped}")),
+            (false, _) => html.push_str(&escaped.to_string()),
+        }
+    }
+    minijinja::Value::from_safe_string(html)
+}
+
 fn page<'a>(report: &'a Report, look: &Look) -> HtmlPage<'a> {
     let (outcome, why) = outcome(report, look.strict);
     let mut left = PICTURES;
     let whole = view::whole_failures(report).collect();
-    let sections = [
-        section("Failed", Verdict::Failed, whole, view::failures(report), &mut left),
-        section("Warned", Verdict::Warned, Vec::new(), view::warnings(report), &mut left),
-    ];
+    let mut of = |title, verdict, whole, found: Vec<view::RequirementFindings<'a>>| HtmlSection {
+        title,
+        verdict: Shown::from(verdict),
+        whole,
+        found: found.into_iter().map(|found| card(&found, look.all_findings, &mut left)).collect(),
+    };
+    let sections =
+        [of("Failed", Verdict::Failed, whole, view::failures(report)), of("Warned", Verdict::Warned, Vec::new(), view::warnings(report))];
     let agents: Vec<Option<AgentKind>> = view::agents(report).into_iter().map(Some).collect();
     let rest = report.scenarios.iter().any(|scenario| scenario.agent.is_none()).then_some(None);
     let columns: Vec<Option<AgentKind>> = agents.iter().copied().chain(rest).collect();
@@ -181,7 +220,8 @@ fn page<'a>(report: &'a Report, look: &Look) -> HtmlPage<'a> {
         script: SCRIPT,
         report,
         outcome: outcome.words(),
-        why,
+        headline: headline(report, look.strict),
+        why: report.hint.as_ref().map_or(why.clone(), |hint| format!("{why}. {hint}")),
         began: view::moment(&report.started_at),
         took: view::took(report.duration_ms),
         counts: [
@@ -243,38 +283,53 @@ fn word(agent: Option<AgentKind>) -> &'static str {
     agent.map_or("", AgentKind::name)
 }
 
-fn section<'a>(
-    title: &'static str,
-    verdict: Verdict,
-    whole: Vec<&'a RequirementResult>,
-    found: Vec<view::RequirementFindings<'a>>,
-    left: &mut usize,
-) -> HtmlSection<'a> {
-    let found = found.into_iter().map(|found| HtmlFinding {
+fn card<'a>(found: &view::RequirementFindings<'a>, all: bool, left: &mut usize) -> HtmlFinding<'a> {
+    let who = match found.requirement.map(|requirement| requirement.party) {
+        Some(Party::Orchestrator) => Lane::Caller,
+        _ => Lane::Manager,
+    };
+    HtmlFinding {
         id: found.id.as_str(),
         level: found.requirement.map_or("", |requirement| requirement.level.word()),
         title: found.requirement.map_or("", |requirement| &requirement.title),
         sentence: found.requirement.map_or("", |requirement| &requirement.sentence),
-        cases: found.cases.into_iter().map(|(scenario, finding)| case(scenario, finding, left)).collect(),
-    });
-    HtmlSection { title, verdict: verdict.into(), whole, found: found.collect() }
+        times: view::scenarios(found.scenarios()),
+        causes: found.causes.iter().map(|cause| of_cause(cause, all, who, left)).collect(),
+    }
 }
 
-fn case<'a>(scenario: &'a ScenarioResult, finding: &'a Finding, left: &mut usize) -> Case<'a> {
-    let whole = *left > 0;
-    *left = left.saturating_sub(1);
+/// The first finding of each agent is shown in full: whoever filters by an agent sees one of its own.
+fn of_cause<'a>(cause: &Cause<'a>, all: bool, who: Lane, left: &mut usize) -> HtmlCause<'a> {
+    let mut seen = Vec::new();
+    let (first, more): (Vec<_>, Vec<_>) = cause.cases.iter().partition(|(scenario, _)| {
+        let is_first = !seen.contains(&scenario.agent);
+        seen.push(scenario.agent);
+        all || is_first
+    });
+    let first = first.into_iter().map(|(scenario, finding)| case(scenario, finding, true, who, left)).collect();
+    let more: Vec<Case> = more.into_iter().map(|(scenario, finding)| case(scenario, finding, false, who, left)).collect();
+    let others = format!("{} more finding{}", more.len(), if more.len() == 1 { "" } else { "s" });
+    HtmlCause { first, others, more }
+}
+
+fn case<'a>(scenario: &'a ScenarioResult, finding: &'a Finding, in_full: bool, who: Lane, left: &mut usize) -> Case<'a> {
+    let whole = in_full && *left > 0;
+    *left = left.saturating_sub(usize::from(in_full));
     Case {
         scenario: row(scenario),
         finding,
         whole,
-        picture: Picture::of(&finding.timeline).filter(|_| whole),
+        picture: Picture::of(&finding.timeline, &finding.message, who).filter(|_| whole),
         timeline: if whole { finding.timeline.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n") } else { String::new() },
     }
 }
 
 fn support<'a>(report: &Report, requirement: &'a RequirementResult, columns: &[Option<AgentKind>]) -> SupportRow<'a> {
     let cells = columns.iter().map(|agent| view::support(report, requirement, *agent).map(Shown::from)).collect();
-    SupportRow { requirement, verdict: requirement.verdict.into(), cells }
+    let is_found = matches!(requirement.verdict, Verdict::Failed | Verdict::Warned)
+        && (failed_as_a_whole(report, requirement)
+            || report.scenarios.iter().any(|scenario| !scenario.is_known_failure() && names(scenario, &requirement.id)));
+    SupportRow { requirement, is_found, verdict: requirement.verdict.into(), cells }
 }
 
 fn row(scenario: &ScenarioResult) -> ScenarioRow<'_> {
@@ -288,8 +343,29 @@ fn row(scenario: &ScenarioResult) -> ScenarioRow<'_> {
         suite: &scenario.suite,
         feature: &scenario.feature,
         shown: scenario.verdict.into(),
+        found: match scenario.verdict {
+            Verdict::Failed | Verdict::Warned if !scenario.is_known_failure() => {
+                scenario.findings.first().map_or("", |finding| finding.requirement.as_str())
+            }
+            _ => "",
+        },
         requirements: requirements.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         took: view::took(scenario.duration_ms),
         reason: scenario.reason.as_deref().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("answer `-32001`, or `<map>` it", "answer <code>-32001</code>, or <code>&lt;map&gt;</code> it")]
+    #[case("an odd ` & one", "an odd ` &amp; one")]
+    #[case("", "")]
+    fn what_stands_in_backticks_is_code(#[case] text: &str, #[case] html: &str) {
+        assert_eq!(code(text).to_string(), html);
     }
 }

@@ -58,13 +58,29 @@ struct PictureRow {
     words: String,
 }
 
+/// Who errs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// Whoever calls a manager.
+    Caller,
+    /// Whoever is called.
+    Manager,
+}
+
 impl Picture {
-    /// The picture of a timeline. Nothing where there are no rows.
-    pub(crate) fn of(timeline: &[Row]) -> Option<Self> {
+    /// The picture of a timeline in which somebody errs, and how. Nothing where there are no rows.
+    pub(crate) fn of(timeline: &[Row], message: &str, who: Lane) -> Option<Self> {
         if timeline.is_empty() {
             return None;
         }
-        let rows: Vec<PictureRow> = timeline.iter().enumerate().map(|(at, told)| row(TOP + at * ROW, told)).collect();
+        let mut rows: Vec<PictureRow> = timeline.iter().enumerate().map(|(at, told)| row(TOP + at * ROW, told)).collect();
+        for row in rows.iter_mut().filter(|row| row.set == "found") {
+            row.words = format!("{}: {message}", row.words);
+            row.symbols = vec![match who {
+                Lane::Caller => "erred",
+                Lane::Manager => "found",
+            }];
+        }
         let floor = TOP + (rows.len() - 1) * ROW + ROW / 2;
         let phases = bands(&rows, floor);
         let calls = rows.iter().filter(|row| row.symbols.contains(&"ask")).count();
@@ -178,7 +194,18 @@ mod tests {
     #[case(10_000, 334 + 1752 + 12)]
     fn it_is_as_wide_as_its_longest_line_but_not_without_measure(#[case] characters: usize, #[case] width: usize) {
         let rows = [told(RowKind::Remark, "", "short"), told(RowKind::Remark, "", &"x".repeat(characters))];
-        assert_eq!(Picture::of(&rows).unwrap().width, width);
+        assert_eq!(Picture::of(&rows, "", Lane::Manager).unwrap().width, width);
+    }
+
+    #[test]
+    fn the_finding_stands_in_the_lane_of_who_errs() {
+        let rows = [told(RowKind::Contradiction, "OR-1", "")];
+        let drawn = |who| {
+            let row = Picture::of(&rows, "it asked too often", who).unwrap().rows.remove(0);
+            (row.symbols, row.words)
+        };
+        assert_eq!(drawn(Lane::Caller), (vec!["erred"], "contradicts OR-1: it asked too often".to_owned()));
+        assert_eq!(drawn(Lane::Manager).0, ["found"]);
     }
 
     #[test]
@@ -189,11 +216,11 @@ mod tests {
                 .collect();
         let session = crate::trace::history::History::new(&records).sessions().nth(1).unwrap().id.to_owned();
         let lines = crate::trace::timeline(&records, &session);
-        let picture = Picture::of(&lines).unwrap();
+        let picture = Picture::of(&lines, "", Lane::Manager).unwrap();
         assert!(picture.rows.iter().zip(&lines).all(|(row, line)| line.to_string().ends_with(&row.words) && !row.symbols.contains(&"gap")));
         let names: Vec<_> = picture.phases.iter().map(|band| band.name).collect();
         assert_eq!(names, ["started", "first turn", "exited"]);
         assert!(picture.phases.windows(2).all(|two| two[0].y + two[0].height == two[1].y));
-        assert!(Picture::of(&[]).is_none());
+        assert!(Picture::of(&[], "", Lane::Manager).is_none());
     }
 }

@@ -14,6 +14,7 @@ const others = all("[data-verdict]:not(#scenarios tr)").map(entry);
 const blocks = all("#scenarios tbody");
 const cells = all("[data-column]");
 const requirements = all("article.requirement");
+const more = all(".more");
 const sections = all("section:has(> .nothing)");
 
 function fits(entry, wanted) {
@@ -54,6 +55,7 @@ function apply() {
   }
   show(others, wanted);
   for (const cell of cells) cell.hidden = wanted.agent !== "" && cell.dataset.column !== wanted.agent;
+  for (const rest of more) rest.hidden = !rest.querySelector(".case:not([hidden])");
   for (const article of requirements) {
     if (!article.dataset.verdict) article.hidden = !article.querySelector(".case:not([hidden])");
   }
@@ -97,6 +99,15 @@ document.addEventListener("keydown", (event) => {
     event.preventDefault();
     form.elements.text.focus();
   }
+});
+// On paper nothing can be opened.
+let opened = [];
+window.addEventListener("beforeprint", () => {
+  opened = all("details:not([open])");
+  for (const one of opened) one.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const one of opened) one.open = false;
 });
 form.hidden = false;
 recall();

@@ -9,6 +9,7 @@ pub mod rules;
 pub(crate) mod served;
 pub(crate) mod steps;
 pub(crate) mod suite;
+pub(crate) mod traced;
 pub(crate) mod variations;
 
 pub use suite::ManagerSuite;

@@ -55,6 +55,25 @@ fn an_unknown_step_is_named_with_its_line_and_the_nearest() {
 }
 
 #[test]
+fn what_is_no_gherkin_is_told_with_what_may_stand_there() {
+    let said = |text: &str| parse(SUITES, Steps::LookedUp, "m.feature", text).unwrap_err()[0].to_string();
+    let feature = "Feature: f\n  @LC-CREATE-1\n  Scenario: s\n    Given session \"A\" is started\n";
+    let step = said(&format!("{feature}    Than it is\n"));
+    assert!(step.starts_with("m.feature:5: not Gherkin: found `Than it is`; wanted a step (`Given`"), "{step}");
+    let none = said("\nScenario: s\n");
+    assert!(none.starts_with("m.feature:2: not Gherkin: found `Scenario: s`; wanted `Feature: NAME`"), "{none}");
+    let empty = said("");
+    assert!(empty.starts_with("m.feature:1: not Gherkin: the file ends; wanted `Feature: NAME`"), "{empty}");
+}
+
+#[test]
+fn a_folder_without_a_feature_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = read(SUITES, &[folder.path().to_owned()]).unwrap_err()[0].to_string();
+    assert!(error.ends_with(": there is no feature: wanted a `.feature` file, or a folder with some in or below it"), "{error}");
+}
+
+#[test]
 fn a_need_that_there_is_not_is_no_need_that_is_met() {
     let text = "Feature: f\n  @LC-CREATE-1 @needs:end_sesion\n  Scenario: s\n    Then nothing of \"A\" is alive\n";
     let folder = tempfile::tempdir().unwrap();

@@ -62,7 +62,8 @@ fn a_name_that_is_no_fault_leads_to_the_nearest() {
     assert!(fault(SUITES, "never-end").unwrap_err().contains("`never-ends`"));
     assert!(manager::faults::named("reuse-ids").unwrap_err().contains("no fault of a manager; did you mean `reuses-ids`"));
     let mistaken = store::faults::named("never-ends").unwrap_err();
-    assert!(mistaken.contains("no fault of a store; did you mean `"), "{mistaken}");
+    assert!(mistaken.contains("no fault of a store; `passmuster faults list`"), "{mistaken}");
+    assert_eq!(fault(SUITES, "nosuchfault").unwrap_err(), "no such fault; `passmuster faults list` shows them all");
     assert!(orchestrator::faults::named("never-end").unwrap_err().contains("no fault of an orchestrator; did you mean `never-ends`"));
     assert!(manager::faults::named("loses-updates").is_err() && store::faults::named("loses-updates").is_ok());
 }

@@ -121,8 +121,10 @@ fn canonical_error(seen: &AnswerSeen) -> ContractError {
     let code = seen.code.as_deref().and_then(|code| ErrorCode::from_name(code).or_else(|| ErrorCode::from_rpc(code.parse().ok()?)));
     let by_code = code.map(|code| ContractError::new(code, seen.message.clone().unwrap_or_default()));
     in_lines.or(by_code).unwrap_or_else(|| {
-        let exit = seen.exit.map(|exit| format!("exit status {exit}: ")).unwrap_or_default();
-        ContractError::unnamed(format!("{exit}{}", said(seen)))
+        // What it was on the wire: whoever maps it has to know.
+        let exit = seen.exit.map(|exit| format!("exit status {exit}: "));
+        let wire = exit.or_else(|| seen.code.as_ref().map(|code| format!("code {code}: "))).unwrap_or_default();
+        ContractError::unnamed(format!("{wire}{}", said(seen)))
     })
 }
 
@@ -283,13 +285,19 @@ mod tests {
     const BY_OUTPUT: &str = "output = \"text\"\nresult = { resume = { stdout = \"yes\" }, reason = \"$\" }";
     const NOT_FOUND: &str = "errors = { session_not_found = { stderr = \"no such\" } }";
     const EMPTY: &str = "empty = { exit = 3 }";
-    const ITEMS: &str = "result = { sessions = \"$.items[*]\" }\neach = { session_id = \"$.id\", status = \"$.state\", live = { path = \"$.up\" }, load = \"$.n\" }";
+    const ITEMS: &str = "result = { sessions = \"$.items[*]\" }\neach = { session_id = \"$.id\", status = \"$.state\", live = { path = \"$.up\" }, cwd = \"$.n\" }";
 
     #[rstest]
     #[case::as_it_is("get_session_data", TEXT, process(0, "hello\n", ""), r#"{"text":"hello"}"#)]
     #[case::a_failure_by_its_first_line("get_session_data", TEXT, process(1, "out", "\nboom\nmore"), "internal: exit status 1: boom")]
     #[case::or_by_what_it_put_out("get_session_data", TEXT, process(1, "bad", " "), "internal: exit status 1: bad")]
     #[case::an_error_that_is_named("get_session_data", NOT_FOUND, process(1, "", "no such thing"), "session_not_found: no such thing")]
+    #[case::a_code_that_nobody_knows(
+        "get_session_data",
+        NOT_FOUND,
+        AnswerSeen { failed: true, code: Some("-32000".into()), message: Some("no such".into()), ..AnswerSeen::default() },
+        "internal: code -32000: no such"
+    )]
     #[case::empty("get_session_data", EMPTY, process(3, "", ""), r#"{"text":""}"#)]
     #[case::an_empty_list("list_sessions", EMPTY, process(3, "", ""), r#"{"sessions":[]}"#)]
     #[case::no_json("capture_screen", "", process(0, "what", ""), "the output is not JSON (expected value at line 1 column 1): what")]
@@ -339,7 +347,7 @@ mod tests {
         "list_sessions",
         ITEMS,
         process(0, r#"{"items":[{"id":"a","state":"busy","up":1,"n":5},null,{"id":"b"}]}"#, ""),
-        r#"{"sessions":[{"live":true,"load":5,"session_id":"a","status":"running"},{"live":false,"session_id":"b"}]}"#
+        r#"{"sessions":[{"cwd":"5","live":true,"session_id":"a","status":"running"},{"live":false,"session_id":"b"}]}"#
     )]
     fn an_answer_comes_to(#[case] operation: &str, #[case] says: &str, #[case] seen: AnswerSeen, #[case] expected: &str) {
         assert_eq!(judged(operation, says, seen), expected);

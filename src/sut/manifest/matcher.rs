@@ -1,5 +1,7 @@
 //! What a manifest says of answers: matchers, and where results are found in them.
 
+use std::fmt;
+
 use jsonpath_rust::JsonPath as _;
 use jsonpath_rust::parser::parse_json_path;
 use regex::Regex;
@@ -56,6 +58,34 @@ pub enum Wanted {
     Matches(Regex),
 }
 
+impl fmt::Display for Matcher {
+    /// What it wants, as manifests write it: `{ exit = 0, stdout = 'ready' }`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let regexes = [("stdout", &self.stdout), ("stderr", &self.stderr), ("code", &self.code), ("message", &self.message)];
+        let mut parts: Vec<String> = self.exit.iter().map(|exit| format!("exit = {exit}")).collect();
+        parts.extend(regexes.iter().filter_map(|(name, regex)| Some(format!("{name} = '{}'", regex.as_ref()?))));
+        if let Some((path, wanted)) = &self.path {
+            parts.push(match wanted {
+                Wanted::Anything => format!("path = '{path}'"),
+                Wanted::Equals(value) => format!("path = '{path}', equals = {value}"),
+                Wanted::Matches(regex) => format!("path = '{path}', matches = '{regex}'"),
+            });
+        }
+        parts.extend(self.absent.iter().map(|path| format!("absent = '{path}'")));
+        write!(f, "{{ {} }}", parts.join(", "))
+    }
+}
+
+impl AnswerSeen {
+    /// What was answered, for people.
+    pub fn told(&self) -> String {
+        let error = self.code.iter().map(|code| format!("code {code}")).chain(self.message.clone());
+        let exit = self.exit.map(|exit| format!("exit status {exit}, stdout {:?}, stderr {:?}", self.stdout, self.stderr));
+        let error: Vec<String> = error.collect();
+        exit.unwrap_or_else(|| if error.is_empty() { self.value.to_string() } else { error.join(": ") })
+    }
+}
+
 impl Matcher {
     /// Whether an answer is as the matcher says.
     pub fn holds(&self, seen: &AnswerSeen, variables: &Variables) -> bool {
@@ -82,6 +112,12 @@ impl Matcher {
 /// A JSONPath (RFC 9535), whose templates are filled in first.
 #[derive(Debug, Clone)]
 pub struct Path(Template);
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.source())
+    }
+}
 
 impl Path {
     /// Reads a path.
@@ -182,6 +218,18 @@ mod tests {
         };
         also(&mut matcher);
         assert_eq!(matcher.holds(&seen, &Variables::new()), holds);
+    }
+
+    #[test]
+    fn a_condition_is_told_as_it_is_written() {
+        let matcher = Matcher {
+            exit: Some(1),
+            stderr: regex("no such"),
+            path: Some((at("$.a"), Wanted::Equals(json!("b")))),
+            absent: Some(at("$.c")),
+            ..Matcher::default()
+        };
+        assert_eq!(matcher.to_string(), "{ exit = 1, stderr = 'no such', path = '$.a', equals = \"b\", absent = '$.c' }");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod canonical;
+pub(crate) mod either;
 pub(crate) mod matcher;
 pub(crate) mod raw;
 pub(crate) mod read;

@@ -68,7 +68,7 @@ pub struct RawSystem {
     pub name: String,
     /// The command whose first line is its version.
     pub version: Option<Vec<Text>>,
-    /// The suites that it claims to conform to.
+    /// The suites that it claims to conform to; where none is named, all whose operations are mapped.
     #[serde(default)]
     pub suites: Vec<Text>,
     /// The agents that it manages; all, where nothing is said.
@@ -255,35 +255,32 @@ pub struct RawWait {
 }
 
 /// A word of a command: a template, or several that are dropped together where a variable is absent.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Debug, JsonSchema)]
 #[allow(missing_docs)]
-#[schemars(rename = "Word")]
+#[schemars(rename = "Word", untagged)]
 pub enum RawWord {
     One(String),
     Group(Vec<String>),
 }
 
 /// What a command prints.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, deny_unknown_fields)]
-#[schemars(rename = "Output")]
+#[derive(Debug, JsonSchema)]
+#[schemars(rename = "Output", untagged, deny_unknown_fields)]
 pub enum RawOutput {
     /// One JSON value, lines, or text.
     Name(#[schemars(extend("enum" = words::OUTPUTS))] String),
     /// An object of the named groups for each match of a regular expression.
     Match {
         /// The regular expression, with `(?P<names>…)`.
-        #[serde(rename = "match")]
+        #[schemars(rename = "match")]
         regex: String,
     },
 }
 
 /// Where a field comes from: JSONPath into the output, a template, several paths together, or whether a matcher holds.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Debug, JsonSchema)]
 #[allow(missing_docs)]
-#[schemars(rename = "Source")]
+#[schemars(rename = "Source", untagged)]
 pub enum RawSource {
     One(String),
     Union(Vec<String>),
@@ -291,10 +288,9 @@ pub enum RawSource {
 }
 
 /// A matcher, or several of which any may hold.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[derive(Debug, JsonSchema)]
 #[allow(missing_docs)]
-#[schemars(rename = "Matchers")]
+#[schemars(rename = "Matchers", untagged)]
 pub enum RawMatchers {
     One(Box<RawMatcher>),
     Any(Vec<RawMatcher>),

@@ -1,14 +1,16 @@
 //! From what is written to what is meant: every mistake is found, not only the first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use regex::Regex;
 use serde_json::Value;
 
-use crate::contract::{ANNOUNCEMENTS, AgentKind, Claim, ERRORS, ErrorCode, OperationSpec, OperationTable, SESSION_OPERATIONS, Status};
+use crate::contract::{
+    ANNOUNCEMENTS, AgentKind, Claim, ERRORS, ErrorCode, FieldKind, OperationSpec, OperationTable, SESSION_OPERATIONS, Status,
+};
 use crate::core::diagnostic::{Diagnostic, Diagnostics, Placed, SourceText, meant, meant_field};
 use crate::trace::settings::{Limits, Processes};
 
@@ -28,7 +30,8 @@ fn variables() -> impl Iterator<Item = &'static str> {
 /// Reads a manifest, which may claim these suites.
 pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Manifest, Box<Diagnostics>> {
     let file = path.display().to_string();
-    let mut reader = ManifestReader { text: SourceText::new(&file, text), claims, errors: Vec::new() };
+    let folder = path.parent().map(FilePath::to_owned).unwrap_or_default();
+    let mut reader = ManifestReader { text: SourceText::new(&file, text), folder, claims, errors: Vec::new() };
     let manifest = match toml::from_str::<raw::RawManifest>(text) {
         Ok(raw) => Some(reader.manifest(path, raw)),
         Err(error) => {
@@ -45,6 +48,8 @@ pub(crate) fn read(path: &FilePath, text: &str, claims: &[Claim]) -> Result<Mani
 
 struct ManifestReader<'a> {
     text: SourceText<'a>,
+    /// Where the manifest lies.
+    folder: PathBuf,
     claims: &'a [Claim],
     errors: Vec<Diagnostic>,
 }
@@ -82,7 +87,9 @@ impl ManifestReader<'_> {
         for name in names {
             if !variables().any(|known| known == name) && !also.iter().any(|known| known == name) {
                 let known: Vec<&str> = variables().collect();
-                let help = meant(name, known.into_iter().chain(also.iter().map(String::as_str)));
+                let all: BTreeSet<&str> = known.into_iter().chain(also.iter().map(String::as_str)).collect();
+                let help = meant(name, all.iter().copied());
+                let help = help.or_else(|| Some(format!("there are {}", all.into_iter().collect::<Vec<_>>().join(", "))));
                 self.wrong(at.clone(), format!("there is no variable `{name}`"), help);
             }
         }
@@ -94,10 +101,20 @@ impl ManifestReader<'_> {
 
     fn words(&mut self, given: &[Placed<raw::RawWord>], also: &[String]) -> Vec<Word> {
         let word = |reader: &mut Self, given: &Placed<raw::RawWord>| match given.as_ref() {
-            raw::RawWord::One(source) => Word::One(reader.template(given.span(), source, also)),
-            raw::RawWord::Group(sources) => Word::Group(sources.iter().map(|source| reader.template(given.span(), source, also)).collect()),
+            raw::RawWord::One(source) => Word::One(reader.argument(given.span(), source, also)),
+            raw::RawWord::Group(sources) => Word::Group(sources.iter().map(|source| reader.argument(given.span(), source, also)).collect()),
         };
         given.iter().map(|given| word(self, given)).collect()
+    }
+
+    /// A word of a command. The path of a file that lies beside the manifest is meant so, though the command runs elsewhere.
+    fn argument(&mut self, at: Range<usize>, source: &str, also: &[String]) -> Template {
+        let beside = self.folder.join(source);
+        let is_path = source.contains(['.', '/']) && !source.contains("{{") && FilePath::new(source).is_relative();
+        match std::path::absolute(&beside) {
+            Ok(path) if is_path && beside.is_file() => self.template(at, &path.display().to_string(), also),
+            _ => self.template(at, source, also),
+        }
     }
 
     fn regex(&mut self, at: Range<usize>, source: &str) -> Option<Regex> {
@@ -232,7 +249,12 @@ impl ManifestReader<'_> {
         }
         Transport {
             kind,
-            command: given.command.iter().flat_map(|words| words.as_ref()).map(|word| Word::One(self.text(word, &[]))).collect(),
+            command: given
+                .command
+                .iter()
+                .flat_map(|words| words.as_ref())
+                .map(|word| Word::One(self.argument(word.span(), word.as_ref(), &[])))
+                .collect(),
             url: given.url.as_ref().map(|url| self.text(url, &[])),
             socket: given.socket.as_ref().map(|socket| self.text(socket, &[])),
             env: given.env.iter().map(|(name, value)| (name.clone(), self.text(value, &[]))).collect(),
@@ -300,13 +322,37 @@ impl ManifestReader<'_> {
         for (name, given) in &raw.operations {
             let Some(operation) = self.word(name, "operation", &names) else { continue };
             let base = canonical.get(operation.name).and_then(|steps| steps.first());
+            self.fields(operation, given);
             let steps = match &given.steps {
-                Some(steps) => self.steps(kind, operation, given, steps),
+                Some(steps) => {
+                    // What an earlier step finds is a variable of the later ones: it may have any name.
+                    steps.last().into_iter().for_each(|last| self.fields(operation, last));
+                    self.steps(kind, operation, given, steps)
+                }
                 None => vec![self.step(kind, operation, given, if own(given) { None } else { base }, &[])],
             };
             operations.insert(operation.name.to_owned(), steps);
         }
         operations
+    }
+
+    /// Refuses fields of a result, or of a list's items, that the operation does not have: they would be lost.
+    fn fields(&mut self, operation: &'static OperationSpec, given: &raw::RawOperation) {
+        let items = operation.result.iter().find_map(|field| match field.kind {
+            FieldKind::Objects(items) => Some(items),
+            _ => None,
+        });
+        for (table, fields, of) in [(&given.result, operation.result, "the result"), (&given.each, items.unwrap_or_default(), "an item")] {
+            // A condition may have a name of its own: the exit status that it names is then a success.
+            let is_lost = |source: &raw::RawSource| !matches!(source, raw::RawSource::Holds(_));
+            let unknown = |name: &str| !fields.iter().any(|field| field.name == name);
+            for (name, _) in table.iter().flatten().filter(|(name, source)| unknown(name.as_ref()) && is_lost(source.as_ref())) {
+                let known = fields.iter().map(|field| field.name);
+                let all = if fields.is_empty() { "none".to_owned() } else { known.clone().collect::<Vec<_>>().join(", ") };
+                let what = format!("`{}` is no field of {of} of `{}`: wanted {all}", name.as_ref(), operation.name);
+                self.wrong(name.span(), what, meant(name.as_ref(), known));
+            }
+        }
     }
 
     fn steps(
@@ -416,18 +462,31 @@ impl ManifestReader<'_> {
         let Some(table) = &given.errors else { return Vec::new() };
         let mut errors = Vec::new();
         for (name, matchers) in table.as_ref() {
+            let at = self.key(table.span(), name);
             let Some(code) = ErrorCode::from_name(name) else {
                 let known = ERRORS.iter().map(|row| row.name);
                 let all = known.clone().collect::<Vec<_>>().join(", ");
-                self.wrong(table.span(), format!("`{name}` is no error code: wanted {all}"), meant(name, known));
+                self.wrong(at, format!("`{name}` is no error code: wanted {all}"), meant(name, known));
                 continue;
             };
             match raw::RawMatchers::deserialize_from(matchers.clone()) {
-                Ok(matchers) => errors.push((code, self.all_matchers(table.span(), &matchers, also))),
-                Err(why) => self.wrong(table.span(), format!("`{name}`: {why}"), meant_field(&why)),
+                Ok(matchers) => errors.push((code, self.all_matchers(at, &matchers, also))),
+                Err(why) => self.wrong(at, format!("`{name}`: {why}"), meant_field(&why)),
             }
         }
         errors
+    }
+
+    /// Where a key stands in a table; the table, where it is not found.
+    fn key(&self, table: Range<usize>, key: &str) -> Range<usize> {
+        // An inline table spans its keys; one with a header only that.
+        let is_key = |at: usize| {
+            let (before, after) = (self.text.text[..at].trim_end_matches([' ', '\t', '"', '\'']), &self.text.text[at + key.len()..]);
+            before.ends_with(['\n', '{', ',']) && after.trim_start_matches(['"', '\'', ' ', '\t']).starts_with(['=', '.'])
+        };
+        let rest = self.text.text.get(table.start..).unwrap_or_default();
+        let found = rest.match_indices(key).map(|(at, _)| table.start + at).find(|at| is_key(*at));
+        found.map_or(table, |at| at..at + key.len())
     }
 
     fn sources(&mut self, given: &BTreeMap<Placed<String>, Placed<raw::RawSource>>, also: &[String]) -> Vec<(String, Source)> {
@@ -671,6 +730,62 @@ mod tests {
             let last = super::super::judge(step, start, true, &mut seen, &Default::default(), &manifest.status).unwrap();
             assert_eq!(last["session_id"], "s1");
         }
+    }
+
+    #[test]
+    fn a_field_that_an_operation_does_not_have_is_refused() {
+        let found = errors(&format!(
+            "{THREE_LINES}[operations.get_session_data]\ncommand = [\"show\"]\nresult = {{ txt = \"$\" }}\n\
+             [operations.list_sessions]\ncommand = [\"ls\"]\nresult = {{ sessions = \"$\" }}\neach = {{ id = \"$.id\", state = \"$.s\" }}\n"
+        ));
+        let wanted = [
+            "m.toml:9: `txt` is no field of the result of `get_session_data`: wanted text, truncated, pending | did you mean `text`?",
+            "m.toml:13: `id` is no field of an item of `list_sessions`: wanted session_id, agent, status, title, request_id, cwd | ",
+            "m.toml:13: `state` is no field of an item of `list_sessions`: wanted session_id, agent, status, title, request_id, cwd | ",
+        ];
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_earlier_steps_find_may_have_any_name() {
+        let text = format!(
+            "{THREE_LINES}[operations.start_session]\n\
+             steps = [{{ command = [\"a\"], result = {{ pane = \"$\" }} }}, {{ command = [\"b\", \"{{{{ pane }}}}\"], result = {{ session_id = \"{{{{ pane }}}}\" }} }}]\n"
+        );
+        assert_eq!(errors(&text), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_condition_that_is_none_is_told_at_its_key() {
+        let found = errors(&format!(
+            "{THREE_LINES}[operations.end_session.errors]\nnot_found = {{ exit = 1 }}\nsession_not_found = {{ msg = \"x\" }}\n"
+        ));
+        assert!(
+            found[0].starts_with("m.toml:8: `not_found` is no error code") && found[0].ends_with("did you mean `session_not_found`?"),
+            "{found:?}"
+        );
+        assert!(found[1].starts_with("m.toml:9: `session_not_found`: unknown field `msg`"), "{found:?}");
+        assert!(!found.concat().contains("untagged"), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_beside_the_manifest_is_meant_where_its_name_is_a_word_of_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("mgr.py"), "").unwrap();
+        let text = "[system]\nname = \"m\"\n[transport]\nkind = \"mcp\"\ncommand = [\"python3\", \"mgr.py\", \"other.py\"]\n";
+        let claims = [Claim { name: "lifecycle", operations: SESSION_OPERATIONS }];
+        let manifest = super::read(&folder.path().join("m.toml"), text, &claims).unwrap();
+        let words = super::super::words(&manifest.transport.command, &super::super::Variables::new()).unwrap();
+        assert_eq!(words, ["python3", folder.path().join("mgr.py").to_str().unwrap(), "other.py"]);
+    }
+
+    #[test]
+    fn a_variable_in_any_branch_is_known_or_an_error() {
+        let found = errors(&format!(
+            "{THREE_LINES}[operations.send_message]\ncommand = [\"x\", \"{{{{ x if message }}}}\", \"{{% if title %}}{{{{ mesage }}}}{{% endif %}}\"]\n"
+        ));
+        assert!(found.iter().any(|one| one.contains("there is no variable `x`")), "{found:?}");
+        assert!(found.iter().any(|one| one.contains("there is no variable `mesage` | did you mean `message`?")), "{found:?}");
     }
 
     #[test]

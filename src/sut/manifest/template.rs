@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 
 use minijinja::value::ValueKind;
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use regex::Regex;
 use serde_json::{Map, Value};
+
+use crate::core::diagnostic::meant;
 
 /// Variables by name. One that is not there is absent.
 pub type Variables = Map<String, Value>;
@@ -28,6 +31,33 @@ fn environment() -> &'static Environment<'static> {
     })
 }
 
+/// Whether every filter of a template is there, in every branch of it: the engine itself tells when it comes to one.
+fn known_filters(source: &str) -> Result<(), String> {
+    static TAGS: OnceLock<Regex> = OnceLock::new();
+    static QUOTED: OnceLock<Regex> = OnceLock::new();
+    static FILTER: OnceLock<Regex> = OnceLock::new();
+    let regex = |pattern| Regex::new(pattern).expect("a fixed pattern");
+    let tags = TAGS.get_or_init(|| regex(r"(?s)\{\{.*?\}\}|\{%.*?%\}"));
+    let quoted = QUOTED.get_or_init(|| regex(r#""[^"]*"|'[^']*'"#));
+    let filter = FILTER.get_or_init(|| regex(r"\|\s*([A-Za-z_][A-Za-z0-9_]*)|\{%-?\s*filter\s+([A-Za-z_][A-Za-z0-9_]*)"));
+    for tag in tags.find_iter(source) {
+        let bare = quoted.replace_all(tag.as_str(), "''");
+        for found in filter.captures_iter(&bare) {
+            let name = found.get(1).or(found.get(2)).map_or("", |name| name.as_str());
+            // Whether there is one is asked of the engine: a filter that is there may still not take a text.
+            let probe = environment().render_str(&format!("{{{{ '' | {name} }}}}"), ());
+            if matches!(&probe, Err(error) if error.kind() == ErrorKind::UnknownFilter) {
+                let meant = meant(name, FILTERS.into_iter()).map(|meant| format!("; {meant}")).unwrap_or_default();
+                return Err(format!("there is no filter `{name}`{meant}; of use here are {}", FILTERS.join(", ")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The filters that manifests have use for, of the many that the engine knows.
+const FILTERS: [&str; 9] = ["sh", "default", "lower", "upper", "trim", "replace", "join", "length", "tojson"];
+
 /// A string with variables in it, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
@@ -44,10 +74,16 @@ impl Template {
     /// What is wrong with it.
     pub fn parse(source: &str) -> Result<Self, String> {
         let template = environment().template_from_str(source).map_err(|error| error.to_string())?;
+        known_filters(source)?;
         let names: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
         let inner = source.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
         let whole = inner.filter(|name| names.contains(*name)).map(str::to_owned);
         Ok(Self { source: source.to_owned(), names, whole })
+    }
+
+    /// What it was written as.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
     }
 
     /// The variables that it names.
@@ -245,6 +281,17 @@ mod tests {
         assert_eq!(Value::Object(read), json!({"session_id": 7, "message": "hi"}));
         assert!(!shape.read(&json!({"id": 7, "input": [{"type": "image", "text": "hi"}]}), &mut Variables::new()));
         assert!(!shape.read(&json!([7]), &mut Variables::new()));
+    }
+
+    #[test]
+    fn a_filter_that_there_is_not_is_found_in_every_branch() {
+        let said = |source: &str| Template::parse(source).unwrap_err();
+        assert!(said("{{ cwd | urlencoded }}").starts_with("there is no filter `urlencoded`; of use here are sh, default"));
+        assert!(said("{% if title %}{{ title | uper }}{% endif %}").starts_with("there is no filter `uper`; did you mean `upper`?"));
+        assert!(said("{{ message | replace('a', 'b') | shh }}").starts_with("there is no filter `shh`; of use here are sh"));
+        for good in ["{{ cwd | default('a | b') }}", "{{ message | sh }}", "a | b", "{{ 'x | y' }}", "{{ title|upper|trim }}"] {
+            assert!(Template::parse(good).is_ok(), "{good}");
+        }
     }
 
     #[test]

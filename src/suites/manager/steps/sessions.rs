@@ -324,6 +324,15 @@ impl ManagerWorld {
     pub(crate) async fn release(&mut self, label: &str, reply: Option<String>, status: TurnStatus) -> StepResult {
         let turn = self.next_turn(label)?;
         self.turn_open(label, turn).await?;
+        let opened = self.turns(label)?.get(turn as usize - 1).cloned();
+        if let Some(opened) = opened {
+            // It says that it took the message before it says that it works on it: no turn ends that has not begun.
+            let is_begun = |run: &FakeRun| run.id == opened.run && (run.started >= opened.number || run.over);
+            let begun = self.registry.until(|runs| runs.iter().any(is_begun).then_some(()));
+            timeout(self.limits.start, begun)
+                .await
+                .map_err(|_| Stop::CouldNotTest(format!("the stand-in of session \"{label}\" did not begin its turn {turn}")))?;
+        }
         let reply = reply.unwrap_or_else(|| format!("answer-{label}-{turn}. All done."));
         let open = self.let_end(label, turn, reply, status)?;
         timeout(self.limits.start, self.registry.until(|runs| open.is_over(runs).then_some(())))

@@ -97,6 +97,7 @@ mod tests {
             cwd: cwd.into(),
             args: Vec::new(),
             prompts: (1..).zip(prompts.iter().map(|text| (*text).to_owned())).collect(),
+            started: 0,
             released: completed,
             completed,
             files: Vec::new(),

@@ -43,6 +43,8 @@ const KEPT: usize = 16 * 1024;
 pub(crate) struct OrchestratorCommand {
     /// Its name, as reports show it.
     pub name: String,
+    /// Its manifest, or else its script or program, where that is a file.
+    pub file: Option<String>,
     /// The command; of one that is run once per worker, with variables.
     pub command: Vec<String>,
     /// Further environment, with variables.
@@ -56,7 +58,7 @@ pub(crate) struct OrchestratorCommand {
 impl OrchestratorCommand {
     /// One without a command, run here, once for all workers.
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), command: Vec::new(), env: BTreeMap::new(), per_worker: false, folder: ".".into() }
+        Self { name: name.to_owned(), file: None, command: Vec::new(), env: BTreeMap::new(), per_worker: false, folder: ".".into() }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
-use crate::core::diagnostic::Placed;
+use crate::core::diagnostic::{Placed, meant};
 use crate::sut::manifest;
 use crate::sut::manifest::Template;
 
@@ -55,10 +55,11 @@ const EXAMPLE: &str = "[orchestrator]\ncommand = [\"my-orchestrator\", \"run\"]\
 /// The first thing that is wrong, with its line.
 pub(crate) fn read(path: Option<&Path>, command: &[String]) -> Result<OrchestratorCommand, Box<OrchestratorError>> {
     let here = PathBuf::from(".");
-    let name = command.first().map(|program| Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let name = script(command).map(|script| Path::new(script).file_name().unwrap_or_default().to_string_lossy().into_owned());
     let Some(path) = path else {
         let (name, command) = (name.unwrap_or_default(), command.to_vec());
-        return Ok(OrchestratorCommand { name, command, env: BTreeMap::new(), per_worker: false, folder: here });
+        let file = script(&command).filter(|script| Path::new(script).is_file()).map(str::to_owned);
+        return Ok(OrchestratorCommand { name, file, command, env: BTreeMap::new(), per_worker: false, folder: here });
     };
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path);
@@ -85,11 +86,9 @@ pub(crate) fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrat
     for source in own.iter().chain(table.env.values()) {
         let template = Template::parse(source.as_ref()).map_err(|why| wrong(source.span(), why, ""))?;
         if let Some(name) = template.names().iter().find(|name| !known.contains(&name.as_str())) {
-            let nearest = known.iter().max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-            let help = match nearest {
-                Some(_) if OF_A_WORKER.contains(&name.as_str()) => "one worker's own are known with `per = \"worker\"`".to_owned(),
-                Some(nearest) => format!("did you mean `{nearest}`?"),
-                None => String::new(),
+            let help = match OF_A_WORKER.contains(&name.as_str()) {
+                true => "one worker's own are known with `per = \"worker\"`".to_owned(),
+                false => meant(name, known.iter().copied()).unwrap_or_else(|| format!("wanted one of: {}", known.join(", "))),
             };
             return Err(wrong(source.span(), format!("there is no variable `{name}`"), &help));
         }
@@ -101,12 +100,28 @@ pub(crate) fn read(path: Option<&Path>, command: &[String]) -> Result<Orchestrat
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(here.clone(), Path::to_owned);
     Ok(OrchestratorCommand {
+        file: Some(file),
         name: written.system.and_then(|system| system.name).or(name).unwrap_or_else(|| words[0].clone()),
         folder: if command.is_empty() { std::path::absolute(&folder).unwrap_or(folder) } else { here },
         env: table.env.into_iter().map(|(name, value)| (name, value.into_inner())).collect(),
         command: words,
         per_worker,
     })
+}
+
+/// What runs somebody's script: with these a command is called by the script's name.
+const INTERPRETERS: [&str; 11] = ["python", "pypy", "uv", "node", "bun", "deno", "ruby", "perl", "bash", "sh", "env"];
+
+/// The word of a command that says what is run: its program, or the script or module that an interpreter is given.
+fn script(command: &[String]) -> Option<&str> {
+    let (program, given) = command.split_first()?;
+    let bare = Path::new(program).file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if !INTERPRETERS.contains(&bare.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.')) {
+        return Some(program);
+    }
+    let module = given.iter().position(|word| word == "-m").and_then(|at| given.get(at + 1));
+    let script = given.iter().find(|word| !word.starts_with('-') && (word.contains(['.', '/']) || Path::new(word).is_file()));
+    Some(module.or(script).unwrap_or(program))
 }
 
 #[cfg(test)]
@@ -131,6 +146,17 @@ mod tests {
         let read = read(Some(&path), &[]).unwrap();
         assert_eq!((read.name.as_str(), read.per_worker, read.command.len()), ("mine", true, 3));
         assert_eq!(read.env["MCP_URL"], "{{ mcp_url }}");
+    }
+
+    #[rstest]
+    #[case("python3 fixtures/orchestrators/next_work.py --fast", "next_work.py")]
+    #[case("python3.12 -u -m mine.orchestrator run", "mine.orchestrator")]
+    #[case("uv run orch.py", "orch.py")]
+    #[case("bash -c true", "bash")]
+    #[case("my-orchestrator run config.toml", "my-orchestrator")]
+    fn a_script_is_called_by_its_name(#[case] command: &str, #[case] name: &str) {
+        let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        assert_eq!(read(None, &words).unwrap().name, name);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl RealSystem for Gated {
     }
 
     fn about(&self) -> System {
-        System { name: self.orchestrator.name.clone(), version: None, transport: "gate".into() }
+        System { name: self.orchestrator.name.clone(), version: None, transport: "gate".into(), file: self.orchestrator.file.clone() }
     }
 
     /// What the gate can play: all but what needs virtual time.
