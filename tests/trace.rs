@@ -88,8 +88,8 @@ fn what_a_bad_line_may_explain_is_not_found_and_said() {
         run(command)
     };
     lines[line - 1] = "damaged";
-    let (code, out, _) = told(&lines);
-    assert_eq!((code, out.contains(&format!("line {line} could not be read"))), (0, true), "{out}");
+    let (code, out, err) = told(&lines);
+    assert_eq!((code, err.contains(&format!("line {line} could not be read"))), (0, true), "{out}{err}");
     lines.remove(line - 1);
     let (code, out, _) = told(&lines);
     assert_eq!((code, out.contains("OR-4 · MUST")), (1, true), "{out}");
