@@ -82,7 +82,7 @@ fn where_nothing_is_exercised_it_is_said_why_and_what_there_is(#[case] arguments
 fn an_empty_shard_says_so_and_is_no_failure() {
     let scenario = "lifecycle/cleanup/ending-a-session-ends-its-agent[codex]";
     let shard = |k: u32| ran(&["verify", "--scenario", scenario, "--shard", &format!("{k}/9")]);
-    let told: Vec<(i32, String)> = (1..=9).map(|k| shard(k)).map(|(code, out, _)| (code, out.lines().next().unwrap().to_owned())).collect();
+    let told: Vec<(i32, String)> = (1..=9).map(shard).map(|(code, out, _)| (code, out.lines().next().unwrap().to_owned())).collect();
     assert_eq!(told.iter().filter(|(code, _)| *code == 0).count(), 9, "{told:?}");
     assert_eq!(told.iter().filter(|(_, first)| first.starts_with("CONFORMANT: the shard ") && first.ends_with(" is empty")).count(), 8);
 }
