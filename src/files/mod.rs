@@ -17,6 +17,7 @@ mod rules;
 mod session_file;
 mod template;
 mod text;
+mod words;
 mod yaml;
 
 pub use check::{Surroundings, check};
@@ -30,10 +31,11 @@ pub use reference::{FileReference, mentions};
 pub(crate) use repair::apply;
 pub use repair::{Repaired, repair};
 pub use rules::{FileRule, RULES, RuleOffer, rule};
-pub(crate) use rules::{dangling, meant_code};
+pub(crate) use rules::{dangling, meant_code, slug};
 pub use session_file::{FileName, SessionFile};
 pub use template::{NewFile, fresh};
 pub use text::FileText;
+pub(crate) use words::words_for;
 pub(crate) use yaml::quoted;
 pub use yaml::{YamlKind, YamlNode};
 

@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod hooks;
+mod lsp;
 mod tool;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ enum FilesAction {
     #[command(flatten)]
     Tool(tool::ToolAction),
     InstallHooks(hooks::InstallHooks),
+    /// Be the language server of an editor, over standard input and output
+    Lsp,
 }
 
 /// Runs the command.
@@ -31,5 +34,6 @@ pub(crate) fn run(args: &FilesArgs) -> ExitCode {
         FilesAction::Fix(args) => check::fix(args),
         FilesAction::Tool(action) => tool::run(action),
         FilesAction::InstallHooks(args) => hooks::install(args),
+        FilesAction::Lsp => lsp::run(),
     }
 }

@@ -10,6 +10,7 @@ mod truth;
 
 pub(crate) use gone::dangling;
 pub(crate) use name::slug;
+pub(crate) use sect::REQUIRED as REQUIRED_SECTIONS;
 
 use std::ops::Range;
 

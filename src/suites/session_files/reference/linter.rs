@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::gathering::{GatheredFiles, gather};
 use super::{history, placing, repository};
 use crate::files::{
-    FileRule, LintReport, LocatedFinding, ROOT, Repaired, Safety, SessionFile, Surroundings, UncheckedFile, check, dangling, repair,
+    FileRule, FileText, LintReport, LocatedFinding, ROOT, Repaired, Safety, SessionFile, Surroundings, UncheckedFile, check, dangling,
+    repair,
 };
 
 /// The largest file that is read: a session file has some thousand characters.
@@ -218,10 +219,13 @@ fn write(path: &Path, change: &ChangedFile, root: PathBuf) -> std::io::Result<()
     placing::rename_new(path, renamed)?;
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let (old, new) = (name(path), name(renamed));
-    for file in repository::naming(&root) {
-        let text = file.text.text.replace(&format!("{ROOT}/{old}"), &format!("{ROOT}/{new}"));
-        if file.text.invalid.is_none() && text != file.text.text {
-            placing::replace(&root.join(&file.path), file.text.text.as_bytes(), text.as_bytes())?;
+    let others = repository::naming(&root).into_iter().map(|file| (root.join(&file.path), file.text));
+    let sessions = repository::session_names(&root).into_iter().map(|name| root.join(ROOT).join(name));
+    let sessions = sessions.filter_map(|path| Some((path.clone(), FileText::new(&placing::read(&path).ok()?))));
+    for (path, text) in others.chain(sessions).filter(|(_, text)| text.invalid.is_none()) {
+        let named = text.text.replace(&format!("{ROOT}/{old}"), &format!("{ROOT}/{new}"));
+        if named != text.text {
+            placing::replace(&path, text.text.as_bytes(), named.as_bytes())?;
         }
     }
     Ok(())

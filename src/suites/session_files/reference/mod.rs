@@ -1,9 +1,10 @@
-//! The references: the linter of session files, the tool that writes them, the hooks that tell of them.
+//! The references: the linter of session files, the tool that writes them, the hooks that tell of them, what editors are told.
 
 mod gathering;
 mod history;
 mod hooks;
 mod installing;
+pub(crate) mod language;
 mod linter;
 mod placing;
 mod repository;

@@ -13,7 +13,9 @@ use tempfile::TempPath;
 /// What the name of a file that is being written begins and ends with.
 const NEW: (&str, &str) = (".session-", ".new");
 /// How often a file that is empty or changing is read again, a millisecond apart: an editor that writes in place takes that long.
-const TRIES: usize = 50;
+pub(crate) const TRIES: usize = 50;
+/// The largest file that is read: a session file has some thousand characters.
+const LARGEST: u64 = 10 << 20;
 
 /// A folder that is locked against all who change its files. Closing it gives up the lock.
 #[derive(Debug)]
@@ -101,27 +103,39 @@ pub(crate) fn mode(path: &Path) -> io::Result<u32> {
 /// A regular file's bytes, links not followed. One that is empty or changes while it is read is read again: an editor writes in place.
 ///
 /// # Errors
-/// Where it cannot be read, is a link, or is no regular file.
-#[allow(clippy::disallowed_methods, reason = "nothing announces that somebody's editor has written to the end")]
+/// Where it cannot be read, is a link, no regular file, or too large for a session file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for _ in 0..TRIES {
+    let mut tries = TRIES;
+    read_within(path, &mut tries)
+}
+
+/// The same, where `tries` says how often anything may still be read again.
+///
+/// # Errors
+/// As [`read`].
+#[allow(clippy::disallowed_methods, reason = "nothing announces that somebody's editor has written to the end")]
+pub(crate) fn read_within(path: &Path, tries: &mut usize) -> io::Result<Vec<u8>> {
+    loop {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
         let before = file.metadata()?;
         if !before.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        bytes.clear();
+        if before.len() > LARGEST {
+            return Err(io::Error::other(format!("it has {} MB: wanted at most {} MB", before.len() >> 20, LARGEST >> 20)));
+        }
+        let mut bytes = Vec::with_capacity(before.len() as usize);
         file.read_to_end(&mut bytes)?;
         let after = file.metadata()?;
         let still = (after.len(), after.mtime(), after.mtime_nsec()) == (before.len(), before.mtime(), before.mtime_nsec());
-        if still && !bytes.is_empty() && after.len() == bytes.len() as u64 {
-            break;
+        let is_whole = still && !bytes.is_empty() && after.len() == bytes.len() as u64;
+        if is_whole || *tries == 0 {
+            return Ok(bytes);
         }
+        *tries -= 1;
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok(bytes)
 }
 
 /// Makes a file where nothing is. False where something is.
@@ -173,6 +187,17 @@ mod tests {
         assert_eq!(read(&path).unwrap(), b"one");
         std::os::unix::fs::symlink(&path, folder.path().join("b.md")).unwrap();
         assert!(read(&folder.path().join("b.md")).is_err());
+    }
+
+    #[test]
+    fn empty_files_are_waited_for_together_and_huge_ones_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.md");
+        let file = File::create(&path).unwrap();
+        let mut tries = 2;
+        assert_eq!((read_within(&path, &mut tries).unwrap(), tries), (Vec::new(), 0));
+        file.set_len(100 << 20).unwrap();
+        assert_eq!(read(&path).unwrap_err().to_string(), "it has 100 MB: wanted at most 10 MB");
     }
 
     #[test]

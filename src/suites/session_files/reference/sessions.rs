@@ -94,9 +94,14 @@ impl SessionFolder {
 
     /// Reads a file.
     pub(crate) fn read(&self, file: &str) -> Result<(SessionFile, Vec<u8>), SessionFileError> {
+        let mut tries = placing::TRIES;
+        self.read_within(file, &mut tries)
+    }
+
+    fn read_within(&self, file: &str, tries: &mut usize) -> Result<(SessionFile, Vec<u8>), SessionFileError> {
         let path = self.path(file)?;
         self.is_own(&path)?;
-        let bytes = placing::read(&path).map_err(|error| told(file, error))?;
+        let bytes = placing::read_within(&path, tries).map_err(|error| told(file, error))?;
         Ok((SessionFile::read(file, &bytes), bytes))
     }
 
@@ -119,12 +124,14 @@ impl SessionFolder {
             entries => entries.map_err(|error| SessionFileError::Io(ROOT.into(), error))?,
         };
         let mut list = FileList::default();
+        // Hundreds of empty files keep nobody waiting longer than one.
+        let mut tries = placing::TRIES;
         for entry in entries.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.starts_with('.') || !name.ends_with(".md") {
                 continue;
             }
-            let listed = match self.read(&name) {
+            let listed = match self.read_within(&name, &mut tries) {
                 Ok((file, _)) => ListedFile::of(&file),
                 Err(error) => Err(error.to_string()),
             };
