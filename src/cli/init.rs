@@ -204,6 +204,13 @@ fn starter(kind: StarterKind) -> String {
          # stopped = [\"exited\", \"dead\"]\n\
          # ended = [\"closed\"]\n\
          \n\
+         # An operation of several calls: `when_given` leaves one out where its variable is absent, `result` is that of the last\n\
+         # that is made, `undo` takes back what the first ones did where a later one fails.\n\
+         # [operations.start_session]\n\
+         # steps = [ …, {{ …, when_given = \"message\" }} ]\n\
+         # result = {{ session_id = \"{{{{ session_id }}}}\" }}\n\
+         # undo = [ … ]\n\
+         \n\
          # [serve]                                       # a long-running process, started before the first call\n\
          # command = [\"my-manager\", \"daemon\", \"--port\", \"{{{{ port }}}}\"]\n\
          # ready = {{ connect = \"127.0.0.1:{{{{ port }}}}\" }}\n\
