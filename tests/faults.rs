@@ -15,6 +15,7 @@ use passmuster::engine::{Options, Reference, Target, prepare, run};
 use passmuster::profile::{Choice, Profiles};
 use passmuster::report::{Form, Look};
 use passmuster::results::kill_matrix::KillMatrix;
+use passmuster::results::model::Verdict;
 use passmuster::spec::{Party, Registry};
 use passmuster::suites::SUITES;
 use passmuster::suites::manager::rules::RULES;
@@ -138,6 +139,13 @@ fn nothing_is_found_in_a_permitted_variation() {
     assert!(wrong.is_empty(), "false alarms:\n{wrong}");
 }
 
+/// What a fault does otherwise where each turn has a process of its own: the requirement, and why it is not broken, or is as well.
+const OTHERWISE: &[(&str, &str, &str)] = &[
+    ("never-looks-again", "LC-OBS-7", "between turns no agent has to live, and in the first turn CX-6 finds it"),
+    ("never-looks-again", "LC-SEND-1", "who does not notice that a turn's process is over starts no next one"),
+    ("rejects-late-completions", "CX-3", "the end of the turn's process tells it, as failed"),
+];
+
 /// A manager that runs its agent once for each turn hides no fault: what shows one in the reference shows it there, unless it is a
 /// scenario that does not apply to such a manager.
 #[test]
@@ -146,34 +154,28 @@ fn a_process_a_turn_hides_no_fault() {
     let turn = Change::Variation("a-process-a-turn");
     let of_managers: Vec<Defect> = faults(SUITES).into_iter().filter(|fault| fault.suite.names().contains(&"lifecycle")).collect();
     let stored = stored();
-    let mut hidden = String::new();
+    let mut wrong = String::new();
     for fault in of_managers.iter().step_by(7) {
-        let changes = vec![turn, Change::Fault(fault.info.name)];
-        let target = Target::Reference(Reference { suites: SUITES, of: vec![fault.suite], changes });
+        let name = fault.info.name;
+        let target = Target::Reference(Reference { suites: SUITES, of: vec![fault.suite], changes: vec![turn, Change::Fault(name)] });
         let options = Options::default();
         let planned = prepare(&target, &options).unwrap();
         let report = run(&target, planned, &profiles, &options, &mut |_| {}).report;
         let failed: BTreeSet<&str> = report.scenarios.iter().flat_map(|it| &it.findings).map(|it| it.requirement.as_str()).collect();
-        let row = stored.faults.iter().find(|row| row.name == fault.info.name).unwrap();
-        for (id, by) in &row.detectors {
-            if failed.contains(id.as_str()) {
-                continue;
+        let row = stored.faults.iter().find(|row| row.name == name).unwrap();
+        let is_otherwise = |id: &str| OTHERWISE.iter().any(|(fault, other, _)| *fault == name && *other == id);
+        let applies = |by: &String| {
+            let key = by.split(" (").next();
+            report.scenarios.iter().any(|it| Some(it.key.as_str()) == key && it.verdict != Verdict::Skipped)
+        };
+        for (id, by) in row.detectors.iter().filter(|(id, by)| by.iter().any(applies) && !is_otherwise(id.as_str())) {
+            if !failed.contains(id.as_str()) {
+                wrong += &format!("{name} hides {id}: {by:?}\n");
             }
-            let ran: Vec<_> = by
-                .iter()
-                .filter(|key| {
-                    report
-                        .scenarios
-                        .iter()
-                        .any(|it| key.split(" (").next() == Some(&it.key) && it.verdict != passmuster::results::model::Verdict::Skipped)
-                })
-                .collect();
-            hidden += &format!("{} {id}: {ran:?}\n", fault.info.name);
         }
-        let besides: Vec<_> = failed.iter().filter(|id| !row.failed.iter().any(|f| f.as_str() == **id)).collect();
-        if !besides.is_empty() {
-            hidden += &format!("{} besides {besides:?}\n", fault.info.name)
+        for id in failed.iter().filter(|id| !row.failed.iter().any(|known| known.as_str() == **id) && !is_otherwise(id)) {
+            wrong += &format!("{name} breaks {id}\n");
         }
     }
-    assert!(hidden.is_empty(), "{hidden}");
+    assert!(wrong.is_empty(), "{wrong}");
 }

@@ -60,25 +60,28 @@ impl Manager {
         if live.record().dead {
             return Err(ended("the session's agent died in its turn"));
         }
-        let is_busy = {
-            let mut record = live.record();
-            let is_busy = record.is_busy();
-            record.messages += 1;
-            record.message.get_or_insert_with(|| message.clone());
-            if is_busy {
-                record.waiting.push_back(message.clone());
+        let nth = live.record().messages + 1;
+        for message in (self.behavior.typed)(&message, nth) {
+            let is_busy = {
+                let mut record = live.record();
+                let is_busy = record.is_busy();
+                record.messages += 1;
+                record.message.get_or_insert_with(|| message.clone());
+                if is_busy {
+                    record.waiting.push_back(message.clone());
+                }
+                is_busy
+            };
+            self.touch(live);
+            self.save(live)?;
+            if !is_busy {
+                self.launch_with(live, Some(message)).await.map_err(|error| {
+                    live.record().messages -= 1;
+                    ContractError::new(ErrorCode::AgentFailed, error.to_string())
+                })?;
             }
-            is_busy
-        };
-        self.touch(live);
-        self.save(live)?;
-        if is_busy {
-            return Ok(());
         }
-        self.launch_with(live, Some(message)).await.map_err(|error| {
-            live.record().messages -= 1;
-            ContractError::new(ErrorCode::AgentFailed, error.to_string())
-        })
+        Ok(())
     }
 
     /// Whether a session goes on whose agent's process is over, because that process was for one turn, which is over: the next
