@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use passmuster::engine::catalogue::{Defect, faults, variations};
 use passmuster::engine::fault::Change;
-use passmuster::engine::matrix::{kill, matrix, vary};
+use passmuster::engine::matrix::{kill, kill_alone, matrix, vary};
 use passmuster::engine::plan::Disposition;
 use passmuster::engine::suite::claims;
 use passmuster::engine::{Options, Reference, Target, prepare, run};
@@ -18,6 +18,7 @@ use passmuster::results::kill_matrix::KillMatrix;
 use passmuster::results::model::Verdict;
 use passmuster::spec::{Party, Registry};
 use passmuster::suites::SUITES;
+use passmuster::suites::manager::moments::{CELLS, Cell};
 use passmuster::suites::manager::rules::RULES;
 
 fn stored() -> KillMatrix {
@@ -60,6 +61,29 @@ fn every_scenario_has_caught_a_fault() {
         .filter(|key| !caught.contains(key))
         .collect();
     assert_eq!(idle, Vec::<&str>::new());
+}
+
+/// Of a key the scenario, without an agent or a number.
+fn bare(key: &str) -> &str {
+    key.split([' ', '[', '#']).next().unwrap_or(key)
+}
+
+#[test]
+fn at_every_moment_the_scenario_that_looks_catches_its_fault() {
+    let stored = stored();
+    let caught = |scenario: &str, fault: &str| {
+        let row = stored.faults.iter().find(|row| row.name == fault);
+        row.is_some_and(|row| row.detectors.values().flatten().any(|by| bare(by) == scenario))
+    };
+    let idle: Vec<String> = CELLS
+        .iter()
+        .flat_map(|(operation, cells)| cells.iter().map(move |cell| (operation, cell)))
+        .filter_map(|(operation, cell)| match cell {
+            Cell::Caught { scenario, fault } if !caught(scenario, fault) => Some(format!("{operation}: {scenario} does not catch {fault}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(idle, Vec::<String>::new());
 }
 
 #[test]
@@ -120,6 +144,18 @@ fn a_fault_is_killed_as_the_stored_matrix_says() {
         assert!(row.is_killed(), "{row:#?}");
     }
     assert_eq!(found.faults.len(), some.len());
+}
+
+/// Whoever asks for one requirement sees what its sentence forbids. `faults run --alone` tries every fault.
+#[test]
+fn a_fault_is_found_by_the_scenarios_of_what_it_breaks_alone() {
+    let profiles = Profiles::load(&Choice::Spec).unwrap();
+    let names = ["delivers-twice", "names-by-folder", "ends-what-begins-alike", "forgets-the-gone", "cleans-by-birth", "wakes-the-agent"];
+    let some: Vec<_> = faults(SUITES).into_iter().filter(|fault| names.contains(&fault.info.name)).collect();
+    assert_eq!(some.len(), names.len());
+    for row in &matrix(&kill_alone(SUITES, &some, &profiles, &Options::default)).faults {
+        assert!(row.is_killed() && row.detectors.values().all(|by| !by.is_empty()), "{row:#?}");
+    }
 }
 
 #[test]

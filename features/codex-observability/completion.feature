@@ -19,6 +19,15 @@ Feature: Learning that a Codex turn is complete
     Then turn 2 of "A" is announced once
 
   @CX-3
+  Scenario: The completions of eleven turns are each announced once
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When 10 messages are sent to "A", each in its turn
+    Then turn 3 of "A" is announced once
+    And turn 10 of "A" is announced once
+    And turn 11 of "A" is announced once
+
+  @CX-3
   Scenario: Turns that complete at once are all announced
     Given 4 sessions are started at once
     When every agent completes its turn at once
@@ -45,6 +54,13 @@ Feature: Learning that a Codex turn is complete
     And the manager is killed and started again
     When the agent of "A" completes its turn
     Then turn 1 of "A" is announced, or "A" is not called alive
+
+  @CX-3 @needs:serve
+  Scenario: A turn in flight is not completed by a restart
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When the manager is killed and started again
+    Then no turn of "A" was announced as completed
 
   @CX-4
   Scenario: At its announcement the session is observable

@@ -27,7 +27,7 @@ Feature: Codex during its first turn
     And the screen of "A" shows what it was given, and nobody else's
     And the screen of "B" shows what it was given, and nobody else's
 
-  @CX-9 @virtual
+  @CX-9 @CX-3 @virtual
   Scenario: A first turn of 23 hours changes nothing
     Given session "A" is started
     When 23 h pass

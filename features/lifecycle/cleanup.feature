@@ -22,6 +22,14 @@ Feature: Ending sessions
       | start a stubborn child   |
       | start a setsid child     |
 
+  @LC-CLEAN-1 @needs:processes=session
+  Scenario: Ending a session ends an agent that is stopped
+    Given session "A" is started
+    And the agent of "A" is stopped
+    When session "A" is ended
+    Then the answer is "success"
+    And nothing of "A" is alive
+
   @LC-CLEAN-1
   Scenario: A session whose folder is gone can be ended
     Given session "A" is started
@@ -64,6 +72,26 @@ Feature: Ending sessions
     Then the answer is "success"
     And nothing of "A" is alive
 
+  @LC-CLEAN-4 @each-agent
+  Scenario: However often reading fails, nothing is ended
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When session "A" is read 12 times
+    And a session that never was is read 12 times
+    Then the agent of "A" noticed nothing
+    And session "A" is not called ended
+    When session "A" is ended
+    Then the answer is "success"
+    And nothing of "A" is alive
+
+  @LC-CLEAN-4 @each-agent
+  Scenario: A question that is wrong has ended nothing
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When session "A" is read 3 times with a tail that is no number
+    Then the agent of "A" noticed nothing
+    And session "A" is not called ended
+
   @LC-CLEAN-5
   Scenario: Ending a session that never was harms nobody
     Given session "A" is started
@@ -76,8 +104,6 @@ Feature: Ending sessions
     Given 11 sessions are started one after the other
     When each session's id without its last character is ended, where that is no id
     Then every session is unharmed
-    When session "1" is ended
-    Then every other session than "1" is unharmed
 
   @LC-CLEAN-6 @each-agent
   Scenario: Ending twice
@@ -121,12 +147,27 @@ Feature: Ending sessions
     And every other session than "2" is listed and readable
 
   @LC-CLEAN-9
+  Scenario: Ending one of eleven leaves those whose ids begin alike
+    Given 11 sessions are started one after the other
+    When session "1" is ended
+    Then every other session than "1" is unharmed
+
+  @LC-CLEAN-9
   Scenario: Ending one of two in one directory leaves the other
     Given sessions "A" and "B" are started at once in one folder
     And every agent completes its turn
     When session "A" is ended
     Then nothing of "A" is alive
     And session "B" is unharmed
+
+  @LC-CLEAN-9
+  Scenario: Ending one while another starts leaves that
+    Given session "A" is started
+    And session "B" is started
+    When session "A" is ended while session "C" is started
+    Then nothing of "A" is alive
+    And session "B" is unharmed
+    And session "C" is unharmed
 
   @LC-CLEAN-10
   Scenario: Ended is final
@@ -147,3 +188,12 @@ Feature: Ending sessions
     And session "A" is observable
     When session "A" is ended
     Then the native files of "A" are still there
+
+  @LC-CLEAN-12
+  Scenario: Ending leaves what the agent has made
+    Given session "A" is started
+    And a file is made in the folder of "A"
+    And the agent of "A" completes its turn
+    When session "A" is ended
+    Then the answer is "success"
+    And the file in the folder of "A" is as it was made

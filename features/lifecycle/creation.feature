@@ -16,6 +16,13 @@ Feature: Creating sessions
     Then the answer is "success"
     And session "B" has an id of its own
 
+  @LC-CREATE-1
+  Scenario: Ids of sessions that are started at once differ
+    Given session "A" is started
+    When sessions "B" and "C" are started at once in one folder
+    Then session "B" has an id of its own
+    And session "C" has an id of its own
+
   @LC-CREATE-2 @each-agent
   Scenario: The agent runs when the session is started
     When session "A" is started
@@ -32,6 +39,8 @@ Feature: Creating sessions
     When session "A" is started with the message "<message>"
     Then the answer is "success"
     And the agent of "A" was given its messages exactly once, in order, unaltered
+    When the agent of "A" completes its turn
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
 
     Examples:
       | message          |
@@ -45,17 +54,16 @@ Feature: Creating sessions
       | blanks around    |
       | 4000 characters  |
 
-  @LC-CREATE-3b
+  @LC-CREATE-3 @LC-CREATE-3b @LC-CREATE-3c
   Scenario: A message of the stated limit arrives unaltered
     When session "A" is started with the message "longest"
-    Then the answer is "success"
-    And the agent of "A" was given its messages exactly once, in order, unaltered
+    Then LC-CREATE-3b: the answer is "success"
+    And the agent of "A" was given all that was accepted, exactly once, in order, unaltered
 
   @LC-CREATE-3c
-  Scenario: A message beyond the stated limit is refused
+  Scenario: A message beyond the stated limit is refused, not cut
     When session "A" is started with the message "too long"
-    Then the answer is "invalid_argument"
-    And no agent of "A" was started
+    Then the message of "A" is refused, or where no limit is stated delivered whole
 
   @LC-CREATE-4 @each-agent
   Scenario: The id can be read, sent to and ended at once
@@ -93,9 +101,10 @@ Feature: Creating sessions
     Then the start of "A" failed, or "A" is not called alive
 
     Examples:
-      | fail         |
-      | be missing   |
-      | exit at once |
+      | fail                 |
+      | be missing           |
+      | exit with status 127 |
+      | exit at once         |
 
   @LC-CREATE-7
   Scenario: Sessions started at once are distinct
@@ -106,6 +115,12 @@ Feature: Creating sessions
   @LC-CREATE-7 @each-agent
   Scenario: Sessions started at once in one directory are distinct
     When sessions "A" and "B" are started at once in one folder
+    Then all sessions are distinct
+    And every agent was given its messages exactly once, in order, unaltered
+
+  @LC-CREATE-7 @LC-CREATE-6b
+  Scenario: Ten sessions of mixed agents that are started at once are distinct
+    When 10 sessions of mixed agents are started at once
     Then all sessions are distinct
     And every agent was given its messages exactly once, in order, unaltered
 

@@ -29,6 +29,14 @@ Feature: Observing sessions
     And session "C" is started
     Then session "A" is listed and readable at every look
 
+  @LC-OBS-2
+  Scenario: Each of eleven sessions stays observable
+    Given 11 sessions are started one after the other
+    And every agent completes its turn
+    And every session is observable
+    When session "12" is started
+    Then every other session than "12" is listed and readable
+
   @LC-OBS-3 @LC-OBS-3b @each-agent
   Scenario: Before it is observable a session is pending, not ended
     Given session "A" is started
@@ -50,7 +58,14 @@ Feature: Observing sessions
     Then the data of "A" has come to turn 2
     And the data of "A" has its turns in order and nobody else's
 
-  @LC-OBS-5 @each-agent
+  @LC-OBS-4
+  Scenario: A part of an id is no session's
+    Given 11 sessions are started one after the other
+    And every agent completes its turn
+    When each session's id without its last character is read, where that is no id
+    Then none of the answers is data
+
+  @LC-OBS-5 @LC-OBS-5b @each-agent
   Scenario Outline: A long transcript of <kind> text is cut at its start
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 <kind> characters
@@ -58,6 +73,7 @@ Feature: Observing sessions
     When session "A" is read
     Then the text is at most 48000 characters
     And the text is marked as cut and ends with the end of the transcript
+    And LC-OBS-5b: the text has at least nine tenths of what was asked for
 
     Examples:
       | kind  |
@@ -66,6 +82,44 @@ Feature: Observing sessions
       | emoji |
 
   @LC-OBS-5
+  Scenario Outline: A transcript with <length> <kind> characters is cut between them
+    Given session "A" is started
+    And the agent of "A" completes its turn with a reply of <length> <kind> characters
+    Then the data of "A" has come to turn 1
+    When session "A" is read
+    Then the text is at most 48000 characters
+    And the text is marked as cut and ends with the end of the transcript
+
+    Examples:
+      | length | kind      |
+      | 60001  | Cyrillic  |
+      | 60001  | CJK       |
+      | 60002  | CJK       |
+      | 60001  | emoji     |
+      | 60002  | emoji     |
+      | 60003  | emoji     |
+      | 60001  | combining |
+
+  @LC-OBS-5 @LC-OBS-5b
+  Scenario Outline: Wherever <kind> text is cut, its characters are whole
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And the data of "A" has come to turn 1
+    And the message "plain" is sent to "A"
+    And the agent of "A" completes its turn with a reply of 2000 <kind> characters
+    And the data of "A" has come to turn 2
+    Then the last 500 to 511 characters of "A" are whole, and end with the end of the transcript
+    And LC-OBS-5b: the text has at least nine tenths of what was asked for
+
+    Examples:
+      | kind      |
+      | ASCII     |
+      | Cyrillic  |
+      | CJK       |
+      | emoji     |
+      | combining |
+
+  @LC-OBS-5 @LC-OBS-5b
   Scenario Outline: Asking for the last <tail> characters
     Given session "A" is started
     And the agent of "A" completes its turn with a reply of 60000 CJK characters
@@ -74,6 +128,7 @@ Feature: Observing sessions
     Then the answer is "data"
     And the text is at most <most> characters
     And the text is marked as cut and ends with the end of the transcript
+    And LC-OBS-5b: the text has at least nine tenths of what was asked for
 
     Examples:
       | tail       | most  |
@@ -102,6 +157,29 @@ Feature: Observing sessions
     Then the answers agree
     And the agent of "A" noticed nothing
     And the native files of "A" are as its agent left them
+
+  @LC-OBS-6 @each-agent
+  Scenario: The first reads disturb nothing
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When session "A" is read 3 times
+    Then the agent of "A" noticed nothing
+
+  @LC-OBS-6 @each-agent
+  Scenario: Reading changes no status in a turn
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When the status of "A" is noted
+    And session "A" is read 3 times
+    Then the status of "A" is as it was noted
+
+  @LC-OBS-6 @each-agent
+  Scenario: Reading changes no status between turns
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When the status of "A" is noted
+    And session "A" is read 3 times
+    Then the status of "A" is as it was noted
 
   @LC-OBS-7 @each-agent
   Scenario: An agent that died by itself is not called alive
@@ -148,12 +226,14 @@ Feature: Observing sessions
     When 2 h pass
     Then session "A" is not called ended
 
-  @LC-OBS-8 @each-agent @virtual
+  @LC-OBS-8 @each-agent
   Scenario: A stopped agent is not dead
     Given session "A" is started
     And session "A" is observable
     When the agent of "A" is stopped
-    And 10 s pass
+    And 3 s pass
+    Then session "A" is not called ended
+    When the agent of "A" goes on
     Then session "A" is not called ended
 
   @LC-OBS-8

@@ -39,6 +39,24 @@ Feature: The manager is killed and comes back
     When session "B" is started
     Then session "B" has an id of its own
 
+  @LC-RESTART-1b @LC-CREATE-3 @each-agent
+  Scenario: After a restart a session has the agent that it had
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When the manager is killed and started again
+    And 1 s pass
+    Then one agent of "A" was started
+    And the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-RESTART-1b @LC-CREATE-3
+  Scenario: After a restart a session in its turn has the agent that it had
+    Given session "A" is started
+    And the agent of "A" works on turn 1
+    When the manager is killed and started again
+    And 1 s pass
+    Then one agent of "A" was started
+    And the agent of "A" was given its messages exactly once, in order, unaltered
+
   @LC-RESTART-2 @needs:record
   Scenario: One unreadable record costs one session
     Given session "earlier" is started

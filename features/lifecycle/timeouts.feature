@@ -16,6 +16,13 @@ Feature: Session timeouts
     And LC-TIME-3: session "A" is not listed as alive
     And LC-TIME-3: the end of "A" is announced, where ends are announced
 
+  @LC-TIME-2 @needs:serve
+  Scenario: A timeout holds over a restart
+    Given session "A" is started with a timeout of 3 s
+    And the agent of "A" completes its turn
+    And the manager is killed and started again
+    Then session "A" times out within 3 s
+
   @LC-TIME-4
   Scenario: Activity postpones the timeout
     Given session "A" is started with a timeout of 3 s

@@ -61,7 +61,7 @@ Feature: Difficult agents
       | codex  |
       | claude |
 
-  @OR-6
+  @OR-4 @OR-6
   Scenario: A session is gone once it could be observed
     Given a claude worker with 10 s to its deadline
     And its turn takes 6 s
@@ -69,7 +69,7 @@ Feature: Difficult agents
     When the orchestrator has done its work
     Then every rule is kept
 
-  @OR-4 @OR-12
+  @OR-4 @OR-12 @OR-15
   Scenario: One of several fails
     Given a codex worker with 8 s to its deadline
     And its agent dies after 1 s

@@ -76,6 +76,28 @@ Feature: Difficult managers
       | codex  |
       | gemini |
 
+  @OR-15 @OR-4
+  Scenario: Others work there, too
+    Given a codex worker with 10 s to its deadline
+    And a claude worker with 10 s to its deadline
+    And sessions of others are listed
+    When the orchestrator has done its work
+    Then every rule is kept
+    And all work is reported done
+
+  @OR-15 @OR-7
+  Scenario Outline: The reply to a start of <agent> is lost where others work, too
+    Given a <agent> worker with 10 s to its deadline
+    And the reply to the first start_session is lost
+    And sessions of others are listed
+    When the orchestrator has done its work
+    Then every rule is kept
+
+    Examples:
+      | agent  |
+      | codex  |
+      | claude |
+
   @OR-4 @OR-12
   Scenario: The manager restarts during a turn
     Given a codex worker with 12 s to its deadline

@@ -1,6 +1,6 @@
 Feature: Cleaning up stored sessions
 
-  @RS-CLEAN-1
+  @RS-CLEAN-1 @RS-CLEAN-2
   Scenario: What is older goes, what is younger stays
     Given a stored session "A"
     And "A" is finalized as "completed"

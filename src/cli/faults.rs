@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use crate::engine::Options;
 use crate::engine::catalogue::{self, Defect, Permitted};
 use crate::engine::fault::VariationInfo;
-use crate::engine::matrix::{MatrixFindings, Over, kill, kill_over, matrix, sample, vary, vary_over};
+use crate::engine::matrix::{MatrixFindings, Over, kill, kill_alone, kill_over, matrix, sample, vary, vary_over};
 use crate::profile::{Choice, Profiles};
 use crate::report::{Bar, Progress, kill_matrix};
 use crate::results::kill_matrix::KillMatrix;
@@ -50,6 +50,9 @@ struct FaultsRun {
     /// Only those that break a requirement of this suite
     #[arg(long, value_name = "SUITE", value_parser = known::suite(suite_name), hide_possible_values = true, conflicts_with = "names")]
     suite: Option<String>,
+    /// Each with the scenarios of the requirements that it breaks and no others: they must find it by themselves
+    #[arg(long, conflicts_with_all = ["transport", "json", "markdown", "write", "check"])]
+    alone: bool,
     /// On real processes, over cli, rpc or mcp: what is expected must fail, of an orchestrator nothing else [default: in memory, exactly]
     #[arg(long, value_name = "TRANSPORT")]
     transport: Option<Over>,
@@ -140,7 +143,8 @@ fn prove(args: &FaultsRun) -> miette::Result<u8> {
         faults = sample(&faults, args.sample, seed);
         eprintln!("{} of {} faults, chosen by --seed {seed}; --all tries every one", faults.len(), all.len());
     }
-    let mut killed = kill(SUITES, &faults, &profiles, &options);
+    let by = if args.alone { kill_alone } else { kill };
+    let mut killed = by(SUITES, &faults, &profiles, &options);
     if let Some(over) = args.transport.filter(|_| !*interrupted.borrow()) {
         killed = kill_over(SUITES, over, killed, &profiles, &options(), &mut progress());
     }

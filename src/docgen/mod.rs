@@ -19,6 +19,7 @@ pub(crate) mod lines;
 pub(crate) mod markdown;
 pub(crate) mod marker;
 pub(crate) mod measured;
+pub(crate) mod moments;
 pub(crate) mod needs;
 pub(crate) mod observability;
 pub(crate) mod operations;
@@ -94,6 +95,7 @@ pub const TABLES: &[TableSpec] = &[
     coverage::TABLE,
     faults::TABLE,
     kill_matrix::TABLE,
+    moments::TABLE,
     operations::TABLE,
     errors::TABLE,
     statuses::TABLE,

@@ -115,7 +115,8 @@ pub(crate) fn rehearse<S: State>(
             profiles,
             limits: settings.limits,
             agents: planned.agents.clone(),
-            message_chars: DEFAULT_MESSAGE_CHARS,
+            // The references state it.
+            message_chars: Some(DEFAULT_MESSAGE_CHARS),
             default_timeout_s: None,
             record: Some(record),
             requirement: planned.written.requirements()[0].clone(),

@@ -55,8 +55,9 @@ async fn is<S: State>(w: &mut World<S>, a: &Arguments) -> Done {
         _ => format!("{} was answered with `{}`", answer.operation, kind(&answer)),
     };
     let sent = answer.args.get("message").and_then(|message| message.as_str()).map_or(0, |message| message.chars().count());
-    let length = match sent > w.message_chars {
-        true => format!("; the message has {sent} characters, the limit is {} ({})", w.message_chars, limit_of(w.message_chars)),
+    let limit = w.message_chars.unwrap_or(DEFAULT_MESSAGE_CHARS);
+    let length = match sent > limit {
+        true => format!("; the message has {sent} characters, the limit is {limit} ({})", limit_of(w.message_chars)),
         false => String::new(),
     };
     let truth = format!("wanted: {}{length}{}", a.text(0), mapping(&answer, a.text(0)));
@@ -64,10 +65,10 @@ async fn is<S: State>(w: &mut World<S>, a: &Arguments) -> Done {
 }
 
 /// Who says how long a message may be.
-fn limit_of(message_chars: usize) -> &'static str {
+fn limit_of(message_chars: Option<usize>) -> &'static str {
     match message_chars {
-        DEFAULT_MESSAGE_CHARS => "the contract's, where `message_chars` in the manifest's [system] says no other",
-        _ => "`message_chars` in the manifest's [system]",
+        None => "the contract's, where `message_chars` in the manifest's [system] says no other",
+        Some(_) => "`message_chars` in the manifest's [system]",
     }
 }
 

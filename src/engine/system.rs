@@ -136,7 +136,7 @@ pub(crate) async fn play<S: State>(
         profiles: profiles.clone(),
         limits: settings.limits,
         agents: planned.agents.clone(),
-        message_chars: manifest.message_chars(),
+        message_chars: manifest.message_chars,
         default_timeout_s: manifest.default_timeout_s,
         record: record(&manifest, sandbox),
         requirement: planned.written.requirements()[0].clone(),

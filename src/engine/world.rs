@@ -67,8 +67,8 @@ pub(crate) struct WorldOptions {
     pub limits: Limits,
     /// The agents that the system manages, the scenario's own first.
     pub agents: Vec<AgentKind>,
-    /// The longest message that the system states it takes, in characters.
-    pub message_chars: usize,
+    /// The longest message that the system states it takes, in characters, where it states one.
+    pub message_chars: Option<usize>,
     /// The timeout that the system states outside of results, in seconds.
     pub default_timeout_s: Option<f64>,
     /// How to make a session's record unreadable, where the manifest names its place.
@@ -120,7 +120,7 @@ pub(crate) struct World<S> {
     pub(crate) profiles: Rc<Profiles>,
     pub(crate) limits: Limits,
     pub(crate) agents: Vec<AgentKind>,
-    pub(crate) message_chars: usize,
+    pub(crate) message_chars: Option<usize>,
     pub(crate) default_timeout_s: Option<f64>,
     pub(crate) record: Option<RecordPlace>,
     pub(crate) last: Option<Answered>,
@@ -180,14 +180,44 @@ impl<S: State> World<S> {
         &self.found
     }
 
+    /// Makes one finding of those since then, which are of one cause: the first, with the labels of all that it befell.
+    pub(crate) fn as_one_finding(&mut self, since: usize, labels: &[String]) {
+        self.found.truncate(since + 1);
+        if let (Some((_, first)), [_, others @ ..]) = (self.found.get_mut(since), labels)
+            && !others.is_empty()
+        {
+            first.message += &format!(" (so were \"{}\")", others.join("\", \""));
+        }
+    }
+
     // ---- judging -------------------------------------------------------------------------------------------------
 
     /// Notes what is wrong; in a Given or When that only waits, blocks instead.
     pub(crate) fn wrong(&mut self, label: Option<&str>, message: String, claimed: String, truth: String) -> StepResult {
-        let RunningStep { text: step, requirement, place } = self.step.clone().expect("a step is running");
-        if place != StepType::Then {
+        let requirement = self.step.as_ref().expect("a step is running").requirement.clone();
+        self.wrong_of(requirement.as_str(), label, message, claimed, truth)
+    }
+
+    /// The same, of another requirement than the step judges.
+    pub(crate) fn wrong_of(
+        &mut self,
+        requirement: &str,
+        label: Option<&str>,
+        message: String,
+        claimed: String,
+        truth: String,
+    ) -> StepResult {
+        if self.step.as_ref().expect("a step is running").place != StepType::Then {
             return Err(Stop::Blocked(format!("{message} (claimed: {claimed}; true: {truth})")));
         }
+        self.found_in_passing(requirement, label, message, claimed, truth);
+        Ok(())
+    }
+
+    /// Notes what is wrong whatever step runs: what nobody has to ask for to be owed it.
+    pub(crate) fn found_in_passing(&mut self, requirement: &str, label: Option<&str>, message: String, claimed: String, truth: String) {
+        let step = self.step.as_ref().expect("a step is running").text.clone();
+        let requirement = requirement.parse().expect("steps name requirements by their ids");
         let session = label.and_then(|label| self.state.session_id(label));
         // What is true was seen now, whenever what was asked and answered before it was recorded.
         let seen = if truth.is_empty() { &message } else { &truth };
@@ -197,7 +227,6 @@ impl<S: State> World<S> {
         let told = serde_json::to_value(&found).expect("a contradiction is plain data");
         found.records.push(self.log.push_with(note, Args::from_iter([(FINDING.to_owned(), told)])));
         self.found.push((step, found));
-        Ok(())
     }
 
     /// Notes what is wrong, where `right` is false.

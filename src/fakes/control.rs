@@ -123,7 +123,7 @@ pub struct Script {
     pub print_bytes: u64,
     /// End each turn without waiting for the harness, after this many milliseconds.
     pub auto_release_ms: Option<u64>,
-    /// The program does not exist: the stand-in's wrapper exits 127 (in memory: the launch fails).
+    /// The program does not exist: the stand-in is taken off the PATH (in memory: the launch fails).
     pub missing: bool,
 }
 

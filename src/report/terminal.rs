@@ -81,7 +81,11 @@ fn about(page: &mut TerminalPage, report: &Report, strict: bool) {
     page.field(0, "requirements", &view::counts(report.requirements.iter().map(|requirement| requirement.verdict)));
     report.notes.iter().for_each(|note| page.field(0, "note", note));
     if let Some(baseline) = &report.baseline {
-        let known = format!("{} of the failures are known ({}, {} entries)", baseline.known, baseline.file, baseline.entries);
+        let besides = match baseline.intermittent {
+            0 => String::new(),
+            count => format!(", {count} more come and go"),
+        };
+        let known = format!("{} of the failures are known{besides} ({}, {} entries)", baseline.known, baseline.file, baseline.entries);
         page.field(0, "baseline", &known);
         baseline.problems.iter().for_each(|problem| page.field(0, "", problem));
     }

@@ -43,6 +43,9 @@ pub struct WrittenEntry {
     /// Where it is tracked.
     #[allow(dead_code, reason = "for people")]
     link: Option<String>,
+    /// Whether it fails now and then: it is counted apart, and is not fixed where it does not fail.
+    #[serde(default)]
+    intermittent: bool,
     /// The day from which it counts as new again: YYYY-MM-DD.
     #[schemars(extend("format" = "date"))]
     expires: Option<String>,
@@ -63,6 +66,7 @@ struct BaselineEntry {
     requirement: Option<String>,
     scenario: Option<String>,
     agent: Option<AgentKind>,
+    intermittent: bool,
     expires: Option<Date>,
 }
 
@@ -130,7 +134,8 @@ impl Baseline {
                 wrong(at.clone(), "the entry gives no reason".into(), Some("say why the failure is known and left".to_owned()));
             }
             let line = source.line(at.start);
-            entries.push(BaselineEntry { at, line, requirement: given.requirement, scenario: given.scenario, agent, expires });
+            let WrittenEntry { requirement, scenario, intermittent, .. } = given;
+            entries.push(BaselineEntry { at, line, requirement, scenario, agent, intermittent, expires });
         }
         if !errors.is_empty() {
             return Err(Box::new(Diagnostics::new(format!("{file}: the baseline cannot be used"), errors)));
@@ -142,17 +147,20 @@ impl Baseline {
     pub fn apply(&self, report: &mut Report, places: &[BaselinePlace], today: Date) {
         let mut used = vec![false; self.entries.len()];
         let valid = |entry: &BaselineEntry| entry.expires.is_none_or(|day| today < day);
+        let mut intermittent = 0;
         for scenario in &mut report.scenarios {
             scenario.expected = None;
-            let mut uncovered = false;
+            let (mut uncovered, mut comes_and_goes) = (false, false);
             for finding in scenario.findings.iter().filter(|finding| is_must(&finding.requirement)) {
                 let covering = self.entries.iter().enumerate().filter(|(_, entry)| entry.covers(&scenario.key, scenario.agent, finding));
                 let covering: Vec<usize> = covering.map(|(at, _)| at).collect();
                 covering.iter().for_each(|at| used[*at] = true);
                 uncovered |= !covering.iter().any(|at| valid(&self.entries[*at]));
+                comes_and_goes |= !covering.iter().any(|at| !self.entries[*at].intermittent);
             }
             if scenario.verdict == Verdict::Failed && !uncovered {
                 scenario.expected = Some("failed".into());
+                intermittent += usize::from(comes_and_goes);
             }
         }
         let whole: Vec<bool> = report.requirements.iter().map(|requirement| failed_as_a_whole(report, requirement)).collect();
@@ -175,14 +183,14 @@ impl Baseline {
                 problems.push(format!("{}:{}: {entry} expired on {day}", self.file, entry.line));
             } else if !places.iter().any(|place| entry.matches(place)) {
                 problems.push(format!("{}:{}: {entry} matches no scenario", self.file, entry.line));
-            } else if !used {
+            } else if !used && !entry.intermittent {
                 // What ran and passed is fixed; what did not run says nothing.
                 let fixed = report.scenarios.iter_mut().filter(|scenario| scenario.verdict.is_exercised() && entry.is_about(scenario));
                 fixed.for_each(|scenario| scenario.expected = Some("failed".into()));
             }
         }
-        let known = report.scenarios.iter().filter(|scenario| scenario.is_known_failure()).count();
-        report.baseline = Some(BaselineResult { file: self.file.clone(), entries: self.entries.len(), known, problems });
+        let known = report.scenarios.iter().filter(|scenario| scenario.is_known_failure()).count() - intermittent;
+        report.baseline = Some(BaselineResult { file: self.file.clone(), entries: self.entries.len(), known, intermittent, problems });
     }
 
     /// The file's text brought up to date with a report: entries of which nothing fails any more, that match nothing or
@@ -237,7 +245,7 @@ impl Baseline {
         let whole = report.requirements.iter().any(|requirement| {
             failed_as_a_whole(report, requirement) && entry.requirement.as_ref().is_some_and(|id| fits(id, requirement.id.as_str()))
         });
-        fails || whole || !about.iter().any(|scenario| scenario.verdict.is_exercised())
+        fails || whole || entry.intermittent || !about.iter().any(|scenario| scenario.verdict.is_exercised())
     }
 
     /// An entry's lines: from the comments right above its header to the next header.
@@ -371,6 +379,20 @@ mod tests {
         let failing = scenario("a/b/c", Verdict::Failed, &["LC-CLEAN-1", "LC-CLEAN-2"]);
         let (report, _) = judged(&entry("requirement = \"LC-CLEAN-1\""), vec![failing]);
         assert!(!report.scenarios[0].is_known_failure());
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_counted_apart_and_is_not_fixed_where_it_does_not_fail() {
+        let text = entry("scenario = \"a/b/c\"\nintermittent = true") + &entry("scenario = \"a/b/d\"");
+        let known = |verdict, findings: &[&str]| {
+            let scenarios = vec![scenario("a/b/c", verdict, findings), scenario("a/b/d", Verdict::Failed, &["LC-CLEAN-1"])];
+            let (report, places) = judged(&text, scenarios);
+            assert_eq!(outcome(&report, false).0, ConformanceOutcome::Conformant, "{report:#?}");
+            assert_eq!(Baseline::parse("b.toml", &text).unwrap().updated(&report, &places, TODAY), text, "it stays");
+            report.baseline.map(|baseline| (baseline.known, baseline.intermittent)).unwrap()
+        };
+        assert_eq!(known(Verdict::Failed, &["LC-CLEAN-1"]), (1, 1));
+        assert_eq!(known(Verdict::Passed, &[]), (1, 0));
     }
 
     #[test]

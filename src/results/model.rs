@@ -99,11 +99,18 @@ pub struct BaselineResult {
     pub file: String,
     /// How many entries it has.
     pub entries: usize,
-    /// How many scenarios fail as it says.
+    /// How many scenarios fail as it says, without those that fail now and then.
     pub known: usize,
+    /// How many fail that it says fail now and then.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub intermittent: usize,
     /// What is wrong with it: entries that have expired or match nothing.
     #[serde(default)]
     pub problems: Vec<String>,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// How many scenarios came to each verdict.

@@ -155,12 +155,18 @@ impl Sandbox {
         Ok(folder)
     }
 
-    /// Makes an agent's program missing. Its stand-in stays, and exits 127: a real one further down the PATH is never run.
+    /// Makes an agent's program missing: it is not on the PATH. Where a real one is further down there, which must never be run, its
+    /// stand-in stays and exits 127.
     ///
     /// # Errors
     /// The system's.
     pub fn make_missing(&self, agent: AgentKind) -> Result<(), SandboxError> {
-        self.program(agent, &format!("#!/bin/sh\necho '{agent}: command not found' >&2\nexit 127\n"))
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        if std::env::split_paths(&path).any(|folder| folder.join(agent.name()).exists()) {
+            return self.program(agent, &format!("#!/bin/sh\necho '{agent}: command not found' >&2\nexit 127\n"));
+        }
+        let program = self.agent_command(agent);
+        fs::remove_file(&program).map_err(io_at(&program))
     }
 
     /// The files below a folder, oldest first.
@@ -427,11 +433,15 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_agent_exits_127_and_ports_are_not_shared() {
+    fn a_missing_agent_is_not_there_or_exits_127_and_ports_are_not_shared() {
         let sandbox = sandbox();
         sandbox.make_missing(AgentKind::CLAUDE).unwrap();
         let status = std::process::Command::new(sandbox.agent_command(AgentKind::CLAUDE)).stderr(std::process::Stdio::null()).status();
-        assert_eq!(status.unwrap().code(), Some(127));
+        let is_real = std::env::split_paths(&std::env::var_os("PATH").unwrap()).any(|folder| folder.join("claude").exists());
+        match status {
+            Ok(status) => assert_eq!((status.code(), is_real), (Some(127), true)),
+            Err(error) => assert_eq!((error.kind(), is_real), (std::io::ErrorKind::NotFound, false)),
+        }
         assert_ne!(sandbox.hold_port().unwrap(), sandbox.hold_port().unwrap());
     }
 }

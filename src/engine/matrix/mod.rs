@@ -69,6 +69,17 @@ impl MatrixFindings {
         Self { failed, blocked: stopped(Verdict::Blocked), untested: stopped(Verdict::CouldNotTest) }
     }
 
+    /// The same, where of these requirements only what their own scenarios found counts.
+    fn by_own_scenarios(scenarios: &[ScenarioResult], requirements: &[&str]) -> Self {
+        let own = |scenario: &ScenarioResult| {
+            let mut scenario = scenario.clone();
+            let tagged = scenario.requirements.clone();
+            scenario.findings.retain(|found| tagged.contains(&found.requirement) || !requirements.contains(&found.requirement.as_str()));
+            scenario
+        };
+        Self::in_scenarios(&scenarios.iter().map(own).collect::<Vec<_>>())
+    }
+
     /// Of these requirements, those that did not fail.
     pub fn missing<'a>(&self, wanted: &[&'a str]) -> Vec<&'a str> {
         wanted.iter().copied().filter(|id| !self.failed.keys().any(|failed| failed.as_str() == *id)).collect()
@@ -137,34 +148,64 @@ pub fn matrix(killed: &[Killed]) -> KillMatrix {
 
 /// Runs the suites on each fault, in memory; the answers come in the order of the faults.
 pub fn kill(suites: Suites, faults: &[Defect], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
-    let faulty = |fault: &Defect| Reference::changed(suites, fault.suite, Change::Fault(fault.info.name));
-    let found = each(suites, faults, faulty, profiles, options);
+    let faulty = |fault: &Defect| (Reference::changed(suites, fault.suite, Change::Fault(fault.info.name)), options());
+    as_killed(faults, whole(suites, faults, faulty, profiles))
+}
+
+/// Runs on each fault, in memory, the scenarios of the requirements that it breaks and no others, until each of those is found by
+/// one of its own: whoever asks for that requirement alone sees no more. What else may fail is for [`kill`] to show.
+pub fn kill_alone(suites: Suites, faults: &[Defect], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<Killed> {
+    let faulty = |fault: &Defect| {
+        let mut options = options();
+        options.selection.requirements = fault.info.breaks.iter().map(|id| id.parse().expect("the catalogue is tested")).collect();
+        (Reference::changed(suites, fault.suite, Change::Fault(fault.info.name)), options)
+    };
+    let written = features::read(suites, &[]).expect("the embedded features are tested");
+    let found = each(faults, |fault| {
+        let (reference, options) = faulty(fault);
+        let target = Target::Reference(reference);
+        let (mut results, mut found) = (Vec::new(), MatrixFindings::default());
+        for planned in planned(&target, &written, &options) {
+            let missing = found.missing(fault.info.breaks);
+            if planned.written.requirements().iter().any(|id| missing.contains(&id.as_str())) {
+                results.extend(run(&target, vec![planned], profiles, &options, &mut |_| {}).report.scenarios);
+                found = MatrixFindings::by_own_scenarios(&results, fault.info.breaks);
+            }
+        }
+        found
+    });
+    as_killed(faults, found)
+}
+
+fn as_killed(faults: &[Defect], found: Vec<MatrixFindings>) -> Vec<Killed> {
     faults.iter().zip(found).map(|(fault, found)| Killed { fault: *fault, found, over: None, beyond: BTreeMap::new() }).collect()
 }
 
 /// Runs the suites on each variation, in memory; the answers come in the order of the variations.
 pub fn vary(suites: Suites, variations: &[Permitted], profiles: &Profiles, options: &(dyn Fn() -> Options + Sync)) -> Vec<MatrixFindings> {
-    let varied = |variation: &Permitted| Reference::changed(suites, variation.suite, Change::Variation(variation.info.name));
-    each(suites, variations, varied, profiles, options)
+    let varied = |variation: &Permitted| (Reference::changed(suites, variation.suite, Change::Variation(variation.info.name)), options());
+    whole(suites, variations, varied, profiles)
 }
 
-/// Runs the suites on a reference for each item, on as many threads as there are cores.
-fn each<T: Sync>(
-    suites: Suites,
-    items: &[T],
-    reference: impl Fn(&T) -> Reference + Sync,
-    profiles: &Profiles,
-    options: &(dyn Fn() -> Options + Sync),
-) -> Vec<MatrixFindings> {
+/// Runs the suites whole on a reference for each item, as its options say.
+fn whole<T: Sync>(suites: Suites, items: &[T], on: impl Fn(&T) -> (Reference, Options) + Sync, profiles: &Profiles) -> Vec<MatrixFindings> {
     let written = features::read(suites, &[]).expect("the embedded features are tested");
+    each(items, |item| {
+        let (reference, options) = on(item);
+        let target = Target::Reference(reference);
+        let planned = planned(&target, &written, &options);
+        MatrixFindings::in_scenarios(&run(&target, planned, profiles, &options, &mut |_| {}).report.scenarios)
+    })
+}
+
+/// What comes of each item, in their order, on as many threads as there are cores.
+fn each<T: Sync, R: Send>(items: &[T], of: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let (next, all) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     let work = || loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(item) = items.get(at) else { return };
-        let (target, options) = (Target::Reference(reference(item)), options());
-        let planned = planned(&target, &written, &options);
-        let found = MatrixFindings::in_scenarios(&run(&target, planned, profiles, &options, &mut |_| {}).report.scenarios);
-        all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, found);
+        let done = of(item);
+        all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(at, done);
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));

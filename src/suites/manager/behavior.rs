@@ -13,7 +13,7 @@ use crate::contract::{AgentKind, Args, ContractError, ErrorCode, SessionId, Turn
 use crate::sut::Announces;
 use crate::trace::settings::Processes;
 
-use crate::suites::manager::reference::host::End;
+use crate::suites::manager::reference::host::{End, Tamper};
 use crate::suites::manager::reference::session::{SessionRecord, View};
 use crate::suites::manager::reference::starting::StartRequest;
 use crate::suites::manager::reference::transcript;
@@ -31,6 +31,8 @@ pub(crate) struct ManagerBehavior {
     pub(crate) unknown_agent: fn(ContractError) -> Result<AgentKind, ContractError>,
     /// What becomes of a `cwd` that is no directory.
     pub(crate) no_folder: fn(ContractError, &Path) -> Result<PathBuf, ContractError>,
+    /// The longest message that is taken, of the limit that is stated, in characters.
+    pub(crate) taken: fn(usize) -> usize,
     /// What becomes of a message beyond the limit, in characters.
     pub(crate) too_long: fn(ContractError, &str, usize) -> Result<String, ContractError>,
     /// What is changed in a start that was found right.
@@ -45,6 +47,8 @@ pub(crate) struct ManagerBehavior {
     pub(crate) refused: Remains,
     /// What is left of a start whose agent failed.
     pub(crate) failed: Remains,
+    /// Whether a start that succeeded is answered with an error and forgotten: its number, and how many sessions there are with it.
+    pub(crate) loses: fn(u64, usize) -> bool,
     /// What a start answers.
     pub(crate) started: fn(&SessionRecord) -> Args,
 
@@ -85,10 +89,14 @@ pub(crate) struct ManagerBehavior {
     // ---- messages
     /// Who is given a message instead of the session that it is for, where that is somebody.
     pub(crate) misdelivered: fn(&SessionRecord, &SessionRecord) -> bool,
+    /// What becomes of a message to a session whose agent is dead.
+    pub(crate) to_the_dead: ToTheDead,
     /// What becomes of an empty message.
     pub(crate) empty_message: Empty,
-    /// Whether a message that comes while a turn is open is typed.
-    pub(crate) types_while_busy: bool,
+    /// Whether a message is typed, by what is known of its session then.
+    pub(crate) types: fn(&View) -> bool,
+    /// Into whose terminal a message is typed as well that is for nobody, or for a session that was ended.
+    pub(crate) strays_to: StraysTo,
 
     // ---- hearing
     /// Whose turn it is that ended.
@@ -160,6 +168,7 @@ impl Default for ManagerBehavior {
             id: |number, _| format!("s{number}"),
             unknown_agent: Err,
             no_folder: |refusal, _| Err(refusal),
+            taken: |stated| stated,
             too_long: |refusal, _, _| Err(refusal),
             asked: |_| {},
             repeats: |asked, known| asked.request_id.is_some() && asked.request_id == known.request_id,
@@ -167,6 +176,7 @@ impl Default for ManagerBehavior {
             typed: |message, _| vec![message.to_owned()],
             refused: Remains::Nothing,
             failed: Remains::Nothing,
+            loses: |_, _| false,
             started,
             meant: |_, asked, known| known.iter().find(|id| id.as_str() == asked).cloned(),
             knows: |_, _| true,
@@ -185,8 +195,10 @@ impl Default for ManagerBehavior {
             cut: |text, tail| Ok(transcript::tail(text, tail)),
             data: |_| {},
             misdelivered: |_, _| false,
+            to_the_dead: ToTheDead::Refused,
             empty_message: Empty::Refused,
-            types_while_busy: true,
+            types: |_| true,
+            strays_to: StraysTo::Nobody,
             owner: Owner::Named,
             counts: |_, _| true,
             found_after: Duration::ZERO,
@@ -320,6 +332,31 @@ pub(crate) enum Pending {
     Empty,
     /// What the terminal shows.
     Screen,
+}
+
+/// Into whose terminal a message is typed as well that is for nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StraysTo {
+    /// Nobody's.
+    Nobody,
+    /// That of the session that was started last, where no session of that id ever was.
+    NewestForUnknown,
+    /// That of the oldest session, where the session was ended.
+    OldestForEnded,
+}
+
+/// What becomes of a message to a session whose agent is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToTheDead {
+    /// It is refused.
+    Refused,
+    /// The shell that the agent had run in takes it, and the call succeeds or not.
+    Run {
+        /// Whether it succeeds.
+        succeeds: bool,
+    },
+    /// An agent is launched for it.
+    Launches,
 }
 
 /// What becomes of an empty message.
@@ -483,6 +520,16 @@ pub(crate) enum Adopting {
     Nothing,
     /// It launches an agent for each.
     Launches,
+    /// It launches an agent without a message for each.
+    LaunchesIdle,
+    /// It gives every agent its first message again.
+    Retypes,
+    /// It goes on with them, and loses the first message that it takes for each.
+    LosesOne,
+    /// It says of turns that are in flight that they were completed.
+    CallsTurnsComplete,
+    /// It goes on with them, and with the default timeout.
+    ForgetsTimeouts,
     /// It ends the agents, and the sessions.
     Ends,
     /// It ends the agents' process groups, and the sessions.
@@ -512,6 +559,10 @@ pub(crate) enum Occasion {
     Read,
     /// There was nothing to read.
     Unreadable,
+    /// There was nothing to read, for the so-manieth time.
+    UnreadableAgain(u64),
+    /// A session is asked about in a way that is refused.
+    AskedWrongly,
     /// A session is to be listed.
     Listed,
     /// A turn ended.
@@ -533,6 +584,8 @@ pub(crate) enum ExtraAct {
     Write(&'static str),
     /// The agent's file is removed.
     Remove,
+    /// Something is done to a file of that name in the session's folder.
+    InFolder(&'static str, Tamper),
     /// The session is forgotten.
     Forget,
     /// The session is ended.

@@ -4,6 +4,7 @@ pub(crate) mod behavior;
 pub(crate) mod control;
 pub(crate) mod faults;
 pub(crate) mod in_memory;
+pub mod moments;
 pub(crate) mod reference;
 pub mod rules;
 pub(crate) mod served;

@@ -27,7 +27,7 @@ pub(super) fn manifest(over: Over, change: Change, processes: Processes, lacks: 
     };
     format!(
         "[system]\nname = \"reference with {name}\"\nsuites = [\"lifecycle\", \"codex-observability\"]\n\
-         processes = \"{}\"\nlacks = {lacks:?}\n\n\
+         processes = \"{}\"\nmessage_chars = 20000\nlacks = {lacks:?}\n\n\
          [transport]\n{transport}\n\n\
          [serve]\ncommand = [\"{{{{ passmuster }}}}\", \"serve\", {serve}, \"{flag}\", \"{name}\"]\nready = {{ connect = \"{ready}\" }}\n\
          state = \"{{{{ sandbox }}}}/state/sessions/{{{{ session_id }}}}.json\"\n\n[status]\nrunning = [\"cogitating\"]\n\n{limits}",

@@ -103,14 +103,16 @@ pub(crate) const VARIATIONS: &[ManagerVariation] = &[
     }),
     variation("shorter-tails", "cuts at half the limit", |s| {
         s.cut = |text, wanted| Ok(tail(text, Some(wanted.filter(|wanted| *wanted > 0).unwrap_or(i64::MAX).min(24_000))));
-    }),
+    })
+    .warns(&["LC-OBS-5b"]),
     variation("tails-by-bytes", "counts bytes where it cuts, and cuts between characters", |s| {
         s.cut = |text, wanted| {
             let limit = usize::try_from(wanted.filter(|wanted| *wanted > 0).unwrap_or(i64::MAX)).unwrap_or(usize::MAX).min(48_000);
             let cut = (text.len().saturating_sub(limit)..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
             Ok((text[cut..].to_owned(), cut > 0))
         };
-    }),
+    })
+    .warns(&["LC-OBS-5b"]),
     // ---- messages and starts
     variation("empty-is-none", "takes an empty message for none", |s| s.empty_message = Empty::None),
     variation("empty-is-typed", "types an empty message", |s| s.empty_message = Empty::Typed),

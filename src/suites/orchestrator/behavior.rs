@@ -41,6 +41,10 @@ pub(crate) struct Choices {
     pub tells_truncation: bool,
     /// What the others do when one worker fails.
     pub when_one_fails: WhenOneFails,
+    /// Whose sessions are ended besides, when all is done.
+    pub ends_besides: EndsBesides,
+    /// What is told of the workers.
+    pub outcomes: ToldOutcomes,
     /// What the exit status says.
     pub exit: ReportedExit,
 }
@@ -66,6 +70,8 @@ impl Default for Choices {
             tail_chars: None,
             tells_truncation: true,
             when_one_fails: WhenOneFails::GoOn,
+            ends_besides: EndsBesides::Nobodys,
+            outcomes: ToldOutcomes::Own,
             exit: ReportedExit::Honest,
         }
     }
@@ -137,6 +143,8 @@ pub(crate) enum LostStart {
     NewRequest,
     /// Nothing: the worker failed.
     GiveUp,
+    /// The session that is listed first is taken for the one that was asked for.
+    FirstListed,
 }
 
 /// What follows when an observable session is not found.
@@ -190,6 +198,26 @@ pub(crate) enum WhenOneFails {
     GoOn,
     /// They are dropped where they are.
     Drop,
+}
+
+/// Whose sessions are ended besides, when all is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EndsBesides {
+    /// Nobody's.
+    Nobodys,
+    /// Everybody's that are listed.
+    Everybodys,
+}
+
+/// What is told of the workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ToldOutcomes {
+    /// Each one's own outcome.
+    Own,
+    /// The outcome of the worker before it.
+    Neighbours,
+    /// Nothing.
+    None,
 }
 
 /// What the exit status says.

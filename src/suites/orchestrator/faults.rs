@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::engine::fault;
 use crate::suites::orchestrator::behavior::{
-    AtDeadline, Choices, EarlyAbsence, Ends, Hears, LostStart, Pace, Polls, ReportedExit, Verification, WhenEndFails, WhenGone,
-    WhenOneFails,
+    AtDeadline, Choices, EarlyAbsence, Ends, EndsBesides, Hears, LostStart, Pace, Polls, ReportedExit, ToldOutcomes, Verification,
+    WhenEndFails, WhenGone, WhenOneFails,
 };
 
 /// A named defect of the reference orchestrator.
@@ -135,6 +135,11 @@ pub(crate) const FAULTS: &[OrchestratorFault] = &[
     .seen("tail queries in status lines"),
     fault("kills-the-slow", "ends a worker at its deadline without a look", &["OR-9"], |choices| choices.at_deadline = AtDeadline::End)
         .seen("timeout wrappers that kill"),
+    fault("kills-the-slow-in-silence", "does so, and tells nothing of its workers but by its exit status", &["OR-9"], |choices| {
+        choices.at_deadline = AtDeadline::End;
+        choices.outcomes = ToldOutcomes::None;
+    })
+    .seen("timeout(1) around an agent"),
     fault("takes-silence-for-done", "reports a worker done that was silent until its deadline", &["OR-3", "OR-9", "OR-12"], |choices| {
         choices.at_deadline = AtDeadline::TakeForDone
     })
@@ -159,6 +164,23 @@ pub(crate) const FAULTS: &[OrchestratorFault] = &[
         choices.tells_failed_turns = false
     })
     .seen("turn_completed read without its status"),
+    fault("ends-everybodys", "ends whatever is listed when its work is done", &["OR-15"], |choices| {
+        choices.ends_besides = EndsBesides::Everybodys
+    })
+    .seen("cleanup scripts that end all sessions"),
+    fault(
+        "takes-the-first-listed",
+        "takes the session that is listed first for the one whose start was not answered",
+        &["OR-15"],
+        |choices| choices.lost_start = LostStart::FirstListed,
+    )
+    .also(&["OR-3", "OR-4", "OR-12"])
+    .seen("tmux list-sessions | head -1"),
+    fault("rotates-outcomes", "tells of each worker how the one before it came out", &["OR-15"], |choices| {
+        choices.outcomes = ToldOutcomes::Neighbours
+    })
+    .also(&["OR-12"])
+    .seen("results gathered in the order of completion"),
 ];
 
 #[cfg(test)]

@@ -67,6 +67,8 @@ pub(crate) struct FaultPlan {
     pub away: Option<(u32, u32)>,
     /// After how many seconds every session is `session_not_found`.
     pub gone_after_s: Option<u32>,
+    /// Whether others have sessions there, too.
+    pub others: bool,
 }
 
 impl Default for FaultPlan {
@@ -82,6 +84,7 @@ impl Default for FaultPlan {
             lost_starts: 0,
             away: None,
             gone_after_s: None,
+            others: false,
         }
     }
 }
@@ -125,7 +128,7 @@ const STEPS: &[StepDef<Plan>] = &[
     step!(
         Act,
         "a {word} worker with {int} s to its deadline",
-        "one worker; its turn is completed after 2 s",
+        "one worker; its turn is completed after 2 s (moments lie a quarter of a second later: not where somebody looks every second)",
         |plan, said| {
             let agent = said.text(0).parse().expect("the word was looked at when the feature was read");
             plan.workers.push(Work { agent, deadline_s: said.number(1), turn: PlannedTurn::Completes(TURN_S), reply_chars: 0 });
@@ -166,6 +169,14 @@ const STEPS: &[StepDef<Plan>] = &[
     step!(Act, "sessions are not found any more after {int} s", "`get_session_data` answers `session_not_found`", |plan, said| {
         plan.manager.gone_after_s = Some(said.number(0));
     }),
+    step!(
+        Act,
+        "sessions of others are listed",
+        "two that somebody else started, before all others; every operation takes them",
+        |plan, _| {
+            plan.manager.others = true;
+        }
+    ),
     step!(Act, "the first end_session fails", "with `internal`; the session lives on", |plan, _| plan.manager.failing_ends = 1),
     step!(Act, "the reply to the first start_session is lost", "the session is started; the answer is `timeout`", |plan, _| {
         plan.manager.lost_starts = 1;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-use crate::contract::{AgentKind, Claim, DEFAULT_MESSAGE_CHARS, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status};
+use crate::contract::{AgentKind, Claim, ErrorCode, OperationSpec, SESSION_OPERATIONS, Status};
 use crate::core::diagnostic::{Diagnostic, Diagnostics};
 use crate::trace::settings::{Limits, Processes};
 
@@ -74,8 +74,8 @@ pub struct Manifest {
     pub processes: Processes,
     /// The session timeout that it states.
     pub default_timeout_s: Option<f64>,
-    /// The longest message that it states it takes, in characters.
-    pub message_chars: usize,
+    /// The longest message that it states it takes, in characters, where it states one.
+    pub message_chars: Option<usize>,
     /// How it is spoken to.
     pub transport: Transport,
     /// Files to write before anything starts: path and text.
@@ -310,11 +310,6 @@ impl Manifest {
     /// How it announces.
     pub fn announces(&self) -> Announces {
         Announces { by_waiting: self.operations.contains_key("wait_events"), by_stream: !self.events.is_empty() }
-    }
-
-    /// The longest message that it states it takes.
-    pub fn message_chars(&self) -> usize {
-        if self.message_chars == 0 { DEFAULT_MESSAGE_CHARS } else { self.message_chars }
     }
 
     /// Where a program is: with a `/` beside the manifest, without on the caller's PATH.

@@ -183,7 +183,7 @@ impl ManifestReader<'_> {
                 .and_then(|word| self.word(word, "kind of process", words::PROCESSES))
                 .unwrap_or(Processes::Session),
             default_timeout_s: system.default_timeout_s,
-            message_chars: system.message_chars.unwrap_or_default(),
+            message_chars: system.message_chars.filter(|limit| *limit > 0),
             files: raw
                 .setup
                 .iter()

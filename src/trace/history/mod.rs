@@ -123,10 +123,23 @@ impl<'a> History<'a> {
         !self.may_be_ended(session, said.answered, settings) && self.runs_of(session).any(lives)
     }
 
-    /// When the session's agent died though nothing had ended the session; `None` also where that is in doubt.
+    /// When the session's agent died though nothing had ended the session; `None` also where that is in doubt: while something was
+    /// asked about it, or within the end limit of the end of an id that no session has, it did not surely die by itself.
     pub fn own_death(&self, session: &SessionHistory<'a>, settings: &Settings) -> Option<Moment> {
         let ends: Option<Vec<Moment>> = self.runs_of(session).map(|run| run.over).collect();
-        ends?.into_iter().max().filter(|death| !self.may_be_ended(session, *death, settings))
+        let is_known = |id: &str| self.sessions.iter().any(|session| session.id == id);
+        let is_to_blame = |call: &CallHistory, death: Moment| {
+            let until = |limit| call.answer.is_none_or(|answer| death.ms <= answer.at.after(limit));
+            let is_open = call.asked < death && call.answer.is_none_or(|answer| death < answer.at);
+            match call.text("session_id") {
+                Some(id) if call.op == "end_session" && !is_known(id) => call.asked < death && until(settings.limits.end),
+                Some(id) if call.op == "end_session" && id != session.id => call.asked < death && until(settings.limits.settle),
+                Some(id) => id == session.id && is_open,
+                None => call.op == "list_sessions" && is_open,
+            }
+        };
+        let alone = |death: &Moment| !self.calls.iter().any(|call| is_to_blame(call, *death));
+        ends?.into_iter().max().filter(|death| !self.may_be_ended(session, *death, settings)).filter(alone)
     }
 
     /// What the manager said of a session, once its id was known, in the order asked.

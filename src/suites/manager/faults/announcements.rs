@@ -16,6 +16,10 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("announces-the-first-alone", "announces a session's first turn and no later one", CX_3, |s| {
         s.times = |turn, _| usize::from(turn == 1);
     }),
+    fault("loses-the-third-completion", "announces all turns of a session but the third", CX_3, |s| {
+        s.times = |turn, _| usize::from(turn != 3);
+    }),
+    fault("loses-the-tenth-completion", "announces a session's first nine turns", CX_3, |s| s.times = |turn, _| usize::from(turn < 10)),
     fault("busy-for-ever", "calls a session busy for ever after its turn ended", CX_3, |s| s.counts = |_, _| false)
         .also(&["CX-6", "CX-7", "LC-TIME-2", "LC-TIME-3"])
         .seen("opencode #35472"),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, SessionId};
 
-use super::{ManagerFault, fault};
+use super::{ManagerFault, by_prefix, fault};
 use crate::suites::manager::behavior::{Adopting, Afterwards, AtOnce, Ending, Exits, ExtraAct, Late, Occasion, Pending, Probe};
-use crate::suites::manager::reference::host::End;
+use crate::suites::manager::reference::host::{End, Tamper};
+use crate::suites::manager::steps::MADE;
 
 const KEPT: Afterwards = Afterwards { listed: None, read: Late::NotFound, sent: Late::NotFound, ended: Late::NotFound, record: false };
 
@@ -88,33 +89,45 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
         s.besides = vec![(Occasion::Unreadable, ExtraAct::End)];
     })
-    .also(&["CX-3", "CX-9", "CX-10", "LC-CLEAN-7", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-8"])
+    .also(&["CX-3", "CX-9", "CX-10", "LC-CLEAN-7", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-6", "LC-OBS-8"])
     .seen("schuettc/muster #31, first-tree #1482"),
     fault("forgets-the-pending", "forgets a session when a read finds no file", &["LC-CLEAN-4"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
         s.besides = vec![(Occasion::Unreadable, ExtraAct::Forget)];
     })
-    .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-2", "LC-OBS-3b", "LC-OBS-8"]),
+    .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-2", "LC-OBS-3b", "LC-OBS-8", "LC-OBS-6"]),
     fault("signals-the-pending", "sends the agent signals when a read finds no file", &["LC-CLEAN-4"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionNotFound);
         s.besides = vec![(Occasion::Unreadable, ExtraAct::Strike(End::Polite))];
     })
-    .also(&["CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-8"]),
+    .also(&["CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-3b", "LC-OBS-8", "LC-OBS-6"]),
+    fault("ends-at-the-third-failed-read", "ends a session when a read finds no file for the third time", &["LC-CLEAN-4"], |s| {
+        s.pending = Pending::Code(ErrorCode::SessionNotFound);
+        s.besides = vec![(Occasion::UnreadableAgain(3), ExtraAct::End)];
+    })
+    .also(&["CX-10", "LC-OBS-3b", "LC-OBS-6"])
+    .seen("t3code #4386: failed reads are counted, and end the watch"),
+    fault("ends-at-the-tenth-failed-read", "ends a session when a read finds no file for the tenth time", &["LC-CLEAN-4"], |s| {
+        s.besides = vec![(Occasion::UnreadableAgain(10), ExtraAct::End)];
+    }),
+    fault(
+        "ends-who-is-asked-about-wrongly",
+        "ends the agent of a session that is read with an argument of a wrong type",
+        &["LC-CLEAN-4"],
+        |s| {
+            s.besides = vec![(Occasion::AskedWrongly, ExtraAct::Strike(End::Tree))];
+        },
+    ),
     // ---- LC-CLEAN-5: an unknown id harms nobody
     fault("ends-by-prefix", "ends the first session whose id begins with what was asked for", &["LC-CLEAN-5"], |s| {
-        s.meant = |operation, asked, known| {
-            exact(asked, known).or_else(|| {
-                let ends = operation == "end_session" && !asked.is_empty();
-                known.iter().find(|id| ends && id.as_str().starts_with(asked)).cloned()
-            })
-        };
+        s.meant = |operation, asked, known| by_prefix("end_session", operation, asked, known);
     })
     .also(&["LC-CLEAN-9"])
     .seen("imbue-ai/mngr #1145, amux #156"),
     fault("ends-anything", "ends any id with success, and takes messages for any", &["LC-CLEAN-5", "LC-SEND-2"], |s| {
         s.nobody = Late::Success;
     })
-    .also(&["LC-CLEAN-3"])
+    .also(&["LC-CLEAN-3", "LC-OBS-4"])
     .seen("measured: deleting a session that never existed answers success"),
     fault("ends-the-newest", "ends the session that was started last where it does not know the id", &["LC-CLEAN-5"], |s| {
         s.meant = |operation, asked, known| exact(asked, known).or_else(|| known.last().filter(|_| operation == "end_session").cloned());
@@ -140,15 +153,36 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("ends-what-it-can-read", "does not know a session in its first turn when it is to be ended", &["LC-CLEAN-8"], |s| {
         s.ending = |record| if record.turns == 0 { Ending::Refused(ErrorCode::SessionNotFound) } else { Ending::Now };
     })
-    .also(&["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-2", "LC-CLEAN-2b", "LC-CLEAN-4", "LC-CREATE-4", "LC-RESTART-1", "LC-TERM-2"]),
+    .also(&[
+        "LC-CLEAN-1",
+        "LC-CLEAN-1b",
+        "LC-CLEAN-2",
+        "LC-CLEAN-2b",
+        "LC-CLEAN-4",
+        "LC-CREATE-4",
+        "LC-RESTART-1",
+        "LC-TERM-2",
+        "LC-CLEAN-12",
+        "LC-CLEAN-9",
+    ]),
     fault("forgets-the-unfinished", "ends a session in its first turn by forgetting it", &["LC-CLEAN-8"], |s| {
         s.how = |record| (record.turns > 0).then_some(End::Tree);
     })
-    .also(&["LC-CLEAN-1", "LC-CLEAN-1b", "LC-CLEAN-4", "LC-CLEAN-6", "LC-CLEAN-10", "LC-RESTART-1", "LC-SEND-2", "LC-TERM-2"]),
+    .also(&[
+        "LC-CLEAN-1",
+        "LC-CLEAN-1b",
+        "LC-CLEAN-4",
+        "LC-CLEAN-6",
+        "LC-CLEAN-10",
+        "LC-RESTART-1",
+        "LC-SEND-2",
+        "LC-TERM-2",
+        "LC-CLEAN-9",
+    ]),
     fault("lets-the-turn-end", "says that a busy session is ended, and lets its turn go on", &["LC-CLEAN-8", "LC-CLEAN-1"], |s| {
         s.ending = |record| if record.is_busy() { Ending::AfterItsTurn } else { Ending::Now };
     })
-    .also(&["LC-CLEAN-1b", "LC-CLEAN-4", "LC-CLEAN-6", "LC-CLEAN-10", "LC-RESTART-1", "LC-SEND-2", "LC-TERM-2"])
+    .also(&["LC-CLEAN-1b", "LC-CLEAN-4", "LC-CLEAN-6", "LC-CLEAN-10", "LC-RESTART-1", "LC-SEND-2", "LC-TERM-2", "LC-CLEAN-9"])
     .seen("measured: deleting a busy session answers true while the turn goes on"),
     // ---- LC-CLEAN-9: the others stay
     fault("ends-its-kind", "ends every session of the same agent", &["LC-CLEAN-9"], |s| {
@@ -156,6 +190,10 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     })
     .also(&["CX-2", "LC-CLEAN-5", "LC-CLEAN-6", "LC-OBS-2"])
     .seen("pkill codex"),
+    fault("ends-what-starts", "ends with a session those that are being started just then", &["LC-CLEAN-9"], |s| {
+        s.along = |_, other| other.handle.is_none();
+    })
+    .also(&["LC-CREATE-7", "LC-TERM-2"]),
     fault("ends-its-folder", "ends every session of the same folder", &["LC-CLEAN-9"], |s| s.along = |ended, other| ended.cwd == other.cwd)
         .seen("pkill -f with a directory"),
     fault("ends-what-begins-alike", "ends every session whose id begins with the one asked for", &["LC-CLEAN-9"], |s| {
@@ -191,6 +229,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TERM-1",
         "LC-TERM-2",
         "LC-TIME-3",
+        "LC-OBS-7",
     ])
     .seen("agent-deck #1040: one exit causes 3 to 5 restarts at once"),
     fault("readmits-on-reading", "takes a session back into its list when it is read after its end", &["LC-CLEAN-10"], |s| {
@@ -206,10 +245,18 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.afterwards = Afterwards { record: true, ..KEPT };
         s.adopting = Adopting::Launches;
     })
-    .also(&["LC-CLEAN-1", "LC-CLEAN-2", "LC-CREATE-3", "LC-CREATE-10", "LC-RESTART-1"]),
+    .also(&["LC-CLEAN-1", "LC-CLEAN-2", "LC-CREATE-3", "LC-CREATE-10", "LC-RESTART-1", "LC-RESTART-1b", "LC-SEND-1"]),
     // ---- LC-CLEAN-11
     fault("deletes-the-file", "deletes the agent's file with the session", &["LC-CLEAN-11"], |s| {
         s.besides = vec![(Occasion::Ended, ExtraAct::Remove)];
+    }),
+    // ---- LC-CLEAN-12
+    fault("removes-what-was-made", "removes what is new in the folder with the session", &["LC-CLEAN-12"], |s| {
+        s.besides = vec![(Occasion::Ended, ExtraAct::InFolder(MADE, Tamper::Remove))];
+    })
+    .seen("git clean -fd in a worktree that is given back"),
+    fault("signs-what-was-made", "appends a line to what is new in the folder when it ends the session", &["LC-CLEAN-12"], |s| {
+        s.besides = vec![(Occasion::Ended, ExtraAct::InFolder(MADE, Tamper::Append("\nsession ended\n")))];
     }),
     // ---- LC-TERM
     fault("takes-idle-for-ended", "ends an idle session by forgetting it", &["LC-TERM-1"], |s| {

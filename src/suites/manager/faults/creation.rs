@@ -17,7 +17,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("reuses-ids", "gives the id of an ended session to the next one", &["LC-CREATE-1"], |s| s.numbers = Numbers::Freed)
         .also(&["LC-CLEAN-10"])
         .seen("numbers that are freed with their sessions"),
-    fault("counts-anew", "starts counting at 1 whenever it is started", &["LC-CREATE-1"], |s| s.numbers = Numbers::Unkept),
+    fault("counts-anew", "starts counting at 1 whenever it is started", &["LC-CREATE-1"], |s| s.numbers = Numbers::Unkept).also(&["CX-3"]),
     fault("counts-what-is-there", "counts on from the records that are there when it is started", &["LC-CREATE-1"], |s| {
         s.numbers = Numbers::Recounted;
     })
@@ -47,7 +47,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("launches-late", "launches the agent a minute after it answered", &["LC-CREATE-2"], |s| {
         s.launching = Launching::Later(Duration::from_secs(60));
     })
-    .also(&["LC-CLEAN-4", "LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-4", "LC-CREATE-6", "LC-CREATE-7"]),
+    .also(&["LC-CLEAN-4", "LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-4", "LC-CREATE-6", "LC-CREATE-7", "LC-CLEAN-10"]),
     fault("launches-on-demand", "launches the agent when its session is first read", &["LC-CREATE-2"], |s| {
         s.launching = Launching::WhenRead;
     })
@@ -80,6 +80,8 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-SEND-3",
         "LC-TIME-2",
         "LC-TIME-4",
+        "LC-CREATE-3b",
+        "LC-SEND-2",
     ]),
     fault("starts-elsewhere", "starts the agent in the folder above the one asked for", &["LC-CREATE-2", "LC-CREATE-3"], |s| {
         s.asked = |asked| asked.cwd = asked.cwd.parent().unwrap_or(&asked.cwd).to_owned();
@@ -89,8 +91,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("takes-any-length", "types a message of any length", &["LC-CREATE-3c"], |s| s.too_long = |_, message, _| Ok(message.to_owned())),
     fault("cuts-what-is-too-long", "cuts a message at its limit and says nothing", &["LC-CREATE-3c"], |s| {
         s.too_long = |_, message, limit| Ok(message.chars().take(limit).collect());
-    })
-    .also(&["LC-CREATE-3b"]),
+    }),
     // ---- LC-CREATE-4: the id works at once
     fault("answers-another-id", "answers the id of its terminal, which no operation knows", &["LC-CREATE-4"], |s| {
         s.started = |record| {
@@ -120,11 +121,13 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-RESTART-2",
         "LC-SEND-1",
         "LC-TERM-2",
+        "LC-CLEAN-12",
+        "LC-CREATE-3b",
     ]),
     fault("knows-files-only", "knows a session once its file is there", &["LC-CREATE-4", "LC-CLEAN-8"], |s| {
         s.knows = |_, record| record.native.is_some();
     })
-    .also(&["CX-8", "LC-CLEAN-1", "LC-CLEAN-4", "LC-OBS-3b", "LC-TERM-2"])
+    .also(&["CX-8", "LC-CLEAN-1", "LC-CLEAN-4", "LC-OBS-3b", "LC-TERM-2", "CX-3"])
     .seen("openai/codex #31158: no rollout found for a thread just started"),
     // ---- LC-CREATE-5: what is refused leaves nothing
     fault("takes-any-agent", "starts Claude for an agent that it does not know", &["LC-CREATE-5"], |s| {
@@ -154,6 +157,21 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.failed = Remains::Session { alive: true };
     })
     .seen("Untrivial-ai/agent-orchestrator #2089: \"tmux exists\" taken for \"agent alive\""),
+    // ---- LC-CREATE-6b: nothing runs unlisted
+    fault(
+        "forgets-the-eighth",
+        "answers `internal` where seven sessions are there, and lets the agent run",
+        &["LC-CREATE-6b", "LC-CREATE-7"],
+        |s| {
+            s.loses = |_, sessions| sessions > 7;
+        },
+    )
+    .also(&["LC-CLEAN-5", "LC-CLEAN-9"])
+    .seen("a published manager: ten starts at once, one answered with 500, its agent running unlisted"),
+    fault("forgets-every-third", "answers every third start with `internal`, and lets the agent run", &["LC-CREATE-6b"], |s| {
+        s.loses = |number, _| number % 3 == 0;
+    })
+    .also(&["LC-CREATE-1", "LC-CREATE-7"]),
     // ---- LC-CREATE-7: starts at once
     fault("races-for-ids", "reads its counter, and writes it when the start has got further", &["LC-CREATE-1", "LC-CREATE-7"], |s| {
         s.numbers = Numbers::Raced;

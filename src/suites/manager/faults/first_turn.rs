@@ -14,18 +14,18 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("calls-pending-ended", "answers `session_ended` while a session has no file yet", &["CX-2", "LC-OBS-3"], |s| {
         s.pending = Pending::Code(ErrorCode::SessionEnded);
     })
-    .also(&["CX-9", "LC-CLEAN-6", "LC-CREATE-4", "LC-OBS-3b", "LC-OBS-7", "LC-OBS-8"])
+    .also(&["CX-9", "LC-CLEAN-6", "LC-CREATE-4", "LC-OBS-3b", "LC-OBS-7", "LC-OBS-8", "LC-CLEAN-4"])
     .seen("seed 001; openai/codex #18690"),
     fault("calls-the-starting-stopped", "lists a session as stopped while it has no file", &["CX-2"], |s| {
         s.status =
             |view| if view.record.turns == 0 && view.record.native.is_none() { "stopped" } else { view.record.status(view.alive).name() };
     })
-    .also(&["CX-9", "LC-CLEAN-6", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8"])
+    .also(&["CX-9", "LC-CLEAN-6", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8", "LC-CLEAN-4"])
     .seen("Untrivial-ai/agent-orchestrator #989: polled before its process starts and reported \"killed\""),
     fault("terminates-on-listing", "writes down that a session is over when a list finds no file", &["CX-2"], |s| {
         s.besides = vec![(Occasion::Unreadable, ExtraAct::CallDead)];
     })
-    .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8"])
+    .also(&["CX-3", "CX-9", "CX-10", "LC-CREATE-4", "LC-OBS-1", "LC-OBS-3", "LC-OBS-7", "LC-OBS-8", "LC-CLEAN-4", "LC-OBS-6"])
     .seen("Untrivial-ai/agent-orchestrator #1735: `list()` writes \"terminated\" after one failed probe"),
     fault("announces-the-end-of-the-pending", "announces a session's end when a read finds no file", &["CX-2"], |s| {
         s.besides = vec![(Occasion::Unreadable, ExtraAct::AnnounceEnd)];
@@ -126,6 +126,8 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-SEND-3",
         "LC-TIME-2",
         "LC-TIME-4",
+        "LC-CLEAN-4",
+        "LC-SEND-2",
     ])
     .seen("Untrivial-ai/agent-orchestrator #2501: a live session terminated mid-turn by a probe race and silently replaced"),
     fault("knocks-when-listing", "sends agents a signal to see whether they live", &["CX-10"], |s| {
@@ -146,5 +148,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-SEND-3",
         "LC-TIME-2",
         "LC-TIME-4",
+        "LC-CLEAN-4",
+        "LC-SEND-2",
     ]),
 ];

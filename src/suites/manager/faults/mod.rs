@@ -12,6 +12,7 @@ pub(crate) mod observation;
 pub(crate) mod restart;
 pub(crate) mod timeouts;
 
+use crate::contract::SessionId;
 use crate::engine::fault;
 
 use crate::suites::manager::behavior::ManagerBehavior;
@@ -42,6 +43,12 @@ pub(crate) fn faults() -> impl Iterator<Item = &'static ManagerFault> + Clone {
 /// Names the nearest one.
 pub(crate) fn named(name: &str) -> Result<&'static ManagerFault, String> {
     fault::named(faults(), "a manager", name)
+}
+
+/// The session that an id means to who takes it for the beginning of one, where it asks for that operation.
+fn by_prefix(of: &str, operation: &str, asked: &str, known: &[SessionId]) -> Option<SessionId> {
+    let exact = known.iter().find(|id| id.as_str() == asked).cloned();
+    exact.or_else(|| known.iter().find(|id| operation == of && !asked.is_empty() && id.as_str().starts_with(asked)).cloned())
 }
 
 /// A row of a family: name, title, what it breaks, what it changes.

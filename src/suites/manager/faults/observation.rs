@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, TEXT_LIMIT};
 
-use super::{ManagerFault, fault};
+use super::{ManagerFault, by_prefix, fault};
 use crate::suites::manager::behavior::{Exits, ExtraAct, Native, Occasion, Pending, Probe};
 use crate::suites::manager::reference::host::End;
 use crate::suites::manager::reference::manager::invalid;
@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-OBS-1: observable from its phase on
     fault("finds-no-file", "looks for session files where the agent keeps none", &["LC-OBS-1"], |s| s.native = Native::Nothing)
-        .also(&["CX-4", "CX-5", "CX-7", "CX-9", "CX-10", "LC-OBS-4", "LC-OBS-5", "LC-OBS-8"]),
+        .also(&["CX-4", "CX-5", "CX-7", "CX-9", "CX-10", "LC-OBS-4", "LC-OBS-5", "LC-OBS-8", "CX-3"]),
     fault("lists-every-minute", "makes its list once a minute", &["LC-OBS-1"], |s| s.list_kept = MINUTE).also(&[
         "CX-4",
         "LC-CLEAN-2",
@@ -40,6 +40,9 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.list = |entries| drop(entries.drain(..entries.len().saturating_sub(1)));
     })
     .also(&["CX-4"]),
+    fault("lists-ten", "lists ten sessions at most", &["LC-OBS-2"], |s| s.list = |entries| entries.truncate(10))
+        .also(&["LC-CLEAN-5", "LC-CLEAN-9"])
+        .seen("a page's length taken for the whole"),
     fault("closes-idle-sessions", "leaves a session out of the list once its first turn is over", &["LC-OBS-2"], |s| {
         s.listed = |view| view.record.turns == 0;
     })
@@ -76,6 +79,9 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     .also(&["CX-5", "CX-7"]),
     fault("shows-what-it-showed", "shows what it showed first of a session", &["LC-OBS-4"], |s| s.text_stays = true),
     fault("mixes-sessions", "shows what is in all of an agent's files", &["LC-OBS-4"], |s| s.native = Native::All).also(&["CX-7"]),
+    fault("reads-by-prefix", "reads the first session whose id begins with what was asked for", &["LC-OBS-4"], |s| {
+        s.meant = |operation, asked, known| by_prefix("get_session_data", operation, asked, known);
+    }),
     // ---- LC-OBS-5: the limit
     fault("tears-texts", "cuts a long transcript at bytes from its beginning", &["LC-OBS-5"], |s| {
         s.cut = |text, _| {
@@ -83,12 +89,36 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
             Ok((cut, text.len() > TEXT_LIMIT))
         };
     })
+    .also(&["LC-OBS-5b"])
     .seen("byte-limited readers of multi-byte transcripts"),
     fault("tears-characters", "cuts a long transcript at bytes from its end, within a character", &["LC-OBS-5"], |s| {
         s.cut = |text, wanted| {
             let (whole, truncated) = tail(text, wanted);
             Ok((if truncated { format!("\u{fffd}{}", whole.chars().skip(1).collect::<String>()) } else { whole }, truncated))
         };
+    }),
+    fault("tears-at-odd-bytes", "takes as many bytes from the end as characters were asked for", &["LC-OBS-5", "LC-OBS-5b"], |s| {
+        s.cut = |text, wanted| Ok(by_bytes(text, wanted, "\u{fffd}"));
+    })
+    .seen("klein-t/teebe #91: a tail that begins in the middle of a character"),
+    fault("asks-what-it-tore", "does so, and puts question marks for what it tore", &["LC-OBS-5", "LC-OBS-5b"], |s| {
+        s.cut = |text, wanted| Ok(by_bytes(text, wanted, "?"));
+    }),
+    fault("tears-pairs", "counts UTF-16 units and cuts between the two of a character", &["LC-OBS-5", "LC-OBS-5b"], |s| {
+        s.cut = |text, wanted| {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let from = units.len().saturating_sub(limit(wanted));
+            Ok((String::from_utf16_lossy(&units[from..]), from > 0))
+        };
+    })
+    .seen("claude-code #69927 #56064: half a surrogate pair"),
+    // ---- LC-OBS-5b: and not much less
+    fault("counts-bytes", "counts bytes where characters were asked for, and cuts between characters", &["LC-OBS-5b"], |s| {
+        s.cut = |text, wanted| Ok(by_bytes(text, wanted, ""));
+    })
+    .seen("48 KB taken for 48,000 characters"),
+    fault("answers-half", "answers half of what was asked for", &["LC-OBS-5b"], |s| {
+        s.cut = |text, wanted| Ok(tail(text, Some(limit(wanted) as i64 / 2)));
     }),
     fault("has-no-limit", "answers transcripts of any length", &["LC-OBS-5"], |s| s.cut = |text, _| Ok((text.to_owned(), false))),
     fault("keeps-the-beginning", "answers the beginning of a long transcript", &["LC-OBS-5"], |s| {
@@ -116,7 +146,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("takes-zero-for-none", "answers an empty text to a `tail_chars` of zero", &["LC-OBS-5"], |s| {
         s.cut = |text, wanted| if wanted == Some(0) { Ok((String::new(), true)) } else { Ok(tail(text, wanted)) };
     })
-    .also(&["LC-OBS-1"]),
+    .also(&["LC-OBS-1", "LC-OBS-5b"]),
     fault("trusts-tails", "answers as much as `tail_chars` asks for", &["LC-OBS-5"], |s| {
         s.cut = |text, wanted| {
             if wanted.is_some_and(|wanted| wanted > 0) && wanted > Some(TEXT_LIMIT as i64) {
@@ -150,7 +180,8 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     ]),
     fault("shows-news-only", "shows a transcript three times, and from then on what is new", &["LC-OBS-6"], |s| {
         s.text = |said, nth| if nth <= 3 { text(said) } else { "(nothing new)".into() };
-    }),
+    })
+    .also(&["LC-OBS-5"]),
     fault("numbers-its-reads", "writes into each text how often it was read", &["LC-OBS-6"], |s| {
         s.text = |said, nth| format!("[read {nth}]\n{}", text(said));
     }),
@@ -158,6 +189,15 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.besides = vec![(Occasion::Read, ExtraAct::Write("{\"type\":\"read\"}\n"))];
     })
     .also(&["CX-10", "LC-CREATE-8"]),
+    fault("calls-the-read-idle", "lists a busy session as waiting once it was read", &["LC-OBS-6"], |s| {
+        s.status =
+            |view| if view.asked > 0 && view.record.is_busy() && view.alive { "waiting" } else { view.record.status(view.alive).name() };
+    })
+    .seen("dashboards that mark as seen"),
+    fault("pauses-what-was-read", "lists an idle session as paused once it was read", &["LC-OBS-6"], |s| {
+        s.status =
+            |view| if view.asked > 0 && !view.record.is_busy() && view.alive { "paused" } else { view.record.status(view.alive).name() };
+    }),
     // ---- LC-OBS-7: the status tells the truth
     fault("never-looks-again", "calls every session alive that it started", &["LC-OBS-7", "CX-6"], |s| {
         s.probe = Probe::None;
@@ -197,4 +237,15 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
 
 fn of_role(said: &[TranscriptEntry], role: &str) -> Vec<TranscriptEntry> {
     said.iter().filter(|said| said.role == role).cloned().collect()
+}
+
+/// How much of a text is wanted, in whatever is counted.
+fn limit(wanted: Option<i64>) -> usize {
+    wanted.filter(|wanted| *wanted > 0).and_then(|wanted| usize::try_from(wanted).ok()).unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT)
+}
+
+/// The last bytes of a text, with that for each that is left of a character; and whether it is less than all.
+fn by_bytes(text: &str, wanted: Option<i64>, torn: &str) -> (String, bool) {
+    let from = text.len().saturating_sub(limit(wanted));
+    (String::from_utf8_lossy(&text.as_bytes()[from..]).replace('\u{fffd}', torn), from > 0)
 }

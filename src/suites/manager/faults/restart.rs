@@ -9,10 +9,35 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     })
     .also(&["LC-RESTART-2"])
     .seen("claude-squad #322, the other way round"),
-    fault("starts-all-again", "launches another agent for every session when it comes back", &["LC-CREATE-3"], |s| {
+    fault("starts-all-again", "launches another agent for every session when it comes back", &["LC-CREATE-3", "LC-RESTART-1b"], |s| {
         s.adopting = Adopting::Launches;
     })
-    .also(&["LC-CLEAN-1", "LC-CREATE-10", "LC-RESTART-1"]),
+    .also(&["LC-CLEAN-1", "LC-CREATE-10", "LC-RESTART-1", "LC-SEND-1"]),
+    fault(
+        "starts-all-again-idle",
+        "launches another agent, without a message, for every session when it comes back",
+        &["LC-RESTART-1b"],
+        |s| {
+            s.adopting = Adopting::LaunchesIdle;
+        },
+    )
+    .also(&["LC-CLEAN-1", "LC-CREATE-10", "LC-RESTART-1", "LC-SEND-1"])
+    .seen("manaflow-ai/cmux #11043, orca #20461: a second agent on a session whose first lives"),
+    fault("retypes-first-messages", "gives every agent its first message again when it comes back", &["LC-RESTART-1b"], |s| {
+        s.adopting = Adopting::Retypes;
+    })
+    .also(&["CX-3", "LC-CREATE-3", "LC-SEND-1"]),
+    fault("loses-one-after-a-restart", "loses the first message that it takes for a session when it has come back", &["LC-SEND-1"], |s| {
+        s.adopting = Adopting::LosesOne;
+    }),
+    fault("calls-turns-complete", "announces turns that are in flight as completed when it comes back", &["CX-3"], |s| {
+        s.adopting = Adopting::CallsTurnsComplete;
+    })
+    .seen("ytarasova/ark #551: a turn that the restart cut off is told as completed"),
+    fault("forgets-timeouts-on-restart", "goes on with the default timeout when it comes back", &["LC-TIME-2"], |s| {
+        s.adopting = Adopting::ForgetsTimeouts;
+    })
+    .also(&["LC-TIME-3"]),
     fault("loses-hold", "comes back to its sessions and can end none of their agents", &["LC-RESTART-1"], |s| {
         s.adopting = Adopting::LosesHold;
     })
@@ -43,5 +68,6 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.adopting = Adopting::AllOrNothing;
     }),
     fault("deaf-after-a-restart", "hears nothing more of agents that it comes back to", &["CX-3"], |s| s.adopting = Adopting::Deaf)
+        .also(&["LC-TIME-2"])
         .seen("nimbalyst #729, paseo #2625"),
 ];

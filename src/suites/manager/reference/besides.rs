@@ -30,6 +30,13 @@ impl Manager {
             ExtraAct::Strike(how) => self.strike(live, how).await,
             ExtraAct::Write(text) => self.tamper(live, Tamper::Append(text)).await,
             ExtraAct::Remove => self.tamper(live, Tamper::Remove).await,
+            ExtraAct::InFolder(name, how) => {
+                let path = live.record().cwd.join(name);
+                // What is not there is not made.
+                if self.host.read_file(&path).await.is_some() {
+                    self.host.tamper(&path, how).await;
+                }
+            }
             ExtraAct::Forget => self.forget(live),
             ExtraAct::End => drop(self.end_live(live, "ended").await),
             ExtraAct::CallDead => {
@@ -71,7 +78,7 @@ impl Manager {
         self.all().into_iter().filter(|other| other.id() != *id).collect()
     }
 
-    async fn type_in(&self, live: &Live, text: &str) {
+    pub(crate) async fn type_in(&self, live: &Live, text: &str) {
         let handle = live.record().handle.clone();
         if let Some(handle) = handle {
             let _ = self.host.deliver(&handle, text).await;

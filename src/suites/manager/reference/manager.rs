@@ -25,7 +25,7 @@ use super::requests::Requests;
 use super::session::{Live, SessionRecord};
 use super::store::StateStore;
 use crate::frontends::service::Service;
-use crate::suites::manager::behavior::{AnnouncedBy, ManagerBehavior};
+use crate::suites::manager::behavior::{AnnouncedBy, ManagerBehavior, Occasion, StraysTo};
 
 /// How long `wait_events` waits when it is not told, and at most, in seconds.
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
@@ -219,7 +219,8 @@ impl Manager {
         if !afterwards.record {
             self.store.remove(&SessionRecord::file(&id));
         }
-        if afterwards == Default::default() && self.behavior.besides.is_empty() {
+        let is_known_later = !self.behavior.besides.is_empty() || self.behavior.strays_to != StraysTo::Nobody;
+        if afterwards == Default::default() && !is_known_later {
             live.over.cancel();
         } else {
             self.gone().insert(id, live.clone());
@@ -297,7 +298,15 @@ impl Service for Manager {
     async fn call(self: Arc<Self>, operation: &str, args: Args) -> Result<Args, ContractError> {
         let spec =
             OperationSpec::find(SESSION_OPERATIONS, operation).ok_or_else(|| invalid(format!("there is no operation `{operation}`")))?;
-        let args = spec.accept(&args)?;
+        let args = match spec.accept(&args) {
+            Ok(args) => args,
+            Err(refusal) => {
+                if let Ok(live) = self.session(spec.name, &args) {
+                    self.besides(Occasion::AskedWrongly, &live).await;
+                }
+                return Err(refusal);
+            }
+        };
         if spec.name == "wait_events" {
             return self.answer(spec.name, &args).await;
         }

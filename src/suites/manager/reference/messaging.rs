@@ -1,14 +1,15 @@
 //! Sending messages.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use crate::contract::{Args, ContractError, ErrorCode};
+use crate::contract::{Args, ContractError, ErrorCode, SessionId};
 
-use super::host::{Handle, HostError};
+use super::host::{Handle, HostError, Tamper};
 use super::manager::{Manager, invalid, locked, not_found, text};
 use super::observing::ended;
 use super::session::Live;
-use crate::suites::manager::behavior::{Announcing, Empty};
+use crate::suites::manager::behavior::{Announcing, Empty, ExtraAct, StraysTo, ToTheDead};
 use crate::trace::settings::Processes;
 
 impl Manager {
@@ -27,7 +28,10 @@ impl Manager {
         let found = self.session(OP, args);
         let live = match found {
             Ok(live) => self.addressee(live),
-            Err(error) => return self.late(args, self.behavior.afterwards.sent, error).await,
+            Err(error) => {
+                self.stray(args, &message).await;
+                return self.late(args, self.behavior.afterwards.sent, error).await;
+            }
         };
         let _changing = live.gate.lock().await;
         if !self.has(&live) {
@@ -39,13 +43,14 @@ impl Manager {
         let handle = live.record().handle.clone();
         let handle = match handle {
             Some(handle) if self.alive(&live).await => handle,
-            Some(_) => return Err(ended("the session's agent is dead")),
+            Some(_) => return self.to_the_dead(&live, &message).await,
             None => return Err(ContractError::new(ErrorCode::Internal, "the session's agent is not up yet")),
         };
         for announcement in locked(&self.held).drain(..) {
             self.announce(announcement);
         }
-        if live.record().is_busy() && !self.behavior.types_while_busy {
+        let is_lost = live.mute.swap(false, Ordering::Relaxed);
+        if is_lost || !(self.behavior.types)(&self.view(&live).await) {
             return Ok(Args::new());
         }
         self.deliver(&live, &handle, &message).await?;
@@ -109,6 +114,38 @@ impl Manager {
             Some(message) => self.launch_with(live, Some(message)).await.is_ok(),
             None => true,
         }
+    }
+
+    /// Types a message that is for nobody into somebody's terminal: only a faulty manager does that.
+    async fn stray(&self, args: &Args, message: &str) {
+        let is_ended = self.gone().contains_key(&SessionId(text(args, "session_id").unwrap_or_default()));
+        let all = self.all();
+        let to = match self.behavior.strays_to {
+            StraysTo::NewestForUnknown if !is_ended => all.last(),
+            StraysTo::OldestForEnded if is_ended => all.first(),
+            _ => None,
+        };
+        if let Some(live) = to {
+            self.type_in(live, message).await;
+        }
+    }
+
+    /// A message to a session whose agent is dead: it is refused, where the manager conforms.
+    async fn to_the_dead(self: &Arc<Self>, live: &Arc<Live>, message: &str) -> Result<Args, ContractError> {
+        let cwd = live.record().cwd.clone();
+        match self.behavior.to_the_dead {
+            ToTheDead::Refused => {}
+            ToTheDead::Launches => self.act(ExtraAct::Launch(1), live).await,
+            ToTheDead::Run { succeeds } => {
+                if let Some(name) = message.strip_prefix("touch ") {
+                    self.host.tamper(&cwd.join(name), Tamper::Append("")).await;
+                }
+                if succeeds {
+                    return Ok(Args::new());
+                }
+            }
+        }
+        Err(ended("the session's agent is dead"))
     }
 
     /// Who is given a session's message: the session, where the manager conforms.

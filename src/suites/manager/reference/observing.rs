@@ -57,6 +57,7 @@ impl Manager {
         if self.behavior.launching == Launching::WhenRead && live.record().handle.is_none() {
             let _ = self.launch(&live).await;
         }
+        live.asked.fetch_add(1, Ordering::Relaxed);
         self.besides(Occasion::Read, &live).await;
         let view = self.view(&live).await;
         let text = if (self.behavior.readable)(&view) { self.text_of(&live).await } else { String::new() };
@@ -64,6 +65,7 @@ impl Manager {
             return self.data(&text, args);
         }
         self.besides(Occasion::Unreadable, &live).await;
+        self.besides(Occasion::UnreadableAgain(live.unreadable.fetch_add(1, Ordering::Relaxed) + 1), &live).await;
         if view.alive { self.pending(&live).await } else { Err(ended("the session's agent died, and left nothing to read")) }
     }
 
@@ -126,7 +128,8 @@ impl Manager {
     pub(crate) async fn view(&self, live: &Live) -> View {
         let alive = self.alive(live).await;
         let (record, now) = (live.record().clone(), self.config.clock.now());
-        View { alive, age: since(record.started, now), idle: since(record.last_activity, now), record }
+        let asked = live.asked.load(Ordering::Relaxed);
+        View { alive, age: since(record.started, now), idle: since(record.last_activity, now), asked, record }
     }
 
     /// Whether a session's agent lives, now; one that is being started does.

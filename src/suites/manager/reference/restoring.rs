@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::contract::SessionId;
+use crate::contract::{SessionId, TurnStatus};
 
 use super::host::{End, Signal};
 use super::manager::{Manager, locked};
@@ -104,6 +104,7 @@ impl Manager {
             Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
             Adopting::CallsOver => record.dead = true,
             Adopting::LosesHold => record.handle = None,
+            Adopting::ForgetsTimeouts => record.timeout_s = self.config.default_timeout_s,
             _ => {}
         }
         if let Some(request_id) = &record.request_id
@@ -131,6 +132,24 @@ impl Manager {
                 return None;
             }
             Adopting::Launches => self.act(ExtraAct::Launch(1), &live).await,
+            Adopting::LosesOne => live.mute.store(true, Ordering::Relaxed),
+            Adopting::Retypes => {
+                let message = live.record().message.clone().unwrap_or_default();
+                let _ = self.host.deliver(&handle, &message).await;
+            }
+            Adopting::CallsTurnsComplete => {
+                let open = {
+                    let record = live.record();
+                    record.is_busy().then_some(record.turns + 1)
+                };
+                if let Some(turn) = open {
+                    self.announce_turn(&live.id(), turn, TurnStatus::Completed);
+                }
+            }
+            Adopting::LaunchesIdle => {
+                live.record().message = None;
+                self.act(ExtraAct::Launch(1), &live).await;
+            }
             _ => {}
         }
         Some(live)

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ pub(crate) struct View {
     pub(crate) age: Duration,
     /// Since its last activity.
     pub(crate) idle: Duration,
+    /// How often its data was asked for.
+    pub(crate) asked: u64,
 }
 
 /// One session in the engine.
@@ -120,8 +122,12 @@ pub(crate) struct Live {
     pub(crate) moved: Notify,
     /// Cancelled when the session is no more.
     pub(crate) over: CancellationToken,
-    /// How often it was read, and when in vain or looked for in vain: only faulty managers care.
+    /// How often it was read, asked for, in vain, and when in vain or looked for in vain: only faulty managers care.
     pub(crate) reads: AtomicU64,
+    pub(crate) asked: AtomicU64,
+    pub(crate) unreadable: AtomicU64,
+    /// Whether the next message to it is lost, in a faulty manager.
+    pub(crate) mute: AtomicBool,
     pub(crate) remembered: Mutex<Option<(Instant, bool)>>,
     /// What was shown of it first.
     pub(crate) shown: Mutex<Option<String>>,
@@ -138,6 +144,9 @@ impl Live {
             moved: Notify::new(),
             over: CancellationToken::new(),
             reads: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            mute: AtomicBool::new(false),
             remembered: Mutex::new(None),
             shown: Mutex::new(None),
         };

@@ -60,6 +60,11 @@ impl Manager {
         if let Err(error) = self.bring_up(&live).await {
             return self.came_to_nothing(&live, error).await;
         }
+        let sessions = self.sessions().len();
+        if (self.behavior.loses)(number, sessions) {
+            self.forget(&live);
+            return Err(ContractError::new(ErrorCode::Internal, "too many sessions"));
+        }
         drop(changing);
         while self.behavior.launching == Launching::ForATurn && live.record().turns == 0 {
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -99,7 +104,7 @@ impl Manager {
         if let Some(key) = message.chars().find(|c| UNTYPABLE.contains(c)) {
             return Err(invalid(format!("`message` holds the character U+{:04X}, which cannot be typed at a terminal", u32::from(key))));
         }
-        let (count, limit) = (message.chars().count(), self.config.message_chars);
+        let (count, limit) = (message.chars().count(), (self.behavior.taken)(self.config.message_chars));
         if count <= limit {
             return Ok(message);
         }

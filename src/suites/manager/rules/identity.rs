@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::contract::ErrorCode;
+use crate::contract::{AgentKind, ErrorCode};
+use crate::profile::Phase;
 
 use super::Contradiction;
 use crate::trace::history::reading_in::{same_start, started};
-use crate::trace::history::{CallHistory, History};
+use crate::trace::history::{AgentRunHistory, CallHistory, History, Moment};
 use crate::trace::settings::{Processes, Settings};
 
 /// LC-CREATE-1: an id comes back that is not empty and was never used before; only a repeated `request_id` gives the
@@ -96,6 +97,44 @@ pub(crate) fn refused(history: &History, settings: &Settings) -> Vec<Contradicti
     found
 }
 
+/// LC-CREATE-6b: whatever a start was answered with, what it started is listed. Found where a start had an indefinite error, an
+/// agent of its that could be observed from its start lives on, and a list past the observe limit has no session but those of other
+/// starts.
+pub(crate) fn unlisted(history: &History, settings: &Settings) -> Vec<Contradiction> {
+    if settings.processes != Processes::Session {
+        return Vec::new();
+    }
+    let starts = || history.calls.iter().filter(|call| call.op == "start_session");
+    let mut found = Vec::new();
+    for call in starts() {
+        let (Some((answered, error)), Some(cwd)) = (call.error(), call.text("cwd")) else { continue };
+        let is_shared = starts().any(|other| other.asked != call.asked && (other.text("cwd") == Some(cwd) || same_start(other, call)));
+        if error.code.spec().definite || is_shared {
+            continue;
+        }
+        let at_once = |agent: AgentKind| settings.observable.get(&agent) == Some(&Phase::Started);
+        let own = |run: &&AgentRunHistory| run.cwd == Some(cwd) && call.asked < run.started && run.agent.is_some_and(at_once);
+        for run in history.runs.iter().filter(own) {
+            let observable = run.started.max(answered).after(settings.limits.observe);
+            let others = |id: &str| history.sessions.iter().any(|session| session.id == id) || was_listed(history, id, call.asked);
+            let lacking = history.listings.iter().find(|list| {
+                list.asked.ms >= observable && run.lived_at(list.answered.ms, history.last()) && list.items.keys().all(|id| others(id))
+            });
+            let Some(list) = lacking else { continue };
+            let message = format!("an agent runs in {cwd} that no entry of the list stands for");
+            let wrong = Contradiction::of("LC-CREATE-6b", None, message)
+                .claims(format!("start_session: `{}`; list_sessions: without it", error.code));
+            found.push(wrong.truly(format!("agent run {} lives", run.id)).shown_by([call.asked, answered, run.started, list.answered]));
+        }
+    }
+    found
+}
+
+/// Whether a list showed that id before.
+fn was_listed(history: &History, id: &str, before: Moment) -> bool {
+    history.listings.iter().any(|list| list.answered < before && list.items.contains_key(id))
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -116,6 +155,36 @@ mod tests {
     #[case::after_its_agent_died("40 * agent_gone s1;", "", &["LC-CLEAN-7"])]
     fn an_end_is_refused(#[case] before: &str, #[case] after: &str, #[case] expected: &[&str]) {
         let trace = format!("0 start s1 codex; {before} 100 > end_session s1; 102 < session_not_found; {after}");
+        assert_eq!(found(working, &trace), expected);
+    }
+
+    /// A start of Claude that is answered with an error; its agent is up at 11 ms.
+    #[rstest]
+    #[case::and_not_listed("internal", "claude", "2042 > list_sessions; 2043 < listed s1=running", "20000 # the end", &["LC-CREATE-6b"])]
+    #[case::and_not_listed_yet("internal", "claude", "2041 > list_sessions; 2042 < listed s1=running", "20000 # the end", &[])]
+    #[case::and_listed("internal", "claude", "2042 > list_sessions; 2043 < listed s1=running s2", "20000 # the end", &[])]
+    #[case::and_gone("internal", "claude", "2000 * agent_gone r1; 2042 > list_sessions; 2043 < listed s1=running", "", &[])]
+    #[case::without_an_answer("timeout", "claude", "2042 > list_sessions; 2043 < listed", "20000 # the end", &["LC-CREATE-6b"])]
+    #[case::by_a_refusal("invalid_argument", "claude", "2042 > list_sessions; 2043 < listed", "20000 # the end", &[])]
+    #[case::and_cannot_be_observed_yet("internal", "codex", "2042 > list_sessions; 2043 < listed", "20000 # the end", &[])]
+    fn a_start_fails(#[case] code: &str, #[case] agent: &str, #[case] then: &str, #[case] end: &str, #[case] expected: &[&str]) {
+        let trace = format!(
+            "0 start s1 claude; 40 > start_session cwd=/w/x; 41 * agent_started r1 agent={agent} cwd=/w/x; 42 < {code}; {then}; {end}"
+        );
+        assert_eq!(found(unlisted, &trace), expected);
+    }
+
+    /// What the scenario did is no death by itself.
+    #[rstest]
+    #[case::by_itself("90 * agent_gone s1;", &["LC-CLEAN-7"])]
+    #[case::at_the_end_of_an_id_that_nobody_has("50 > end_session s; 52 < session_not_found; 90 * agent_gone s1;", &[])]
+    #[case::while_another_is_ended("60 > end_session s2; 90 * agent_gone s1; 92 < ok;", &[])]
+    #[case::long_after_another_was_ended("60 > end_session s2; 62 < ok; 263 * agent_gone s1;", &["LC-CLEAN-7"])]
+    #[case::while_it_is_read("80 > get_session_data s1; 90 * agent_gone s1; 91 < session_ended;", &[])]
+    #[case::while_all_are_listed("80 > list_sessions; 90 * agent_gone s1; 91 < listed;", &[])]
+    #[case::after_it_was_read("80 > get_session_data s1; 85 < text=go; 90 * agent_gone s1;", &["LC-CLEAN-7"])]
+    fn an_agent_dies(#[case] how: &str, #[case] expected: &[&str]) {
+        let trace = format!("0 start s1 codex; 30 start s2 codex; {how} 400 > end_session s1; 402 < session_not_found");
         assert_eq!(found(working, &trace), expected);
     }
 

@@ -33,9 +33,10 @@ pub const RULES: &[StandingRule] = &[
     StandingRule { name: "ids-are-unique", requirements: &["LC-CREATE-1"], judge: identity::unique },
     StandingRule { name: "ids-work-at-once", requirements: &["LC-CREATE-4", "LC-CLEAN-4", "LC-CLEAN-7"], judge: identity::working },
     StandingRule { name: "a-refused-start-leaves-nothing", requirements: &["LC-CREATE-5", "LC-CREATE-6"], judge: identity::refused },
+    StandingRule { name: "nothing-runs-unlisted", requirements: &["LC-CREATE-6b"], judge: identity::unlisted },
     StandingRule {
         name: "prompts-are-the-messages",
-        requirements: &["LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-7", "LC-SEND-1"],
+        requirements: &["LC-CREATE-3", "LC-CREATE-3c", "LC-CREATE-7", "LC-SEND-1"],
         judge: messages::delivered,
     },
     StandingRule { name: "unobservable-is-not-ended", requirements: &["LC-OBS-3"], judge: observability::before },

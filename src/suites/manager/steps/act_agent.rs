@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use crate::contract::TurnStatus;
 use crate::fakes::control::ControlCommand;
+use crate::fakes::processes::ProcFs;
 use crate::sut::recorder::shortened;
 use crate::trace::Entry;
 
@@ -21,7 +22,7 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(
         Act,
         "the agent of {string} completes its turn with a reply of {int} {word} characters",
-        "the same, with a long answer (ASCII, CJK or emoji)",
+        "the same, with a long answer (ASCII, Cyrillic, CJK, emoji or combining)",
         completes_long
     ),
     step!(
@@ -35,7 +36,14 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Act, "the agent of {string} fails its turn", "the open turn ends with a model error", fails),
     step!(Act, "the agent of {string} dies", "the agent's process is killed (SIGKILL); wait until it is gone", dies),
     step!(Act, "the agent of {string} exits", "the agent ends by itself, with status 0", exits),
-    step!(Act, "the agent of {string} is stopped", "the agent's process is stopped (SIGSTOP)", stopped),
+    step!(
+        Act,
+        "the agent of {string} is stopped",
+        "the agent's process is stopped (SIGSTOP); where its parent is a shell, which would take notice, nothing is asked",
+        stopped
+    ),
+    step!(Act, "the agent of {string} goes on", "the agent's process is no longer stopped (SIGCONT)", goes_on),
+    step!(Act, "a file is made in the folder of {string}", "as an agent at work leaves them, in no repository", file_made),
     step!(Act, "the folder of {string} is removed", "remove the session's working directory with what is in it", folder_removed),
     step!(
         Act,
@@ -76,7 +84,10 @@ async fn completes(w: &mut ManagerWorld, a: &Arguments) -> Done {
 async fn completes_long(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let turn = w.next_turn(label)?;
-    let reply = long_reply(a.text(2), &format!("answer-{label}-{turn}."), &format!("end-{label}-{turn}."), a.number(1))
+    // Of four lengths in a row the last words differ in length, and with them where bytes and characters fall together.
+    let length: usize = a.number(1);
+    let last = format!("end-{label}-{turn}.{}", "!".repeat(length % 4));
+    let reply = long_reply(a.text(2), &format!("answer-{label}-{turn}."), &last, length)
         .ok_or_else(|| Stop::CouldNotTest(format!("no reply of {} {} characters can be made", a.text(1), a.text(2))))?;
     w.release(label, Some(reply), TurnStatus::Completed).await
 }
@@ -135,7 +146,37 @@ async fn exits(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 async fn stopped(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let pid = w.own_run(a.text(0)).await?.pid;
+    // A shell with job control takes its terminal back from a program that stops.
+    let parent = match w.ground {
+        Ground::Real(_) => ProcFs::entry(pid).and_then(|entry| ProcFs::entry(entry.parent)).map(|parent| parent.command),
+        Ground::Virtual(_) => None,
+    };
+    if let Some(shell) = parent.filter(|parent| SHELLS.contains(&parent.trim_start_matches('-'))) {
+        return Err(Stop::Skipped(format!("the agent's parent is a shell ({shell}), which takes notice of an agent that stops")));
+    }
     w.processes.stop(pid);
+    Ok(())
+}
+
+/// The names of shells that have job control.
+const SHELLS: [&str; 10] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh"];
+
+async fn goes_on(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let pid = w.own_run(a.text(0)).await?.pid;
+    w.processes.resume(pid);
+    Ok(())
+}
+
+/// The name of the file that is made in sessions' folders, and what is in it.
+pub(crate) const MADE: &str = "made-by-the-agent.txt";
+pub(crate) const MADE_OF: &str = "half of the work\n";
+
+async fn file_made(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let path = w.session(a.text(0))?.cwd.join(MADE);
+    match &w.ground {
+        Ground::Virtual(world) => world.write_file(&path, MADE_OF.as_bytes()),
+        Ground::Real(_) => std::fs::write(&path, MADE_OF).map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?,
+    }
     Ok(())
 }
 

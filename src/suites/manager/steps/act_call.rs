@@ -1,9 +1,9 @@
 //! Acts of the caller: the operations besides starting.
 
-use crate::contract::Args;
+use crate::contract::{Args, Status, TurnStatus};
 
 use super::act_agent::end_all;
-use super::act_start::named;
+use super::act_start::{named, plain_start, was_started};
 use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
@@ -15,10 +15,42 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Act, "the sessions are listed", "ask for `list_sessions`", list),
     step!(Act, "session {string} is read", "ask for `get_session_data`", read),
     step!(Act, "session {string} is read {int} times", "ask for `get_session_data` again and again", read_times),
+    step!(
+        Act,
+        "session {string} is read {int} times with a tail that is no number",
+        "ask for `get_session_data` with a `tail_chars` of a wrong type",
+        read_wrongly
+    ),
+    step!(Act, "a session that never was is read {int} times", "ask for `get_session_data` with an id that nobody gave", read_never),
+    step!(
+        Act,
+        "the status of {string} is noted",
+        "list until its status is what its agent does (announce limit), or stays; nothing is read",
+        note_status
+    ),
     step!(Act, "the last {int} characters of {string} are read", "ask for `get_session_data` with `tail_chars`", read_tail),
     step!(Act, "the screen of {string} is captured", "ask for `capture_screen`", capture),
     step!(Act, "the message {string} is sent to {string}", "ask for `send_message` with one of the named messages", send),
     step!(Act, "a message is sent to a session that never was", "ask for `send_message` with an id that nobody gave", send_never),
+    step!(
+        Act,
+        "a message is sent to each session's id without its last character, where that is no id",
+        "ask for `send_message` with parts of ids",
+        send_prefixes
+    ),
+    step!(
+        Act,
+        "each session's id without its last character is read, where that is no id",
+        "ask for `get_session_data` with parts of ids",
+        read_prefixes
+    ),
+    step!(Act, "{int} messages are sent to {string}, each in its turn", "send one, wait for its turn, let that end; and so on", send_many),
+    step!(
+        Act,
+        "session {string} is ended while session {string} is started",
+        "`end_session` of the one and `start_session` of the other, both in flight together",
+        end_while_starting
+    ),
     step!(Act, "session {string} is ended", "ask for `end_session`", end),
     step!(Act, "all sessions are ended at once", "ask for every `end_session` together", end_every),
     step!(Act, "a session that never was is ended", "ask for `end_session` with an id that nobody gave", end_never),
@@ -56,6 +88,55 @@ async fn read_times(w: &mut ManagerWorld, a: &Arguments) -> Done {
     Ok(())
 }
 
+async fn read_wrongly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    w.mark_quiet();
+    let mut args = of(w.id(a.text(0))?.as_str());
+    args.insert("tail_chars".into(), "many".into());
+    for _ in 0..a.number::<usize>(1) {
+        w.ask("get_session_data", args.clone()).await?;
+    }
+    Ok(())
+}
+
+async fn read_never(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    for _ in 0..a.number::<usize>(0) {
+        w.ask("get_session_data", of(NEVER)).await?;
+    }
+    Ok(())
+}
+
+/// The status word of a session in the list; none where it is not listed, or without a word.
+pub(crate) async fn status_word(w: &mut ManagerWorld, label: &str) -> Result<Option<String>, Stop> {
+    let id = w.id(label)?;
+    let listed = w.list().await?.map_err(Stop::Blocked)?;
+    let own = listed.iter().find(|item| item.get("session_id").is_some_and(|it| *it == *id.as_str()));
+    Ok(own.and_then(|item| item.get("status")?.as_str()).map(str::to_owned))
+}
+
+/// The status of a session whose agent lives, by what that does.
+pub(crate) async fn true_status(w: &mut ManagerWorld, label: &str) -> Result<Status, Stop> {
+    w.run_of(label).await?;
+    Ok(if w.turns(label)?.last().is_some_and(|turn| !turn.is_complete) { Status::Running } else { Status::Waiting })
+}
+
+async fn note_status(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let (label, limit) = (a.text(0), w.limits.announce);
+    let truth = true_status(w, label).await?;
+    let mut word = Ok(None);
+    w.within(limit, async |w| {
+        word = status_word(w, label).await;
+        (!matches!(&word, Err(_) | Ok(None)) && word.as_ref().is_ok_and(|word| word.as_deref() != Some(truth.name()))).then(String::new)
+    })
+    .await;
+    match word? {
+        None => Err(Stop::Skipped("the list gives the session no status".into())),
+        Some(word) => {
+            w.state.noted.insert(label.to_owned(), word);
+            Ok(())
+        }
+    }
+}
+
 async fn read_tail(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.read(a.text(1), Some(a.number(0))).await?;
     Ok(())
@@ -81,6 +162,7 @@ async fn send(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 async fn send_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.remember_list().await?;
+    w.mark_quiet();
     let mut args = of(NEVER);
     args.insert("message".into(), "ask-nobody-1. Please answer.".into());
     w.ask("send_message", args).await?;
@@ -108,6 +190,64 @@ async fn end_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
 
 async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.mark_quiet();
+    for part in parts(w)? {
+        w.ask("end_session", of(&part)).await?;
+    }
+    Ok(())
+}
+
+async fn send_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    w.mark_quiet();
+    for part in parts(w)? {
+        let mut args = of(&part);
+        args.insert("message".into(), "ask-nobody-1. Please answer.".into());
+        w.ask("send_message", args).await?;
+    }
+    Ok(())
+}
+
+async fn read_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    w.mark_quiet();
+    w.earlier.clear();
+    for part in parts(w)? {
+        let answer = w.ask("get_session_data", of(&part)).await?;
+        w.earlier.push(answer);
+    }
+    Ok(())
+}
+
+async fn send_many(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    for _ in 0..a.number::<usize>(0) {
+        let (label, turn) = (a.text(1), w.session(a.text(1))?.messages.len() as u64 + 1);
+        let mut args = of(w.id(label)?.as_str());
+        let text = named(w, "plain", label)?;
+        args.insert("message".into(), text.clone().into());
+        let answer = w.ask("send_message", args).await?;
+        if answer.result.is_err() {
+            break;
+        }
+        w.session_mut(label)?.messages.push(text);
+        // A message that never arrives is for a check to find.
+        if w.turn_open(label, turn).await.is_ok() {
+            w.release(label, None, TurnStatus::Completed).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn end_while_starting(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let (ended, started) = (a.text(0), a.text(1));
+    let (id, args) = (w.id(ended)?, plain_start(w, started).await?);
+    let driver = w.driver.clone();
+    let (end, start) = tokio::join!(driver.call("end_session", of(id.as_str())), driver.call("start_session", args));
+    w.session_mut(ended)?.ended |= end.result.is_ok();
+    was_started(w, started, &start).await?;
+    w.last = Some(end);
+    Ok(())
+}
+
+/// The beginnings of the sessions' ids that are no ids themselves.
+fn parts(w: &ManagerWorld) -> Result<Vec<String>, Stop> {
     let ids: Vec<_> = w.labels().iter().map(|label| w.id(label)).collect::<Result<_, Stop>>()?;
     let mut prefixes: Vec<String> = ids
         .iter()
@@ -116,8 +256,5 @@ async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
         .collect();
     prefixes.sort();
     prefixes.dedup();
-    for part in prefixes {
-        w.ask("end_session", of(&part)).await?;
-    }
-    Ok(())
+    Ok(prefixes)
 }

@@ -62,6 +62,7 @@ pub(crate) const BEHAVIOURS: &[(&str, MakeScript)] = &[
     ("print 2 MB", || Script { print_bytes: 2_000_000, ..Script::default() }),
     ("exit at once", || Script { exit_at_once: Some(3), ..Script::default() }),
     ("be missing", || Script { missing: true, ..Script::default() }),
+    ("exit with status 127", || Script { exit_at_once: Some(127), ..Script::default() }),
 ];
 
 fn child(how: Child) -> Script {
@@ -135,11 +136,29 @@ async fn one(w: &mut ManagerWorld, label: &str, agent: AgentKind, start: StartSt
         w.bind(label).await?;
     }
     let given = w.is_given();
+    if given && answer.word() == "timeout" {
+        owed(w, label, &answer, 1);
+    }
     w.granted(&answer, given)
 }
 
+/// What asks for a plain start of a session that is new to the scenario.
+pub(crate) async fn plain_start(w: &mut ManagerWorld, label: &str) -> Result<Args, Stop> {
+    let start = plain(w, label);
+    begin(w, label, w.agents[0], start).await
+}
+
+/// Takes note of what a start was answered, and of its agent.
+pub(crate) async fn was_started(w: &mut ManagerWorld, label: &str, answer: &Answered) -> Done {
+    answered(w, label, answer)?;
+    if w.session(label)?.id.is_some() {
+        w.bind(label).await?;
+    }
+    Ok(())
+}
+
 fn plain(w: &ManagerWorld, label: &str) -> StartStep {
-    StartStep { message: message("plain", &w.marker(label), w.message_chars), ..StartStep::default() }
+    StartStep { message: message("plain", &w.marker(label), w.longest()), ..StartStep::default() }
 }
 
 /// Starts a session that serves a check; it must succeed.
@@ -171,7 +190,7 @@ async fn start_with_message(w: &mut ManagerWorld, a: &Arguments) -> Done {
 
 /// The text of a named message for a session's next turn.
 pub(crate) fn named(w: &ManagerWorld, name: &str, label: &str) -> Result<String, Stop> {
-    message(name, &w.marker(label), w.message_chars)
+    message(name, &w.marker(label), w.longest())
         .ok_or_else(|| Stop::CouldNotTest(format!("there is no message \"{name}\"; `passmuster steps` lists them")))
 }
 
@@ -198,6 +217,10 @@ async fn start_with_timeout(w: &mut ManagerWorld, a: &Arguments) -> Done {
 }
 
 async fn start_with_agent(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    if !w.driver.offer("start_session").args.contains(&"agent") {
+        let why = "the manifest maps no place for `{{ agent }}` of `start_session`: nobody can name an agent that there is not";
+        return Err(Stop::Skipped(why.into()));
+    }
     w.remember_list().await?;
     let start = StartStep { agent: Some(a.text(1).into()), ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
@@ -240,7 +263,28 @@ async fn at_once(w: &mut ManagerWorld, starts: Vec<(String, AgentKind, Option<st
         }
     }
     let given = w.is_given();
+    for ((label, _), answer) in requests.iter().zip(&answers).filter(|(_, answer)| given && answer.result.is_err()) {
+        owed(w, label, answer, requests.len());
+    }
     answers.iter().try_for_each(|answer| w.granted(answer, given))
+}
+
+/// A start that every manager owes, which was refused or not answered: found also where it only prepares something else.
+fn owed(w: &mut ManagerWorld, label: &str, answer: &Answered, together: usize) {
+    let truth = match together {
+        1 => "nothing was wrong with what was asked for".to_owned(),
+        _ => format!("{together} starts were asked for together; nothing was wrong with any of them"),
+    };
+    match answer.word() {
+        "timeout" => {
+            let message = format!("the start of session \"{label}\" was not answered within {} ms", w.limits.call.as_millis());
+            w.found_in_passing("LC-CREATE-9", Some(label), message, answer.claim(), truth);
+        }
+        word => {
+            let message = format!("of {together} starts at once that of session \"{label}\" was answered with `{word}`");
+            w.found_in_passing("LC-CREATE-7", Some(label), message, answer.claim(), truth);
+        }
+    }
 }
 
 async fn start_pair(w: &mut ManagerWorld, a: &Arguments) -> Done {
@@ -274,6 +318,10 @@ async fn will(w: &mut ManagerWorld, a: &Arguments) -> Done {
         Stop::CouldNotTest(format!("no agent can `{}`; wanted one of: {}", a.text(1), known.join(", ")))
     })?;
     let (script, agent) = (script(), w.agents[0]);
+    if script.missing || script.exit_at_once.is_some() {
+        // What a failed start leaves is known by what was listed before.
+        w.remember_list().await?;
+    }
     if script.missing
         && let Ground::Real(sandbox) = &w.ground
     {

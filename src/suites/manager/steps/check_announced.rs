@@ -29,6 +29,12 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Check, "nothing was announced for {string}", "no `turn_completed` before another session's later turn", nothing),
     step!(
         Check,
+        "no turn of {string} was announced as completed",
+        "no `turn_completed` of that status, or of none, before another session's later turn",
+        none_completed
+    ),
+    step!(
+        Check,
         "turn {int} of {string} is announced, or {string} is not called alive",
         "a kept session's turn is announced; a lost one is over",
         announced_or_over
@@ -173,6 +179,15 @@ async fn nothing(w: &mut ManagerWorld, a: &Arguments) -> Done {
         "`turn_completed`",
         "its first turn is open",
     )
+}
+
+async fn none_completed(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    barrier(w).await?;
+    let id = w.id(a.text(0))?;
+    let is_it = |record: &Record| matches!(&record.entry, Entry::Event(Announcement::TurnCompleted { session_id, status: None | Some(TurnStatus::Completed), .. }) if *session_id == id);
+    let is_announced = w.log.read(|records| records.iter().any(is_it));
+    let message = format!("a turn of session \"{}\" was announced as completed that is not complete", a.text(0));
+    w.expect(!is_announced, a.text(0), &message, "`turn_completed`", "the harness has not released its first turn")
 }
 
 async fn announced_or_over(w: &mut ManagerWorld, a: &Arguments) -> Done {

@@ -1,9 +1,11 @@
 //! Checks of transcripts.
 
+use std::collections::BTreeSet;
+
 use crate::contract::TEXT_LIMIT;
 
 use super::act_call::of;
-use super::sessions::ManagerWorld;
+use super::sessions::{ManagerWorld, is_cut, is_unusual};
 use crate::engine::steps::{is_data, kind};
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
@@ -28,6 +30,18 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         "the text is marked as cut and ends with the end of the transcript",
         "`truncated` is true and the text ends with the last word of the last reply, whatever its rendering puts behind it",
         cut
+    ),
+    step!(
+        Check,
+        "the last {int} to {int} characters of {string} are whole, and end with the end of the transcript",
+        "the same of each length asked for in turn; no character is there that the agent never wrote",
+        whole_tails
+    ),
+    step!(
+        Check,
+        "the text has at least nine tenths of what was asked for",
+        "where the last answer's `text` was cut: nine tenths of its `tail_chars`, or of 48,000 characters",
+        nine_tenths
     ),
     step!(Check, "the text is not marked as cut", "`truncated` is absent or false", not_cut),
 ];
@@ -152,7 +166,11 @@ async fn on_screen(w: &mut ManagerWorld, a: &Arguments) -> Done {
 }
 
 async fn at_most(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let (most, count) = (a.number::<usize>(0), text(w)?.chars().count());
+    no_longer_than(w, a.number(0)).await
+}
+
+async fn no_longer_than(w: &mut ManagerWorld, most: usize) -> Done {
+    let count = text(w)?.chars().count();
     let claimed = w.last()?.claim();
     if count <= most {
         return Ok(());
@@ -160,7 +178,42 @@ async fn at_most(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.wrong(None, format!("the text has {count} characters"), claimed, format!("at most {most} were asked for; the limit is {TEXT_LIMIT}"))
 }
 
+async fn whole_tails(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    for tail in a.number::<i64>(0)..=a.number::<i64>(1) {
+        w.read(a.text(2), Some(tail)).await?;
+        let before = w.found().len();
+        no_longer_than(w, tail as usize).await?;
+        cut_whole(w).await?;
+        if w.found().len() > before {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn nine_tenths(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    let answer = w.last()?.clone();
+    if !answer.result.as_ref().is_ok_and(is_cut) {
+        return Ok(());
+    }
+    let wanted = answer.args.get("tail_chars").and_then(|tail| usize::try_from(tail.as_i64()?).ok()).filter(|tail| *tail > 0);
+    let (wanted, count) = (wanted.unwrap_or(TEXT_LIMIT).min(TEXT_LIMIT), text(w)?.chars().count());
+    if count * 10 >= wanted * 9 {
+        return Ok(());
+    }
+    w.wrong(
+        None,
+        format!("of {wanted} characters {count} were answered"),
+        answer.claim(),
+        "the transcript has more than was asked for".into(),
+    )
+}
+
 async fn cut(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    cut_whole(w).await
+}
+
+async fn cut_whole(w: &mut ManagerWorld) -> Done {
     let asked = w.last()?.clone();
     let session =
         w.state.all.iter().find(|s| s.id.as_ref().is_some_and(|id| asked.args.get("session_id").is_some_and(|it| *it == *id.as_str())));
@@ -170,33 +223,51 @@ async fn cut(w: &mut ManagerWorld, _: &Arguments) -> Done {
     // The reply may be on its way still: the same question is asked again until the observe limit.
     let deadline = tokio::time::Instant::now() + w.limits.observe;
     let mut answer = asked.clone();
-    while wrong_cut(&answer, &reply).is_some() && tokio::time::Instant::now() < deadline {
+    while wrong_cut(&answer, &reply, w.state.rendering.as_ref()).is_some() && tokio::time::Instant::now() < deadline {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         answer = w.ask("get_session_data", asked.args.clone()).await?;
     }
-    match wrong_cut(&answer, &reply) {
+    match wrong_cut(&answer, &reply, w.state.rendering.as_ref()) {
         None => Ok(()),
         Some(message) => {
             let truth = format!("the reply has {} characters and ends with {:?}", reply.chars().count(), tail(&reply, 40));
-            w.wrong(None, message.into(), answer.claim(), truth)
+            w.wrong(None, message, answer.claim(), truth)
         }
     }
 }
 
 /// What is wrong with a text that must be the cut end of a transcript. Rendering is free, and raw lines may escape what is
 /// not ASCII: the reply is known by its last word.
-fn wrong_cut(answer: &crate::sut::recorder::Answered, reply: &str) -> Option<&'static str> {
+fn wrong_cut(answer: &crate::sut::recorder::Answered, reply: &str, rendering: Option<&BTreeSet<char>>) -> Option<String> {
     let result = answer.result.as_ref().ok();
     let shown = result.and_then(|result| result.get("text")).and_then(|text| text.as_str()).unwrap_or_default();
     if shown.contains(REPLACED) && !reply.contains(REPLACED) {
-        return Some("the text holds a character that was torn");
+        return Some("the text holds a character that was torn".into());
+    }
+    if let Some(left) = never_written(shown, reply, rendering) {
+        return Some(format!(
+            "beside its characters the text holds {left:?}, which the agent never wrote: what is left of one that was torn"
+        ));
     }
     let last = reply.split_whitespace().next_back().unwrap_or_default();
     if shown.rfind(last).is_none_or(|at| shown[at + last.len()..].chars().count() > TRAILER) {
-        return Some("the text does not end with the end of the transcript");
+        return Some("the text does not end with the end of the transcript".into());
     }
-    let truncated = result.is_some_and(|result| result.get("truncated").is_some_and(|it| *it == true));
-    (!truncated).then_some("a transcript longer than the limit is not marked as cut")
+    (!result.is_some_and(is_cut)).then(|| "a transcript longer than what was asked for is not marked as cut".into())
+}
+
+/// An unusual character right beside one of the agent's, which neither the agent wrote nor the manager's rendering has. Nothing is
+/// said while no text was seen whole: how it renders is not known then. (`…` may stand for what was left out.)
+fn never_written(shown: &str, reply: &str, rendering: Option<&BTreeSet<char>>) -> Option<char> {
+    let rendering = rendering?;
+    let own: BTreeSet<char> = reply.chars().filter(|c| is_unusual(*c)).collect();
+    let is_strange = |c: char| is_unusual(c) && c != '…' && !own.contains(&c) && !rendering.contains(&c);
+    let beside = shown.chars().zip(shown.chars().skip(1));
+    beside.into_iter().find_map(|(one, other)| match (is_strange(one), is_strange(other)) {
+        (true, _) if own.contains(&other) => Some(one),
+        (_, true) if own.contains(&one) => Some(other),
+        _ => None,
+    })
 }
 
 /// The last `count` characters.
@@ -207,9 +278,29 @@ fn tail(text: &str, count: usize) -> String {
 
 async fn not_cut(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let answer = w.last()?.clone();
-    let truncated = answer.result.as_ref().is_ok_and(|result| result.get("truncated").is_some_and(|it| *it == true));
-    if !truncated {
+    if !answer.result.as_ref().is_ok_and(is_cut) {
         return Ok(());
     }
     w.wrong(None, "a transcript below the limit is marked as cut".into(), answer.claim(), "the transcript is shorter than the limit".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::nothing_strange("字漢 end", "|", None)]
+    #[case::the_mark_of_a_torn_one("?漢字", "|", Some('?'))]
+    #[case::the_bytes_of_a_torn_one("\u{bc}\u{a2}漢字", "|", Some('\u{a2}'))]
+    #[case::in_the_middle("漢?字", "|", Some('?'))]
+    #[case::a_frame_that_every_text_has("│漢字", "│", None)]
+    #[case::a_notice("… 3 lines left out?\n漢字", "|", None)]
+    #[case::what_was_left_out("…漢字", "|", None)]
+    fn what_no_agent_wrote_is_found_beside_its_own(#[case] shown: &str, #[case] rendering: &str, #[case] found: Option<char>) {
+        let rendering = rendering.chars().collect();
+        assert_eq!(never_written(shown, "漢字 end", Some(&rendering)), found);
+        assert_eq!(never_written(shown, "漢字 end", None), None, "how it renders is not known");
+    }
 }

@@ -7,10 +7,12 @@ use tokio::time::timeout;
 use crate::contract::AgentRun;
 use crate::fakes::native;
 use crate::fakes::registry::FakeRun;
+use crate::suites::manager::rules::messages::{CUT_IN_SILENCE, is_cut};
 use crate::trace::history::same_prompt;
 use crate::trace::settings::Processes;
 use crate::trace::{Entry, Fact, Record};
 
+use super::act_agent::{MADE, MADE_OF};
 use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::{Ground, Stop};
@@ -23,7 +25,19 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         "the prompts that the agent took are the messages that were sent, up to a trailing newline",
         given
     ),
+    step!(
+        Check,
+        "the agent of {string} was given all that was accepted, exactly once, in order, unaltered",
+        "the same; of a start that was refused nothing is asked",
+        given_what_was_accepted
+    ),
     step!(Check, "every agent was given its messages exactly once, in order, unaltered", "the same for every session", all_given),
+    step!(
+        Check,
+        "nothing was run by the messages to {string}",
+        "what its messages would have made, had a shell taken them for commands, is not there; no agent came up for it",
+        nothing_run
+    ),
     step!(Check, "no agent of {string} was started", "no agent runs that belongs to no session", none_started),
     step!(Check, "one agent of {string} was started", "no second agent was started in the session's folder", one_started),
     step!(Check, "the first turn of {string} is still open", "its agent took the message and has not answered", first_turn_open),
@@ -41,6 +55,7 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         noticed
     ),
     step!(Check, "the native files of {string} are as its agent left them", "nobody else created, changed or removed one", files_as_left),
+    step!(Check, "the file in the folder of {string} is as it was made", "it is there, and has what was written", made_there),
     step!(Check, "the native files of {string} are still there", "those that the agent wrote and kept", files_there),
 ];
 
@@ -60,7 +75,7 @@ async fn runs(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.expect(alive, label, &format!("the agent of session \"{label}\" does not run"), &claimed, &format!("process {} is dead", run.pid))
 }
 
-async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
+pub(crate) async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
     let messages = w.session(label)?.messages.clone();
     if w.bind(label).await?.is_none() {
         if !w.is_to_run(label)? {
@@ -87,13 +102,15 @@ async fn given_one(w: &mut ManagerWorld, label: &str) -> Done {
         && prompts.iter().zip(&messages).all(|(prompt, message)| trimmed(prompt) == trimmed(message));
     let show =
         |texts: &[String]| texts.iter().map(|text| format!("{:?}", crate::sut::recorder::shortened(text))).collect::<Vec<_>>().join(", ");
-    w.expect(
-        same,
-        label,
-        &difference(&prompts, &messages, label),
-        &format!("sent: {}", show(&messages)),
-        &format!("taken: {}", show(&prompts)),
-    )
+    if same {
+        return Ok(());
+    }
+    let (wrong, claimed, truth) =
+        (difference(&prompts, &messages, label), format!("sent: {}", show(&messages)), format!("taken: {}", show(&prompts)));
+    match prompts.len() <= messages.len() && prompts.iter().zip(&messages).any(|(prompt, message)| is_cut(message, prompt)) {
+        true => w.wrong_of(CUT_IN_SILENCE, Some(label), wrong, claimed, truth),
+        false => w.wrong(Some(label), wrong, claimed, truth),
+    }
 }
 
 /// Says how prompts differ from messages, as exactly as a sentence can.
@@ -116,10 +133,18 @@ fn difference(prompts: &[String], messages: &[String], label: &str) -> String {
 }
 
 async fn given(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    // What comes once more comes late.
+    settle(w).await;
     given_one(w, a.text(0)).await
 }
 
+async fn given_what_was_accepted(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let refused = w.session(a.text(0))?.started.as_ref().is_some_and(|started| started.result.is_err());
+    if refused { Ok(()) } else { given(w, a).await }
+}
+
 async fn all_given(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    settle(w).await;
     for label in w.labels() {
         given_one(w, &label).await?;
     }
@@ -133,10 +158,14 @@ pub(crate) async fn settle(w: &ManagerWorld) {
 
 /// No run may exist that belongs to none of the scenario's bound sessions.
 async fn none_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    none_started_for(w, a.text(0)).await
+}
+
+pub(crate) async fn none_started_for(w: &mut ManagerWorld, label: &str) -> Done {
     settle(w).await;
     let bound: Vec<_> = w.state.all.iter().flat_map(|session| session.runs.clone()).collect();
     // A process that serves all sessions is nobody's: only what it was asked tells.
-    let marker = format!("ask-{}-", a.text(0));
+    let marker = format!("ask-{label}-");
     let is_shared = w.process_per == Processes::Shared;
     let is_stray = |run: &FakeRun| !is_shared || run.prompts.iter().any(|(_, text)| text.contains(&marker));
     let stray: Vec<String> = w
@@ -147,7 +176,9 @@ async fn none_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
         .map(|run| format!("{} (pid {}) in {}", run.agent, run.pid, run.cwd))
         .collect();
     let claimed = w.last()?.claim();
-    w.expect(stray.is_empty(), a.text(0), "a refused start started an agent", &claimed, &format!("started: {}", stray.join(", ")))
+    // A start of several steps is taken back by the mapping.
+    let truth = format!("started: {} (where a start is mapped to several steps, `undo` ends what an earlier one began)", stray.join(", "));
+    w.expect(stray.is_empty(), label, "a refused start started an agent", &claimed, &truth)
 }
 
 async fn one_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
@@ -157,6 +188,28 @@ async fn one_started(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let claimed = w.last()?.claim();
     let most = if w.process_per == Processes::Turn { w.session(a.text(0))?.messages.len().max(1) } else { 1 };
     w.expect(count <= most, a.text(0), &format!("{count} agents were started for one session"), &claimed, "one request, repeated")
+}
+
+/// By effect: a command among the messages names the file that it would make.
+async fn nothing_run(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    settle(w).await;
+    let label = a.text(0);
+    let session = w.session(label)?.clone();
+    let is_made = |name: &str| w.file(&session.cwd.join(name).to_string_lossy()).is_some();
+    let made: Vec<String> = w
+        .sent_to(label)
+        .iter()
+        .filter_map(|message| message.strip_prefix("touch "))
+        .filter(|name| is_made(name))
+        .map(str::to_owned)
+        .collect();
+    let claimed = w.last()?.claim();
+    let message = format!("a message to session \"{label}\", whose agent is dead, was run as a command");
+    w.expect(made.is_empty(), label, &message, &claimed, &format!("it made {}", made.join(", ")))?;
+    let cwd = session.cwd.to_string_lossy();
+    let later = w.registry.runs().iter().filter(|run| run.cwd == *cwd && !session.runs.contains(&run.id)).count();
+    let message = format!("a message to session \"{label}\", whose agent is dead, started another");
+    w.expect(later == 0, label, &message, &claimed, &format!("{later} came up in its directory"))
 }
 
 async fn first_turn_open(w: &mut ManagerWorld, a: &Arguments) -> Done {
@@ -315,6 +368,18 @@ async fn files_as_left(w: &mut ManagerWorld, a: &Arguments) -> Done {
         }
     }
     w.expect(wrong.is_empty(), label, "an agent's native files were touched", "", &wrong.join("; "))
+}
+
+async fn made_there(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let path = w.session(a.text(0))?.cwd.join(MADE);
+    let content = w.file(&path.to_string_lossy());
+    let claimed = w.last()?.claim();
+    let truth = match &content {
+        None => format!("{} is gone", path.display()),
+        Some(_) => format!("{} has other content than it was left with", path.display()),
+    };
+    let right = content.as_deref() == Some(MADE_OF.as_bytes());
+    w.expect(right, a.text(0), "ending a session changed what its agent had made", &claimed, &truth)
 }
 
 async fn files_there(w: &mut ManagerWorld, a: &Arguments) -> Done {

@@ -34,6 +34,11 @@ pub(crate) const MESSAGES: &[MessageKind] = &[
         text: |marker, _| format!("{marker} e\u{301}té שלום 漢字かな 👩\u{200d}👩\u{200d}👧 🇪🇺 ß"),
     },
     MessageKind { name: "leading dash", about: "starts like a flag", text: |marker, _| format!("--{marker} -rf --help") },
+    MessageKind {
+        name: "command",
+        about: "what a shell would carry out: it makes a file in the working directory",
+        text: |marker, _| format!("touch made-by-{marker}"),
+    },
     MessageKind { name: "spaces", about: "inner runs of spaces", text: |marker, _| format!("{marker} a  b   c    d") },
     MessageKind { name: "tabs", about: "tabs between words", text: |marker, _| format!("{marker}\ta\tb\t\tc") },
     MessageKind { name: "blanks around", about: "blanks before and behind", text: |marker, _| format!("  {marker} in between  ") },
@@ -76,10 +81,13 @@ fn padded(marker: &str, length: usize) -> String {
     text
 }
 
-/// A reply of exactly `length` characters of a kind (`ASCII`, `CJK`, `emoji`) that begins with `first` and ends with `last`.
+/// A reply of exactly `length` characters of a kind that begins with `first` and ends with `last`. Of each kind the characters have
+/// as many bytes: `ASCII` 1, `Cyrillic` 2, `CJK` 3, `emoji` 4; `combining` are letters with marks behind them, of 1 to 3.
 pub(crate) fn long_reply(kind: &str, first: &str, last: &str, length: usize) -> Option<String> {
     let alphabet: &[char] = match kind {
         "ASCII" => &['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'j'],
+        "Cyrillic" => &['ж', 'щ', 'ю', 'я', 'ф', 'ц'],
+        "combining" => &['e', '\u{301}', 'n', '\u{303}', 'क', '\u{94d}', 'ष', '\u{93f}'],
         "CJK" => &['漢', '字', '仮', '名', '交', '文'],
         "emoji" => &['🦀', '🐙', '🦊', '🐢', '🦉'],
         _ => return None,

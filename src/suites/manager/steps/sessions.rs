@@ -1,12 +1,12 @@
 //! What the steps of a manager's suites know besides the run: its sessions, and their agents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use tokio::time::timeout;
 
-use crate::contract::{AgentKind, AgentRun, Args, SessionId, TurnStatus};
+use crate::contract::{AgentKind, AgentRun, Args, DEFAULT_MESSAGE_CHARS, SessionId, TurnStatus};
 use crate::engine::steps::Common;
 use crate::engine::vocabulary::StepTable;
 use crate::engine::world::{self, Ground, StandingFinding, State, StepResult, Stop};
@@ -37,6 +37,12 @@ pub(crate) struct ManagerState {
     pub(crate) stretch: u64,
     /// The length of the trace when quiet was asked for.
     pub(crate) quiet_from: usize,
+    /// Every unusual character of the texts that were read whole, once one was: agents' own, and how the manager renders them.
+    pub(crate) rendering: Option<BTreeSet<char>>,
+    /// The sessions of which it was told that they were harmed.
+    pub(crate) harmed: BTreeSet<String>,
+    /// What the list said of a session when that was noted.
+    pub(crate) noted: BTreeMap<String, String>,
     /// How the manager ended, where it was started again and did not come back.
     pub(crate) gone: Option<String>,
     next_folder: usize,
@@ -50,6 +56,9 @@ impl Default for ManagerState {
             seen_observable: BTreeSet::new(),
             stretch: 1,
             quiet_from: 0,
+            rendering: None,
+            harmed: BTreeSet::new(),
+            noted: BTreeMap::new(),
             gone: None,
             next_folder: 0,
         }
@@ -119,7 +128,8 @@ impl State for ManagerState {
             }
         }
         if world.driver.offer("list_sessions").offered {
-            world.driver.call("list_sessions", Args::new()).await;
+            let limit = world.limits.observe;
+            world.within(limit, async |world| world.lacks_a_failed_start().await.then(String::new)).await;
         }
     }
 
@@ -178,6 +188,23 @@ impl ManagerWorld {
     pub(crate) fn marker(&self, label: &str) -> String {
         let turn = self.state.all.iter().find(|s| s.label == label).map_or(0, |s| s.messages.len()) + 1;
         format!("ask-{label}-{turn}.")
+    }
+
+    /// The longest message that the manager should take, in characters: as it states, or as those do that state nothing.
+    pub(crate) fn longest(&self) -> usize {
+        self.message_chars.unwrap_or(DEFAULT_MESSAGE_CHARS)
+    }
+
+    /// The messages that were sent to a session later, whether they were taken or not.
+    pub(crate) fn sent_to(&self, label: &str) -> Vec<String> {
+        let Ok(id) = self.id(label) else { return Vec::new() };
+        let sent = |record: &Record| match &record.entry {
+            Entry::Request { op, args, .. } if op == "send_message" && args.get("session_id").is_some_and(|it| *it == *id.as_str()) => {
+                args.get("message")?.as_str().map(str::to_owned)
+            }
+            _ => None,
+        };
+        self.log.read(|records| records.iter().filter_map(sent).collect())
     }
 
     /// A folder of its own for a session.
@@ -404,6 +431,16 @@ impl ManagerWorld {
         })
     }
 
+    /// Lists; whether an agent lives whose start was answered with an error, and the list has nothing that could be its session.
+    async fn lacks_a_failed_start(&mut self) -> bool {
+        let answer = self.driver.call("list_sessions", Args::new()).await;
+        let listed = answer.result.as_ref().ok().and_then(|result| result.get("sessions")?.as_array()).map_or(0, Vec::len);
+        let is_failed = |session: &&ScenarioSession| session.started.as_ref().is_some_and(|started| started.result.is_err());
+        let failed: Vec<String> = self.state.all.iter().filter(is_failed).map(|session| session.label.clone()).collect();
+        let known = self.labels().len();
+        listed <= known && failed.iter().any(|label| self.alive(label).is_ok_and(|alive| !alive.is_empty()))
+    }
+
     /// Whether nothing of a run may be alive any more: its session was ended.
     fn must_be_gone(&self, run: &FakeRun) -> bool {
         self.process_per != Processes::Shared && self.state.all.iter().any(|session| session.ended && session.runs.contains(&run.id))
@@ -436,6 +473,20 @@ impl ManagerWorld {
         if let Some(tail) = tail_chars {
             args.insert("tail_chars".into(), tail.into());
         }
-        self.ask("get_session_data", args).await
+        let answer = self.ask("get_session_data", args).await?;
+        if let Some(text) = answer.result.as_ref().ok().filter(|result| !is_cut(result)).and_then(|result| result.get("text")?.as_str()) {
+            self.state.rendering.get_or_insert_default().extend(text.chars().filter(|c| is_unusual(*c)));
+        }
+        Ok(answer)
     }
+}
+
+/// Whether a `get_session_data` result says that its text was cut.
+pub(crate) fn is_cut(result: &Args) -> bool {
+    result.get("truncated").is_some_and(|it| *it == true)
+}
+
+/// Whether a character may be what is left of one that was torn: what is not ASCII, and what stands for it.
+pub(crate) fn is_unusual(c: char) -> bool {
+    !c.is_ascii() || c == '?'
 }

@@ -25,6 +25,8 @@ use crate::trace::{Binding, Entry, Log};
 const WAIT_S: (f64, f64) = (30.0, 3600.0);
 /// How many calls are answered in one rehearsal. Ten workers that are each asked about ten times a second stay far below.
 const CALLS: u64 = 50_000;
+/// The sessions of others, where there are some.
+const OTHERS: [&str; 2] = ["0-nightly-build", "0-reviewer"];
 /// How many announcements a slow listener may be behind.
 const BEHIND: usize = 1024;
 
@@ -42,6 +44,8 @@ pub(crate) struct Difficult {
     lost_starts: AtomicU32,
     /// Whose sessions they are: agent and folder.
     sessions: Mutex<BTreeMap<String, (AgentKind, String)>>,
+    /// The sessions of others.
+    others: Mutex<BTreeSet<&'static str>>,
     told: Mutex<GateNews>,
     more: watch::Sender<usize>,
     stream: broadcast::Sender<Announcement>,
@@ -74,6 +78,7 @@ impl Difficult {
             failing_ends: how.failing_ends.into(),
             lost_starts: how.lost_starts.into(),
             sessions: Mutex::default(),
+            others: Mutex::new(if how.others { OTHERS.into() } else { BTreeSet::new() }),
             told: Mutex::default(),
             more: watch::Sender::new(0),
             stream: broadcast::Sender::new(BEHIND),
@@ -84,7 +89,7 @@ impl Difficult {
         });
         tokio::spawn(difficult.clone().relay());
         if let Some((after, away)) = difficult.how.away {
-            tokio::spawn(difficult.clone().go_away(seconds(after), seconds(away)));
+            tokio::spawn(difficult.clone().go_away(seconds(after) + BESIDE, seconds(away)));
         }
         difficult
     }
@@ -204,8 +209,11 @@ impl Difficult {
             return Err(broken("the manager is away"));
         }
         let session = args.get("session_id").and_then(Value::as_str).unwrap_or_default();
+        if let Some(answer) = self.of_others(operation, session) {
+            return Ok(answer);
+        }
         match operation {
-            "get_session_data" if self.how.gone_after_s.is_some_and(|after| self.age() >= seconds(after)) => {
+            "get_session_data" if self.how.gone_after_s.is_some_and(|after| self.age() >= seconds(after) + BESIDE) => {
                 return Err(ContractError::new(ErrorCode::SessionNotFound, "no such session"));
             }
             "get_session_data" if self.how.pending_is_not_found && self.is_unobservable(session) => {
@@ -226,6 +234,12 @@ impl Difficult {
                     return Err(ContractError::new(ErrorCode::Timeout, "no answer in time"));
                 }
             }
+            "list_sessions" if self.how.others => {
+                if let Some(sessions) = answer.get_mut("sessions").and_then(Value::as_array_mut) {
+                    let entry = |id: &&str| json!({"session_id": id, "agent": "codex", "status": "running", "cwd": format!("/srv/{id}")});
+                    sessions.splice(0..0, self.others().iter().map(entry));
+                }
+            }
             "list_sessions" if self.how.pending_is_unlisted => {
                 if let Some(sessions) = answer.get_mut("sessions").and_then(Value::as_array_mut) {
                     sessions.retain(|item| !self.is_unobservable(item["session_id"].as_str().unwrap_or_default()));
@@ -234,6 +248,25 @@ impl Difficult {
             _ => {}
         }
         Ok(answer)
+    }
+
+    /// What is answered about a session of others.
+    fn of_others(&self, operation: &str, session: &str) -> Option<Args> {
+        let mut others = self.others();
+        let id = *others.get(session)?;
+        let text = |text: &str| Args::from_iter([("text".to_owned(), text.into()), ("truncated".to_owned(), false.into())]);
+        Some(match operation {
+            "get_session_data" | "capture_screen" => text("user: Build it.\n\nassistant: It is being built."),
+            "end_session" => {
+                others.remove(id);
+                Args::new()
+            }
+            _ => Args::new(),
+        })
+    }
+
+    fn others(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.others.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Notes whose session it is, the first time.
@@ -315,6 +348,9 @@ impl Service for Difficult {
 fn take(left: &AtomicU32) -> bool {
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
+
+/// By how much what happens lies beside the full second: whoever looks every half second, second, two or five is never right there.
+pub(crate) const BESIDE: Duration = Duration::from_millis(250);
 
 fn seconds(count: u32) -> Duration {
     Duration::from_secs(count.into())

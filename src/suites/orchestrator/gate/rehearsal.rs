@@ -24,7 +24,7 @@ use crate::suites::orchestrator::steps::{Expected, Plan, PlannedTurn, Work};
 use crate::trace::settings::Settings;
 use crate::trace::{Entry, Fact, Log, Outcome, Record, Worker};
 
-use super::difficult::Difficult;
+use super::difficult::{BESIDE, Difficult};
 
 /// What a reply is made of.
 const SENTENCE: &str = "all of it is done and tested. ";
@@ -213,13 +213,13 @@ async fn turn(registry: AgentRegistry, run: FakeRun, work: Work) {
         PlannedTurn::Completes(after) => (after, TurnStatus::Completed),
         PlannedTurn::Fails(after) => (after, TurnStatus::Failed),
         PlannedTurn::Dies(after) => {
-            tokio::time::sleep(Duration::from_secs(after.into())).await;
+            tokio::time::sleep(Duration::from_secs(after.into()) + BESIDE).await;
             registry.send(&run.id, ControlCommand::Die);
             return;
         }
         PlannedTurn::Never => return,
     };
-    tokio::time::sleep(Duration::from_secs(after.into())).await;
+    tokio::time::sleep(Duration::from_secs(after.into()) + BESIDE).await;
     let reply: String = SENTENCE.chars().cycle().take(work.reply_chars.max(SENTENCE.len())).collect();
     registry.release(&run.id, 1, &reply, status);
 }

@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::contract::{AgentKind, Announcement, SessionId};
+use serde_json::Value;
+
+use crate::contract::{AgentKind, Announcement, Args, SessionId};
 use crate::profile::{Mode, Phase, Profiles};
 use crate::trace::{Outcome, WorkerState};
 
@@ -24,6 +26,7 @@ use news::News;
 use worker::WorkerWalk;
 
 pub(crate) use crate::suites::orchestrator::behavior::{Choices, ReportedExit, WhenOneFails};
+use crate::suites::orchestrator::behavior::{EndsBesides, ToldOutcomes};
 
 /// What one worker is to do, as `PASSMUSTER_WORKERS` says it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +79,25 @@ impl Orchestra {
     fn observable_from_start(&self, agent: AgentKind) -> bool {
         self.profiles.get(agent, Mode::Interactive).observable == Phase::Started
     }
+
+    /// Ends whatever is listed: only a faulty orchestrator does that.
+    async fn end_everybodys(&self) {
+        let Ok(mut listed) = self.client.call("list_sessions", Args::new()).await else { return };
+        for item in listed.get_mut("sessions").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default() {
+            let id = [("session_id".to_owned(), item["session_id"].clone())];
+            let _ = self.client.call("end_session", Args::from_iter(id)).await;
+        }
+    }
+}
+
+/// Tells of each worker how the one before it came out: only a faulty orchestrator does that.
+fn tell_of_neighbours(mut reports: Vec<WorkerReport>, mut tell: impl FnMut(&WorkerReport)) {
+    reports.sort_by_key(|report| report.outcome.worker);
+    let outcomes: Vec<Outcome> = reports.iter().map(|report| report.outcome.clone()).collect();
+    for (report, outcome) in reports.iter_mut().zip(outcomes.iter().cycle().skip(outcomes.len().saturating_sub(1))) {
+        report.outcome = Outcome { worker: report.outcome.worker, ..outcome.clone() };
+        tell(report);
+    }
 }
 
 /// Runs every worker, all at once, and tells each one's report as it comes. Returns whether all work is done, as the exit
@@ -95,18 +117,27 @@ pub(crate) async fn orchestrate(
     let orchestra = Arc::new(Orchestra { client, choices, profiles, news, stop });
     let mut workers: JoinSet<WorkerReport> =
         tasks.into_iter().enumerate().map(|(number, task)| WorkerWalk::new(orchestra.clone(), number, task).run()).collect();
-    let mut all_done = true;
+    let (mut all_done, mut reports) = (true, Vec::new());
     while let Some(report) = workers.join_next().await {
         let report = report.expect("a worker ends in a report");
         let done = report.outcome.state == WorkerState::Done;
         all_done &= done;
-        tell(&report);
+        if orchestra.choices.outcomes == ToldOutcomes::Own {
+            tell(&report);
+        }
+        reports.push(report);
         if !done && orchestra.choices.when_one_fails == WhenOneFails::Drop {
             break;
         }
     }
     drop(workers);
     listener.shutdown().await;
+    if orchestra.choices.ends_besides == EndsBesides::Everybodys {
+        orchestra.end_everybodys().await;
+    }
+    if orchestra.choices.outcomes == ToldOutcomes::Neighbours {
+        tell_of_neighbours(reports, tell);
+    }
     orchestra.client.close().await;
     match orchestra.choices.exit {
         ReportedExit::Honest => all_done,

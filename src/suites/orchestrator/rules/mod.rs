@@ -80,6 +80,17 @@ pub enum Occurrence<'a> {
         /// When.
         at: Moment,
     },
+    /// Something is asked of a session that others have started.
+    OfOthersAsked {
+        /// The session.
+        id: &'a str,
+        /// What is asked.
+        op: &'a str,
+        /// When it was first listed.
+        listed: Moment,
+        /// When.
+        at: Moment,
+    },
     /// `end_session` is asked for, of a session that was ended and found gone.
     EndedAgain {
         /// The session.
@@ -116,8 +127,6 @@ pub enum Occurrence<'a> {
         worker: &'a AssignedWorker,
         /// Its sessions.
         sessions: &'a [&'a SessionState],
-        /// Whether the orchestrator failed, and told of no worker at all.
-        gave_up: bool,
         /// When.
         at: Moment,
     },
@@ -129,6 +138,8 @@ pub enum Occurrence<'a> {
         overdue: bool,
         /// Every worker, with its sessions.
         workers: &'a [(&'a AssignedWorker, Vec<&'a SessionState>)],
+        /// Whether a list showed sessions that others have started.
+        others: bool,
         /// Whether there were sessions that belong to no worker: one that starts them in another folder than it was told.
         strays: bool,
         /// When.
@@ -222,6 +233,7 @@ pub const RULES: &[OrchestratorRule] = &[
     OrchestratorRule { requirement: "OR-11", judge: pace::measured },
     OrchestratorRule { requirement: "OR-11b", judge: pace::bounded },
     OrchestratorRule { requirement: "OR-12", judge: outcomes::exit_status_is_true },
+    OrchestratorRule { requirement: "OR-15", judge: outcomes::own_and_no_others },
 ];
 
 /// The most findings of one rule that are kept; the rest is counted.
@@ -422,6 +434,7 @@ impl<'a> Occurrence<'a> {
             | Occurrence::Unconfirmed { session }
             | Occurrence::Left { session, .. } => Some(session),
             Occurrence::StartAsked { .. }
+            | Occurrence::OfOthersAsked { .. }
             | Occurrence::EndedAgain { .. }
             | Occurrence::StartFound
             | Occurrence::StartLeft { .. }

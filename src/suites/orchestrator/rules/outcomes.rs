@@ -1,4 +1,4 @@
-//! OR-8, OR-9, OR-10, OR-12: what is reported, and when a worker is given up.
+//! OR-8, OR-9, OR-10, OR-12, OR-15: what is reported of whom, and when a worker is given up.
 
 use crate::contract::WorkerState;
 
@@ -40,7 +40,7 @@ pub(crate) fn looked_before_the_kill(occurrence: &Occurrence) -> RuleOutcome {
                 _ => RuleOutcome::NotApplicable,
             }
         }
-        Occurrence::WorkerOver { worker, sessions, gave_up, .. } => {
+        Occurrence::WorkerOver { worker, sessions, .. } => {
             let state = worker.outcome.as_ref().map(|(_, outcome)| outcome.state);
             if let Some((session, end)) = ended_unseen(sessions)
                 && matches!(state, Some(WorkerState::Failed | WorkerState::Escalated))
@@ -56,8 +56,6 @@ pub(crate) fn looked_before_the_kill(occurrence: &Occurrence) -> RuleOutcome {
             }
             let killed = sessions.iter().find_map(|session| Some((session, killed_unseen(session)?)));
             match killed {
-                // Whoever gives up and tells of nobody may have escalated it.
-                Some(_) if *gave_up => RuleOutcome::NotApplicable,
                 Some((session, end)) if state != Some(WorkerState::Escalated) => {
                     RuleOutcome::broken("OR-9", session, format!("session {} is ended at its deadline without a look at it", session.id))
                         .did("end_session, and no get_session_data or capture_screen before it")
@@ -139,7 +137,7 @@ fn waited_out(session: &SessionState, at: Moment) -> RuleOutcome {
 
 /// OR-12: the exit status is true.
 pub(crate) fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
-    let Occurrence::Exited { code, overdue, workers, strays, at } = occurrence else { return RuleOutcome::NotApplicable };
+    let Occurrence::Exited { code, overdue, workers, strays, at, .. } = occurrence else { return RuleOutcome::NotApplicable };
     let shown =
         |worker: Option<&AssignedWorker>| worker.and_then(|worker| worker.outcome.as_ref()).map(|(told, _)| *told).into_iter().chain([*at]);
     if *overdue {
@@ -153,11 +151,7 @@ pub(crate) fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
         match state(worker) {
             Some(state @ (WorkerState::Failed | WorkerState::Escalated)) => Some(format!("it is reported as {}", state.name())),
             _ if sessions.is_empty() => (!strays).then(|| "no session was ever started for it".to_owned()),
-            _ if sessions.iter().all(|session| session.turn_failed.is_some()) => Some("its turn was announced as failed".to_owned()),
-            _ if sessions.iter().all(|session| session.turn_open.is_some() && !session.turn_completed) => {
-                Some("its agent completed no turn".to_owned())
-            }
-            _ => None,
+            _ => surely_undone(sessions).map(str::to_owned),
         }
     };
     let left = workers.iter().find_map(|worker| Some((worker.0, undone(&worker)?)));
@@ -177,5 +171,66 @@ pub(crate) fn exit_status_is_true(occurrence: &Occurrence) -> RuleOutcome {
                 .shown_by(shown(workers.first().map(|(worker, _)| *worker)))
         }
         _ => RuleOutcome::Held,
+    }
+}
+
+/// Why the work of a worker that has these sessions is surely not done, where it is not.
+fn surely_undone(sessions: &[&SessionState]) -> Option<&'static str> {
+    if sessions.is_empty() {
+        return None;
+    }
+    if sessions.iter().all(|session| session.turn_failed.is_some()) {
+        return Some("its turn was announced as failed");
+    }
+    let is_undone = sessions.iter().all(|session| session.turn_open.is_some() && !session.turn_completed);
+    is_undone.then_some("its agent completed no turn")
+}
+
+/// Whether the work of a worker is surely done, and was seen to be: its one session's turn was completed, told of and read.
+fn surely_done(sessions: &[&SessionState]) -> bool {
+    let [session] = sessions else { return false };
+    session.turn_completed
+        && session.turn_failed.is_none()
+        && session.told.is_some()
+        && session.data.is_some()
+        && session.gone.is_none()
+        && session.end_failures == 0
+}
+
+/// OR-15: each its own. What others have started is left alone; of each worker its own outcome is told.
+pub(crate) fn own_and_no_others(occurrence: &Occurrence) -> RuleOutcome {
+    match occurrence {
+        Occurrence::OfOthersAsked { id, op, listed, at } => {
+            RuleOutcome::broken_of("OR-15", id, format!("session {id} is somebody else's, and {op} is asked for it"))
+                .did(*op)
+                .known("a list showed it; none of the orchestrator's starts made it")
+                .shown_by([*listed, *at])
+        }
+        Occurrence::Exited { workers, others, at, .. } => {
+            let told = |worker: &AssignedWorker| worker.outcome.as_ref().map(|(told, outcome)| (*told, outcome.state));
+            let reported = |done: bool, (worker, sessions): &(&AssignedWorker, Vec<&SessionState>)| {
+                told(worker).is_some_and(|(_, state)| (state == WorkerState::Done) == done)
+                    && if done { surely_undone(sessions).is_some() } else { surely_done(sessions) }
+            };
+            let undone = workers.iter().find(|worker| reported(true, worker));
+            let done = workers.iter().find(|worker| reported(false, worker));
+            match (undone, done) {
+                (Some((undone, sessions)), Some((done, _))) => {
+                    let state = told(done).map_or("failed", |(_, state)| state.name());
+                    let message = format!(
+                        "worker {} is reported as done, and worker {} as {state}: it is the other way round",
+                        undone.index, done.index
+                    );
+                    let cited = [told(undone), told(done)].into_iter().flatten().map(|(told, _)| told);
+                    RuleOutcome::broken_of("OR-15", "", message)
+                        .did("one worker's outcome told of another")
+                        .known(format!("of worker {} {}", undone.index, surely_undone(sessions).unwrap_or_default()))
+                        .shown_by(cited.chain([*at]))
+                }
+                _ if *others || workers.iter().filter(|(worker, _)| worker.outcome.is_some()).count() > 1 => RuleOutcome::Held,
+                _ => RuleOutcome::NotApplicable,
+            }
+        }
+        _ => RuleOutcome::NotApplicable,
     }
 }

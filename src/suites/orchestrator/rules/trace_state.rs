@@ -29,6 +29,9 @@ const GIVEN_UP_MS: u64 = 5000;
 /// From so many unanswered calls on, and four for each open session, those are forgotten that nobody waits for any more.
 const MANY_PENDING: usize = 4096;
 
+/// So many sessions of others are known at most.
+const MANY_OTHERS: usize = 4096;
+
 /// A call that waits for its answer.
 struct OpenCalls {
     asked: Moment,
@@ -77,6 +80,8 @@ pub(crate) struct TraceState {
     workers: Vec<AssignedWorker>,
     runs: HashMap<String, RunState, Fast>,
     listing: Option<LastList>,
+    /// Sessions that others have started, and when each was first listed; looked for where workers are stated.
+    others: HashMap<Box<str>, Moment, Fast>,
     /// How many starts wait for their answer.
     starting: usize,
     /// Announcements about sessions whose start has not been answered yet.
@@ -103,6 +108,7 @@ impl TraceState {
             workers: Vec::new(),
             runs: HashMap::default(),
             listing: None,
+            others: HashMap::default(),
             starting: 0,
             early: VecDeque::new(),
             now: Moment { index: 0, ms: 0 },
@@ -210,14 +216,13 @@ impl TraceState {
         // What was started in a shared folder counts for all who share it.
         let there = |worker| std::iter::once(worker).chain(self.sharing(worker)).flat_map(own).collect();
         let workers: Vec<(&AssignedWorker, Vec<&SessionState>)> = self.workers.iter().map(|worker| (worker, there(worker))).collect();
-        let gave_up = code.is_some_and(|code| code != 0) && !self.seen.outcomes;
         for (worker, sessions) in workers.iter().filter(|(worker, _)| !self.is_shared(worker)) {
-            sink.hear(&Occurrence::WorkerOver { worker, sessions, gave_up, at });
+            sink.hear(&Occurrence::WorkerOver { worker, sessions, at });
         }
         let strays = self.opened > of_workers as u64 || self.seen.strangers > 0;
         // What is of no session is for the first shard to judge.
         if matches!(self.part, Part::All | Part::Shard { k: 1, .. }) {
-            sink.hear(&Occurrence::Exited { code, overdue, workers: &workers, strays, at });
+            sink.hear(&Occurrence::Exited { code, overdue, workers: &workers, others: !self.others.is_empty(), strays, at });
         }
         self.sessions.clear();
         self.unsettled.clear();

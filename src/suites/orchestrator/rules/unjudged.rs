@@ -38,16 +38,21 @@ pub(crate) fn unjudged(seen: &Occasions) -> Vec<(RequirementId, String)> {
     let strangers = format!("{} calls are about sessions whose start is not in the trace", seen.strangers);
     let untimed = format!("{} records tell no time: what rests on times is not judged", seen.untimed);
     let unknown = format!("{} sessions are of agents without a profile", seen.unknown_agents);
-    let rows: [(bool, &[&str], &str); 12] = [
+    let rows: [(bool, &[&str], &str); 13] = [
         (!seen.workers, &["OR-1", "OR-2"], NO_DEADLINE),
         (!seen.workers, &["OR-3", "OR-9"], "no `worker` lines: which deadline a session had is not known"),
-        (seen.shared, &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12"], SHARED),
-        (!seen.exit, &["OR-3", "OR-8", "OR-9", "OR-12"], "no `orchestrator_exited` line: how the orchestrator came out is not known"),
+        (!seen.workers, &["OR-15"], "no `worker` lines: which of the sessions that are listed are others' is not known"),
+        (seen.shared, &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12", "OR-15"], SHARED),
+        (
+            !seen.exit,
+            &["OR-3", "OR-8", "OR-9", "OR-12", "OR-15"],
+            "no `orchestrator_exited` line: how the orchestrator came out is not known",
+        ),
         (!seen.exit && seen.open > 0, &["OR-4"], &open),
         (!seen.exit && seen.unsettled > 0, &["OR-7"], &unsettled),
         (
             seen.exit && !seen.outcomes,
-            &["OR-2", "OR-3", "OR-8", "OR-9", "OR-10", "OR-12"],
+            &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12", "OR-15"],
             "no `outcome` lines: what was reported is not known",
         ),
         (!seen.outcomes && !seen.exit, &["OR-10"], "no `outcome` lines: only waiting on is judged, not whether somebody was called"),

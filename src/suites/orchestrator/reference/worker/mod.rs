@@ -122,6 +122,10 @@ impl WorkerWalk {
                 LostStart::SameRequest => {}
                 LostStart::NewRequest => self.request = uuid::Uuid::new_v4().to_string(),
                 LostStart::GiveUp => return Happening::StartRefused,
+                LostStart::FirstListed => {
+                    let listed = self.list().await.unwrap_or_default();
+                    return self.started(listed.first().and_then(|item| item["session_id"].as_str()));
+                }
             }
             sleep(PAUSE).await;
         }

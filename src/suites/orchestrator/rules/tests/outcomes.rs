@@ -50,15 +50,67 @@ fn or_9_a_silent_session_is_ended_past_its_deadline(
     assert_eq!(found(&trace(&lines)), ids);
 }
 
-/// It may have called somebody, and may say so by its exit status alone.
+/// That somebody was called is told by an outcome; an exit status says it of nobody.
 #[rstest]
-#[case::failed("exit 1", false)]
+#[case::failed("exit 1", true)]
 #[case::well("exit 0", true)]
 #[case::had_to_be_ended("exit overdue", true)]
 #[case::told_of_another("outcome 1 failed\n 21_300 exit 1", true)]
 fn or_9_an_orchestrator_that_tells_of_no_worker(#[case] over: &str, #[case] broken: bool) {
     let lines = format!("{CLAUDE}21_000 end s1 -> ok\n 21_100 list -> []\n 21_200 {over}");
     assert_eq!(found(&trace(&lines)).contains(&"OR-9".to_owned()), broken);
+}
+
+#[test]
+fn or_9_who_says_that_somebody_was_called_need_not_look() {
+    let lines = format!("{CLAUDE}21_000 end s1 -> ok\n 21_100 list -> []\n 21_200 outcome 0 escalated\n 21_300 exit 1");
+    assert_eq!(found(&trace(&lines)), Vec::<String>::new());
+}
+
+/// Two workers: the first one's agent dies, the second one's completes its turn and is read.
+const TWO: &str = "0 worker 0 claude 20\n 0 worker 1 claude 20\n 1000 start claude /w/0 q1\n 1010 up r1 /w/0\n 1020 turn r1 open\n \
+                   1030 -> s1\n 1040 start claude /w/1 q2\n 1050 up r2 /w/1\n 1060 turn r2 open\n 1070 -> s2\n 2000 gone r1\n 2010 over s1\n \
+                   2020 end s1 -> ok\n 2030 list -> []\n 4000 turn r2 completed\n 4010 completed s2\n 4020 read s2 -> data\n \
+                   4030 end s2 -> ok\n 4040 list -> []\n";
+
+#[rstest]
+#[case::each_its_own("outcome 0 failed\n 5000 outcome 1 done", "1", &[])]
+#[case::the_other_ones("outcome 0 done\n 5000 outcome 1 failed", "1", &["OR-15"])]
+#[case::the_other_ones_escalated("outcome 0 done\n 5000 outcome 1 escalated", "1", &["OR-15"])]
+#[case::all_failed("outcome 0 failed\n 5000 outcome 1 failed", "1", &[])]
+#[case::all_done("outcome 0 done\n 5000 outcome 1 done", "0", &["OR-12"])]
+#[case::nothing("later", "1", &[])]
+fn or_15_of_two_workers_is_told(#[case] told: &str, #[case] code: &str, #[case] ids: &[&str]) {
+    assert_eq!(found(&trace(&format!("{TWO} 5000 {told}\n 5100 exit {code}"))), ids);
+}
+
+#[rstest]
+#[case::ended("end s9 -> ok", &["OR-15"])]
+#[case::ended_by_a_worker_that_knows_it_from_nowhere("end s8 -> ok", &[])]
+#[case::sent_a_message("send s9 -> ok", &["OR-15"])]
+#[case::looked_at("read s9 -> data\n 6000 screen s9 -> ok", &[])]
+fn or_15_a_session_that_a_list_shows_elsewhere_is(#[case] then: &str, #[case] ids: &[&str]) {
+    let own = "5000 completed s1\n 5100 read s1 -> data\n 5200 end s1 -> ok\n 5300 list -> [s9:running:/elsewhere]\n";
+    let over = "7000 outcome 0 done\n 7100 exit 0";
+    assert_eq!(found(&trace(&format!("{CLAUDE}{own} 5900 {then}\n {over}"))), ids);
+    let unstated = CLAUDE.split_once('\n').unwrap().1;
+    assert_eq!(
+        found(&trace(&format!("{unstated}{own} 5900 {then}"))),
+        Vec::<String>::new(),
+        "without workers it may be its own, of before"
+    );
+}
+
+#[rstest]
+#[case::by_its_folder("s9:running:/w/0")]
+#[case::by_its_request("s9:running:/elsewhere:q1")]
+#[case::without_a_folder("s9:running")]
+fn or_15_a_session_that_may_be_an_own_start_s_is_nobody_else_s(#[case] listed: &str) {
+    let lines = format!(
+        "0 worker 0 claude 20\n 1000 start claude /w/0 q1 -> timeout\n 1100 list -> [{listed}]\n 1200 start claude /w/0 q1 -> s9\n \
+         5000 completed s9\n 5100 read s9 -> data\n 5200 end s9 -> ok\n 5300 list -> []\n 6000 outcome 0 done\n 6010 exit 0"
+    );
+    assert_eq!(found(&trace(&lines)), Vec::<String>::new());
 }
 
 #[rstest]

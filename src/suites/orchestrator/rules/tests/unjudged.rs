@@ -4,14 +4,14 @@ use super::*;
 
 #[rstest]
 #[case::everything_is_there("0 worker 0 codex 20\n 0 gone r1\n 10 outcome 0 failed\n 10 exit 1", &[])]
-#[case::no_workers("0 gone r1\n 10 outcome 0 failed\n 10 exit 1", &["OR-1", "OR-2", "OR-3", "OR-9"])]
-#[case::no_exit("0 worker 0 codex 20\n 0 gone r1\n 10 outcome 0 failed", &["OR-3", "OR-8", "OR-9", "OR-12"])]
-#[case::no_outcomes("0 worker 0 codex 20\n 0 gone r1\n 10 exit 1", &["OR-2", "OR-3", "OR-8", "OR-9", "OR-10", "OR-12"])]
-#[case::neither_outcomes_nor_exit("0 worker 0 codex 20\n 0 gone r1", &["OR-3", "OR-8", "OR-9", "OR-10", "OR-12"])]
+#[case::no_workers("0 gone r1\n 10 outcome 0 failed\n 10 exit 1", &["OR-1", "OR-2", "OR-3", "OR-9", "OR-15"])]
+#[case::no_exit("0 worker 0 codex 20\n 0 gone r1\n 10 outcome 0 failed", &["OR-3", "OR-8", "OR-9", "OR-12", "OR-15"])]
+#[case::no_outcomes("0 worker 0 codex 20\n 0 gone r1\n 10 exit 1", &["OR-2", "OR-3", "OR-8", "OR-10", "OR-12", "OR-15"])]
+#[case::neither_outcomes_nor_exit("0 worker 0 codex 20\n 0 gone r1", &["OR-3", "OR-8", "OR-9", "OR-10", "OR-12", "OR-15"])]
 #[case::no_truth("0 worker 0 codex 20\n 10 outcome 0 failed\n 10 exit 1", &["OR-9"])]
 #[case::a_shared_folder(
     "0 worker 0 codex 20 /w\n 0 worker 1 codex 20 /w/\n 0 gone r1\n 10 outcome 0 failed\n 10 exit 1",
-    &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12"]
+    &["OR-2", "OR-3", "OR-7", "OR-8", "OR-9", "OR-10", "OR-12", "OR-15"]
 )]
 #[case::a_worker_that_is_stated_twice("0 worker 0 codex 20\n 0 worker 0 codex 20\n 0 gone r1\n 10 outcome 0 failed\n 10 exit 1", &[])]
 fn what_is_missing_from_a_trace_leaves_unjudged(#[case] lines: &str, #[case] ids: &[&str]) {

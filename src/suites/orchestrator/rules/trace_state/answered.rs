@@ -54,6 +54,7 @@ impl TraceState {
             return;
         }
         self.opened += 1;
+        self.others.remove(id);
         let id: Arc<str> = id.into();
         let worker = self.worker_of(start.cwd.as_deref());
         let deadline = match worker {

@@ -73,6 +73,13 @@ impl TraceState {
 
     pub(crate) fn about_asked(&mut self, op: &str, id: &str, sink: &mut FindingSink) -> Option<PendingCall> {
         let at = self.now;
+        if let Some(listed) = self.others.get(id) {
+            // To look at a session is not to take it.
+            if matches!(op, "end_session" | "send_message") {
+                sink.hear(&Occurrence::OfOthersAsked { id, op, listed: *listed, at });
+            }
+            return None;
+        }
         let Some(session) = self.sessions.get_mut(id) else {
             match self.closed.contains(id) {
                 true if op == "end_session" => sink.hear(&Occurrence::EndedAgain { id, at }),

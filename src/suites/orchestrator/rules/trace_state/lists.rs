@@ -7,9 +7,9 @@ use crate::trace::history::Moment;
 use crate::trace::{AnswerView, ListView};
 
 use super::super::closed::hash;
-use super::super::session::{CONFIRM_MS, EndProgress, LastList};
+use super::super::session::{CONFIRM_MS, EndProgress, LastList, StartState};
 use super::super::{FindingSink, Occurrence};
-use super::{LOOKED_FOR_MS, TraceState};
+use super::{LOOKED_FOR_MS, MANY_OTHERS, TraceState};
 
 impl TraceState {
     pub(crate) fn listed(&mut self, asked: Moment, verifies: bool, result: Result<&AnswerView, ErrorCode>, sink: &mut FindingSink) {
@@ -17,6 +17,7 @@ impl TraceState {
         if let Some(items) = items {
             self.learn(items);
             self.settle(asked, items, sink);
+            self.tell_apart(items);
             if !verifies {
                 let ids = items.iter().filter_map(|item| item.session.get()).map(hash).collect();
                 self.listing = Some(LastList { asked, at: self.now, ids });
@@ -55,6 +56,22 @@ impl TraceState {
             let start = self.unsettled.swap_remove(at);
             sink.hear(&Occurrence::StartFound);
             self.open(id, &start);
+        }
+    }
+
+    /// Finds sessions that others have started: listed in a folder that is no worker's, with no request of an own start.
+    fn tell_apart(&mut self, items: &[ListView]) {
+        if !self.seen.workers {
+            return;
+        }
+        for item in items {
+            let (Some(id), Some(cwd)) = (item.session.get(), item.cwd.get()) else { continue };
+            let is_known = self.sessions.contains_key(id) || self.closed.contains(id) || self.others.contains_key(id);
+            let is_own = |start: &StartState| start.cwd.as_deref() == Some(cwd) || start.request.as_deref() == item.request.get();
+            let is_asked_for = || self.unsettled.iter().any(is_own) || self.unanswered().any(is_own);
+            if !is_known && self.worker_of(Some(cwd)).is_none() && !is_asked_for() && self.others.len() < MANY_OTHERS {
+                self.others.insert(id.into(), self.now);
+            }
         }
     }
 
