@@ -34,7 +34,8 @@ pub fn repair(name: &str, bytes: &[u8], around: &Surroundings<'_>, safety: Safet
             is_better(&state.left, &left).then_some((bytes, name, file, left))
         });
         let Some((bytes, name, next, left)) = better else { break };
-        state.fixed += state.left.len() - left.len();
+        // Front matter that can be read at last may show more findings than there were.
+        state.fixed += state.left.len().saturating_sub(left.len()).max(1);
         (state.bytes, state.name, state.left, file) = (bytes, name, left, next);
     }
     drop(file);
@@ -75,6 +76,15 @@ pub(crate) fn apply(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn front_matter_that_is_read_at_last_may_show_more_than_was_put_right() {
+        let text = b"---\ntitle: Fix: login\nstatus: in progress\ncreated: 2026-11-28\ncurrent_taks: x\n---\n";
+        let repaired =
+            repair("20261128-010203-fix.md", text, &Surroundings::at("2026-11-28T02:00:00Z".parse().unwrap()), Safety::Safe, &|_| true);
+        assert!(repaired.fixed >= 1 && repaired.left.len() > 1, "{repaired:?}");
+        assert!(repaired.bytes.starts_with(b"---\ntitle: \"Fix: login\"\n"), "{}", String::from_utf8_lossy(&repaired.bytes));
+    }
 
     #[test]
     fn changes_are_made_at_their_places() {
