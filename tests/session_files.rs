@@ -326,3 +326,26 @@ fn a_finding_shows_its_line_and_what_to_do() {
     place.session("20251204-143001-second.md", fixture("SF305.fail.md").replace("status: in_progress", "status: in progress"));
     insta::assert_snapshot!(place.run(&["check"]).1);
 }
+
+#[test]
+fn a_corpus_is_broken_where_it_says_and_nowhere_else() {
+    let place = Repository::new();
+    let (code, told, _) = place.run(&["corpus", "made", "--seed", "7", "--count", "150"]);
+    assert_eq!((code, told.as_str()), (0, "made: 150 conforming, 150 broken\n"));
+    assert_eq!(place.run(&["check", "made/conforming"]).1, "150 session files checked: all is well\n");
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let set = |all: &serde_json::Value, below: &str| -> BTreeSet<(String, String, u64)> {
+        let text = |one: &serde_json::Value, key: &str| one[key].as_str().unwrap().to_owned();
+        let all = all.as_array().unwrap().iter();
+        all.map(|one| (text(one, "path").replace(below, ""), text(one, "code"), one["line"].as_u64().unwrap())).collect()
+    };
+    let expected = set(&read(&fs::read_to_string(place.path("made/expected.json")).unwrap())["broken"], "");
+    let report = read(&place.run(&["check", "made/broken", "--format", "json"]).1);
+    let found = set(&report["findings"], "made/broken/");
+    let missed: Vec<_> = expected.difference(&found).collect();
+    assert!(missed.is_empty(), "{missed:?}");
+    let codes =
+        |all: &BTreeSet<(String, String, u64)>| all.iter().map(|(path, code, _)| (path.clone(), code.clone())).collect::<BTreeSet<_>>();
+    assert_eq!(codes(&found), codes(&expected));
+    assert_eq!(place.run(&["corpus", "made"]).0, 2, "what is there is not written over");
+}

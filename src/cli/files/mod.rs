@@ -1,6 +1,7 @@
 //! `passmuster files`: Markdown session files, checked, put right, and written.
 
 mod check;
+mod corpus;
 pub(crate) mod hooks;
 mod lsp;
 mod tool;
@@ -23,6 +24,7 @@ enum FilesAction {
     #[command(flatten)]
     Tool(tool::ToolAction),
     InstallHooks(hooks::InstallHooks),
+    Corpus(corpus::Corpus),
     /// Be the language server of an editor, over standard input and output
     Lsp,
 }
@@ -34,6 +36,7 @@ pub(crate) fn run(args: &FilesArgs) -> ExitCode {
         FilesAction::Fix(args) => check::fix(args),
         FilesAction::Tool(action) => tool::run(action),
         FilesAction::InstallHooks(args) => hooks::install(args),
+        FilesAction::Corpus(args) => corpus::run(args),
         FilesAction::Lsp => lsp::run(),
     }
 }

@@ -36,6 +36,17 @@ pub(super) fn yaml(file: &SessionFile, _: &Surroundings<'_>) -> Vec<Spot> {
         return Vec::new();
     }
     let line = file.text.line(trouble.at);
+    // Readers tell of a tab where the line before it ends.
+    let tab = [line, line + 1]
+        .into_iter()
+        .map(|line| file.text.line_span(line))
+        .find(|span| file.text.slice(span).trim_start_matches(' ').starts_with('\t'));
+    if let Some(span) = tab {
+        let indent = file.text.slice(&span).len() - file.text.slice(&span).trim_start().len();
+        return vec![
+            Spot::new(span.start..span.start + indent, "the front matter is no YAML: a tab indents nothing").help("indent with blanks"),
+        ];
+    }
     let repair = [line, line.saturating_sub(1)].into_iter().find_map(|line| quoted_value(file, line));
     let span = match &repair {
         Some(repair) => repair.edits[0].span.clone(),
