@@ -334,7 +334,8 @@ pub(crate) const MUTATORS: &[Mutator] = &[
         made.replaced("last_updated:", |line| format!("{}\"2999-01-01T00:00:00Z\"", &line[..line.find('"').unwrap_or(0)]))
     }),
     breaks("SF501", |made| {
-        is(made, "completed").then(|| made.replaced("      status: completed", |line| line.replace("completed", "pending")))?
+        let (before, after) = made.text.split_once("      status: completed").filter(|_| is(made, "completed"))?;
+        Some(made.with(format!("{before}      status: pending{after}")).broken(before.matches('\n').count() + 1))
     }),
     breaks("SF502", |made| is(made, "completed").then(|| made.replaced("- [x] BACK-3", |line| line.replace("[x]", "[ ]")))?),
     breaks("SF505", |made| is(made, "paused").then(|| made.replaced("### Wave 1", |line| format!("{line} (ACTIVE)")))?),
