@@ -23,8 +23,8 @@ Feature: Learning that a Codex turn is complete
     Given session "A" is started
     And the agent of "A" completes its turn
     When 10 messages are sent to "A", each in its turn
-    Then turn 3 of "A" is announced once
-    And turn 10 of "A" is announced once
+    Then turn 3 of "A" was announced
+    And turn 10 of "A" was announced
     And turn 11 of "A" is announced once
 
   @CX-3
