@@ -15,6 +15,7 @@ pub mod spec;
 pub mod profile;
 pub mod trace;
 
+pub(crate) mod containers;
 pub mod fakes;
 pub mod sut;
 

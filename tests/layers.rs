@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Lowest first; a layer imports itself and those before it.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "core",
     "contract",
     "files",
@@ -13,6 +13,7 @@ const LAYERS: [&str; 15] = [
     "profile",
     "trace",
     "fakes",
+    "containers",
     "sut",
     "frontends",
     "results",

@@ -42,7 +42,7 @@ enum SpecAction {
         /// Only this level: MUST, SHOULD or MAY
         #[arg(long, value_name = "LEVEL", value_parser = |word: &str| word.to_uppercase().parse::<Level>())]
         level: Option<Level>,
-        /// Only what binds this party: manager, orchestrator or agent
+        /// Only what binds this party: manager, orchestrator, supervisor or agent
         #[arg(long, value_name = "PARTY", value_parser = str::parse::<Party>)]
         party: Option<Party>,
         /// What this version of the spec states

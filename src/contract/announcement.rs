@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::SessionId;
 
@@ -46,6 +46,47 @@ pub enum Announcement {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// A supervised session has another state.
+    StateChanged {
+        /// The session.
+        session_id: SessionId,
+        /// The state before; absent for a new session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<String>,
+        /// The state now.
+        to: String,
+        /// Why, in the supervisor's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// As many checks of a supervised session as the policy says failed, one after the other.
+    HealthFailed {
+        /// The session.
+        session_id: SessionId,
+        /// How many failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failures: Option<u64>,
+    },
+    /// A supervised session will be started again by itself.
+    RestartScheduled {
+        /// The session.
+        session_id: SessionId,
+        /// Which restart this is since the session was last stable, from 1.
+        attempt: u64,
+        /// After how long, in seconds.
+        delay_s: Number,
+    },
+    /// A person is called to a supervised session.
+    Escalated {
+        /// The session.
+        session_id: SessionId,
+        /// Why, in the supervisor's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// After how many failures, or restarts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        count: Option<u64>,
+    },
 }
 
 /// The whole numbers that a float holds exactly end here.
@@ -75,6 +116,30 @@ pub const ANNOUNCEMENTS: &[AnnouncementSpec] = &[
     AnnouncementSpec { name: "turn_completed", fields: &["session_id", "turn", "status"], optional: false, meaning: "a turn is over" },
     AnnouncementSpec { name: "session_ended", fields: &["session_id", "reason"], optional: true, meaning: "a session is over" },
     AnnouncementSpec { name: "needs_input", fields: &["session_id", "message"], optional: true, meaning: "the agent waits for an answer" },
+    AnnouncementSpec {
+        name: "state_changed",
+        fields: &["session_id", "to", "from", "reason"],
+        optional: true,
+        meaning: "a supervised session has another state",
+    },
+    AnnouncementSpec {
+        name: "health_failed",
+        fields: &["session_id", "failures"],
+        optional: true,
+        meaning: "a supervised session failed as many checks as the policy says",
+    },
+    AnnouncementSpec {
+        name: "restart_scheduled",
+        fields: &["session_id", "attempt", "delay_s"],
+        optional: true,
+        meaning: "a supervised session will be started again by itself",
+    },
+    AnnouncementSpec {
+        name: "escalated",
+        fields: &["session_id", "reason", "count"],
+        optional: true,
+        meaning: "a person is called to a supervised session",
+    },
 ];
 
 impl Announcement {
@@ -100,6 +165,10 @@ impl Announcement {
             Announcement::TurnCompleted { .. } => "turn_completed",
             Announcement::SessionEnded { .. } => "session_ended",
             Announcement::NeedsInput { .. } => "needs_input",
+            Announcement::StateChanged { .. } => "state_changed",
+            Announcement::HealthFailed { .. } => "health_failed",
+            Announcement::RestartScheduled { .. } => "restart_scheduled",
+            Announcement::Escalated { .. } => "escalated",
         }
     }
 
@@ -108,7 +177,11 @@ impl Announcement {
         match self {
             Announcement::TurnCompleted { session_id, .. }
             | Announcement::SessionEnded { session_id, .. }
-            | Announcement::NeedsInput { session_id, .. } => session_id,
+            | Announcement::NeedsInput { session_id, .. }
+            | Announcement::StateChanged { session_id, .. }
+            | Announcement::HealthFailed { session_id, .. }
+            | Announcement::RestartScheduled { session_id, .. }
+            | Announcement::Escalated { session_id, .. } => session_id,
         }
     }
 }

@@ -18,6 +18,14 @@ pub enum ErrorCode {
     AgentFailed,
     /// A session of that id is there already.
     AlreadyExists,
+    /// The session is paused: nothing is typed.
+    SessionPaused,
+    /// The session's state does not allow it.
+    InvalidTransition,
+    /// The session's workspace is not on the session's branch.
+    BranchMismatch,
+    /// The container engine cannot be reached, or refuses.
+    EngineUnavailable,
     /// An argument is missing, of the wrong type or out of range.
     InvalidArgument,
     /// What was to be changed has changed since it was read.
@@ -59,6 +67,28 @@ pub const ERRORS: &[ErrorSpec] = &[
     error(ErrorCode::UnknownAgent, "unknown_agent", -32004, true, "no such agent"),
     error(ErrorCode::AgentFailed, "agent_failed", -32005, true, "the agent could not be started or exited at once; nothing is left behind"),
     error(ErrorCode::AlreadyExists, "already_exists", -32007, true, "a session of that id is there already; it is as it was"),
+    error(ErrorCode::SessionPaused, "session_paused", -32010, true, "the session is paused: nothing was typed; resume it first"),
+    error(
+        ErrorCode::InvalidTransition,
+        "invalid_transition",
+        -32011,
+        true,
+        "the session's state does not lead where it was asked to go; it is as it was",
+    ),
+    error(
+        ErrorCode::BranchMismatch,
+        "branch_mismatch",
+        -32012,
+        true,
+        "the session's workspace is on another branch than the session; nothing was done",
+    ),
+    error(
+        ErrorCode::EngineUnavailable,
+        "engine_unavailable",
+        -32013,
+        true,
+        "the container engine cannot be reached or refuses; nothing was done",
+    ),
     error(
         ErrorCode::InvalidArgument,
         "invalid_argument",

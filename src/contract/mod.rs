@@ -9,6 +9,7 @@ pub(crate) mod id;
 pub(crate) mod operation;
 pub(crate) mod session_phase;
 pub(crate) mod status;
+pub(crate) mod supervised_state;
 pub(crate) mod worker_machine;
 
 pub use agent_kind::AgentKind;
@@ -16,10 +17,12 @@ pub use announcement::{ANNOUNCEMENTS, Announcement, AnnouncementSpec, TurnStatus
 pub use error::{ContractError, ERRORS, ErrorCode, ErrorSpec};
 pub use id::{AgentRun, SessionId};
 pub use operation::{
-    Args, Claim, Field, FieldKind, OPERATIONS, OperationSpec, OperationTable, SESSION_FILE_OPERATIONS, SESSION_OPERATIONS, STORE_OPERATIONS,
+    Args, Claim, Field, FieldKind, OPERATIONS, OperationSpec, OperationTable, SESSION_FILE_OPERATIONS, SESSION_OPERATIONS,
+    STORE_OPERATIONS, SUPERVISION_OPERATIONS,
 };
 pub use session_phase::SessionPhase;
 pub use status::Status;
+pub use supervised_state::SupervisedState;
 pub use worker_machine::WorkerState;
 
 /// The longest text that `get_session_data` may return, in characters (Unicode scalar values); LC-OBS-5.

@@ -67,7 +67,7 @@ pub struct Claim {
 }
 
 /// Every table of operations. Those of two tables may share a name.
-pub const OPERATIONS: &[OperationTable] = &[SESSION_OPERATIONS, STORE_OPERATIONS];
+pub const OPERATIONS: &[OperationTable] = &[SESSION_OPERATIONS, STORE_OPERATIONS, SUPERVISION_OPERATIONS];
 
 const fn must(name: &'static str, kind: FieldKind) -> Field {
     Field { name, kind, required: true }
@@ -370,6 +370,160 @@ pub const SESSION_FILE_OPERATIONS: OperationTable = &[
         errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument],
         optional: false,
         about: "begin work: ask which active session to resume, resume it, or begin afresh",
+    },
+];
+
+const STATE: Field = must("state", FieldKind::Text);
+
+/// The operations of a supervisor of agents in containers. Those that a session manager has, too, keep their names.
+pub const SUPERVISION_OPERATIONS: OperationTable = &[
+    OperationSpec {
+        name: "start_session",
+        args: &[
+            must("agent", FieldKind::Text),
+            must("cwd", FieldKind::Text),
+            must("role", FieldKind::Text),
+            must("branch", FieldKind::Text),
+            may("message", FieldKind::Text),
+            may("title", FieldKind::Text),
+            may("timeout_s", FieldKind::Number),
+            may("request_id", FieldKind::Text),
+            may("auto_restart", FieldKind::Boolean),
+            may("session_id", FieldKind::Text),
+        ],
+        result: &[SESSION, may("container_id", FieldKind::Text), may("timeout_s", FieldKind::Number)],
+        errors: &[
+            ErrorCode::UnknownAgent,
+            ErrorCode::InvalidArgument,
+            ErrorCode::AgentFailed,
+            ErrorCode::AlreadyExists,
+            ErrorCode::BranchMismatch,
+            ErrorCode::EngineUnavailable,
+        ],
+        optional: false,
+        about: "start an agent in a container of its own, on a branch",
+    },
+    OperationSpec {
+        name: "list_sessions",
+        args: &[],
+        result: &[
+            must(
+                "sessions",
+                FieldKind::Objects(&[
+                    SESSION,
+                    must("role", FieldKind::Text),
+                    STATE,
+                    may("health", FieldKind::Text),
+                    may("container_id", FieldKind::Text),
+                    must("branch", FieldKind::Text),
+                    may("started_at", FieldKind::Text),
+                ]),
+            ),
+            may("skipped", FieldKind::Objects(&[must("path", FieldKind::Text), may("reason", FieldKind::Text)])),
+        ],
+        errors: &[],
+        optional: false,
+        about: "every session of the registry; what cannot be read is named apart",
+    },
+    OperationSpec {
+        name: "inspect_session",
+        args: &[SESSION],
+        result: &[must("session", FieldKind::Object)],
+        errors: &[ErrorCode::SessionNotFound],
+        optional: false,
+        about: "a session's record",
+    },
+    OperationSpec {
+        name: "get_session_data",
+        args: &[SESSION, may("tail_chars", FieldKind::Integer)],
+        result: &[must("text", FieldKind::Text), may("truncated", FieldKind::Boolean), may("pending", FieldKind::Boolean)],
+        errors: &[
+            ErrorCode::SessionNotFound,
+            ErrorCode::SessionPending,
+            ErrorCode::SessionEnded,
+            ErrorCode::InvalidArgument,
+            ErrorCode::SessionPaused,
+        ],
+        optional: false,
+        about: "a session's transcript, over all of its containers, or its end",
+    },
+    OperationSpec {
+        name: "send_message",
+        args: &[SESSION, must("message", FieldKind::Text)],
+        result: &[],
+        errors: &[
+            ErrorCode::SessionNotFound,
+            ErrorCode::SessionEnded,
+            ErrorCode::InvalidArgument,
+            ErrorCode::SessionPaused,
+            ErrorCode::BranchMismatch,
+        ],
+        optional: false,
+        about: "give a session's agent a message",
+    },
+    OperationSpec {
+        name: "pause_session",
+        args: &[SESSION],
+        result: &[STATE],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidTransition, ErrorCode::EngineUnavailable],
+        optional: false,
+        about: "detach a session's input; its container and its agent go on",
+    },
+    OperationSpec {
+        name: "resume_session",
+        args: &[SESSION],
+        result: &[STATE],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidTransition, ErrorCode::EngineUnavailable, ErrorCode::BranchMismatch],
+        optional: false,
+        about: "attach a session's input again",
+    },
+    OperationSpec {
+        name: "restart_session",
+        args: &[SESSION],
+        result: &[may("container_id", FieldKind::Text)],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::BranchMismatch, ErrorCode::AgentFailed, ErrorCode::EngineUnavailable],
+        optional: false,
+        about: "stop a session's agent and start a new one, in a new container, in the same workspace",
+    },
+    OperationSpec {
+        name: "stop_session",
+        args: &[SESSION, may("grace_s", FieldKind::Number)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::InvalidArgument, ErrorCode::EngineUnavailable],
+        optional: false,
+        about: "end the agent, then its container; stopped until `restart_session`",
+    },
+    OperationSpec {
+        name: "set_auto_restart",
+        args: &[SESSION, must("on", FieldKind::Boolean)],
+        result: &[],
+        errors: &[ErrorCode::SessionNotFound],
+        optional: false,
+        about: "whether a session is started again by itself after an end that nobody asked for",
+    },
+    OperationSpec {
+        name: "check_health",
+        args: &[may("session_id", FieldKind::Text)],
+        result: &[must(
+            "checks",
+            FieldKind::Objects(&[
+                SESSION,
+                must("healthy", FieldKind::Boolean),
+                must("failures", FieldKind::Integer),
+                may("reason", FieldKind::Text),
+            ]),
+        )],
+        errors: &[ErrorCode::SessionNotFound, ErrorCode::EngineUnavailable],
+        optional: true,
+        about: "look at once: is each session's agent alive, and does it answer?",
+    },
+    OperationSpec {
+        name: "wait_events",
+        args: &[may("after", FieldKind::Any), may("timeout_s", FieldKind::Number)],
+        result: &[must("events", FieldKind::Objects(&[must("event", FieldKind::Text), SESSION])), must("cursor", FieldKind::Any)],
+        errors: &[],
+        optional: true,
+        about: "announcements after a cursor; waits for the first",
     },
 ];
 

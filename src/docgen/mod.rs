@@ -30,6 +30,7 @@ pub(crate) mod requirements;
 pub mod schemas;
 pub(crate) mod statuses;
 pub(crate) mod steps;
+pub(crate) mod supervised_states;
 pub(crate) mod timeline;
 pub(crate) mod tree;
 pub(crate) mod worker_machine;
@@ -109,6 +110,7 @@ pub const TABLES: &[TableSpec] = &[
     measured::TABLE,
     lines::TABLE,
     worker_machine::TABLE,
+    supervised_states::TABLE,
     steps::TABLE,
     file_rules::TABLE,
     catalogue::TABLE,

@@ -139,7 +139,7 @@ pub const OPTIONS: &[OptionSpec] = &[
     },
     OptionSpec {
         name: "party",
-        values: "manager, orchestrator, agent",
+        values: "manager, orchestrator, supervisor, agent",
         about: "only what binds this party",
         read: |options, _, value| {
             options.party = Some(one(value, "party", &Party::ALL)?);

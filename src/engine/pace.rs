@@ -22,7 +22,7 @@ const CROWDED: f64 = 1.5;
 
 /// What is known of the machine and of what a start costs.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct PoolPace {
     /// What the user says.
     fixed: Option<usize>,
     cores: usize,
@@ -32,7 +32,7 @@ pub(crate) struct Pace {
     cost: Option<Duration>,
 }
 
-impl Pace {
+impl PoolPace {
     pub(crate) fn new(fixed: Option<usize>, start: Duration) -> Self {
         Self { fixed, cores: std::thread::available_parallelism().map_or(2, std::num::NonZero::get), start, cost: None }
     }
@@ -118,7 +118,7 @@ mod tests {
     #[case::as_long_as_the_limit(Some(30_000), 0.0, 1)]
     #[case::half_a_second(Some(500), 0.0, 12)]
     fn as_many_at_a_time_as_their_starts_leave_room(#[case] cost_ms: Option<u64>, #[case] load: f64, #[case] expected: usize) {
-        let pace = Pace { fixed: None, cores: 2, start: Duration::from_secs(30), cost: cost_ms.map(Duration::from_millis) };
+        let pace = PoolPace { fixed: None, cores: 2, start: Duration::from_secs(30), cost: cost_ms.map(Duration::from_millis) };
         assert_eq!(pace.bearable(load, 0), expected);
     }
 
@@ -130,7 +130,7 @@ mod tests {
         let result = example::report().scenarios.into_iter().find(|scenario| scenario.verdict == Verdict::Failed).unwrap();
         let strain = Strain { late_ms, missed_ms, ..Strain::default() };
         let mut run = ScenarioRun { result, trace: Vec::new(), strain };
-        Pace::new(None, Duration::from_secs(5)).explain(&mut run, true);
+        PoolPace::new(None, Duration::from_secs(5)).explain(&mut run, true);
         assert_eq!((run.result.verdict, run.result.findings.is_empty()), (expected, expected == Verdict::CouldNotTest));
     }
 }

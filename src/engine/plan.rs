@@ -28,6 +28,8 @@ pub struct Capabilities {
     pub can_kill: bool,
     /// Whether a session's record has a known place.
     pub has_record: bool,
+    /// Why the harness does not see its containers, where it does not.
+    pub containers: Result<(), &'static str>,
     /// What there is one agent process for.
     pub processes: Processes,
     /// Whether it runs in virtual time.
@@ -180,6 +182,7 @@ fn disposition(scenario: &Scenario, agent: Option<AgentKind>, registry: &Registr
             Need::Kill if !system.can_kill => {
                 return Disposition::Skip("nobody who works on a call can be killed: no process does so for the harness alone".into());
             }
+            Need::Containers if let Err(why) = system.containers => return Disposition::Skip(why.to_owned()),
             Need::ProcessPerSession if system.processes != Processes::Session => {
                 return Disposition::Skip(format!(
                     "applies to one agent process per session; the manifest says `{}`",
@@ -189,7 +192,8 @@ fn disposition(scenario: &Scenario, agent: Option<AgentKind>, registry: &Registr
             Need::Agent(agent) if !system.agents.contains(&agent) => {
                 return Disposition::Skip(format!("the manifest does not list the agent {agent}"));
             }
-            Need::Announcements | Need::Serve | Need::Record | Need::Kill | Need::ProcessPerSession | Need::Agent(_) => {}
+            Need::Announcements | Need::Serve | Need::Record | Need::Kill | Need::Containers | Need::ProcessPerSession | Need::Agent(_) => {
+            }
         }
     }
     Disposition::Run

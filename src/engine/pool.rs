@@ -18,7 +18,7 @@ use crate::sut::running::ProcessExit;
 use crate::sut::sandbox;
 
 use super::Options;
-use super::pace::Pace;
+use super::pace::PoolPace;
 use super::plan::PlannedScenario;
 use super::scenario::{ScenarioRun, Strain, Trouble, unplayed};
 use super::target::Bounds;
@@ -85,7 +85,7 @@ struct Pool<'a> {
     profiles: &'a Profiles,
     options: &'a Options,
     emit: &'a mut dyn FnMut(Event),
-    pace: Pace,
+    pace: PoolPace,
     crew: Crew,
     halted: watch::Receiver<bool>,
     halt: watch::Sender<bool>,
@@ -103,7 +103,7 @@ impl<'a> Pool<'a> {
         let (halt, halted) = watch::channel(false);
         let start = tasks.iter().map(|task| task.bounds.start).min().unwrap_or_default();
         let stop = *options.interrupted.borrow();
-        let (pace, played) = (Pace::new(options.jobs, start), Played::default());
+        let (pace, played) = (PoolPace::new(options.jobs, start), Played::default());
         let (crew, again) = (Crew::default(), VecDeque::new());
         Self {
             tasks,

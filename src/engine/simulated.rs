@@ -94,6 +94,20 @@ pub(crate) fn rehearse<S: State>(
     process_per: Processes,
     open: impl AsyncFnOnce(SimWorld, Clock) -> (Box<dyn Driver>, RecordPlace),
 ) -> ScenarioRun {
+    rehearse_with::<S>(suite, planned, profiles, process_per, async |world, clock| {
+        let (system, record) = open(world, clock).await;
+        (system, record, S::default())
+    })
+}
+
+/// The same, where the suite's steps know something from the beginning: what `open` made besides.
+pub(crate) fn rehearse_with<S: State>(
+    suite: &dyn Suite,
+    planned: &PlannedScenario,
+    profiles: &Profiles,
+    process_per: Processes,
+    open: impl AsyncFnOnce(SimWorld, Clock) -> (Box<dyn Driver>, RecordPlace, S),
+) -> ScenarioRun {
     let one = async {
         let clock = Clock::start_virtual();
         let log = Log::new(clock);
@@ -101,11 +115,11 @@ pub(crate) fn rehearse<S: State>(
         let registry = AgentRegistry::new(log.clone());
         let profiles = Rc::new(profiles.clone());
         let world = SimWorld::new(registry.clone(), (*profiles).clone(), clock);
-        let (system, record) = open(world.clone(), clock).await;
+        let (system, record, state) = open(world.clone(), clock).await;
         let driver = Rc::new(Recorder::new(system, suite.operations(), log.clone()));
         driver.listen(planned.written.has_tag("stream"), true).await.expect("the reference in memory opens its stream");
         let settings = Settings { processes: process_per, ..Settings::of(&profiles) };
-        let world = World::<S>::new(WorldOptions {
+        let mut world = World::<S>::new(WorldOptions {
             log: log.clone(),
             registry,
             driver: driver.clone(),
@@ -121,6 +135,7 @@ pub(crate) fn rehearse<S: State>(
             record: Some(record),
             requirement: planned.written.requirements()[0].clone(),
         });
+        world.state = state;
         play(planned, world, driver, &log, &settings, LONGEST).await
     };
     LocalSet::new().block_on(&virtual_runtime(), one)

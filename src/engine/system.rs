@@ -174,6 +174,7 @@ fn capabilities(manifest: &Manifest) -> Capabilities {
         can_restart: manifest.serve.is_some(),
         can_kill: manifest.serve.is_some() || (manifest.transport.url.is_none() && manifest.transport.socket.is_none()),
         has_record: record_template(manifest).is_some(),
+        containers: Ok(()),
         processes: manifest.processes,
         is_virtual: false,
     }

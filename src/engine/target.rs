@@ -114,6 +114,7 @@ impl Reference {
             can_restart: true,
             can_kill: false,
             has_record: true,
+            containers: Ok(()),
             processes: self.of.first().map_or(Processes::Session, |suite| suite.processes(&self.changes)),
             is_virtual: true,
         }

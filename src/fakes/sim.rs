@@ -24,6 +24,9 @@ const START: Duration = Duration::from_millis(30);
 /// How long it takes to finish a turn that was released, and to run a hook.
 const FINISH: Duration = Duration::from_millis(5);
 
+/// The signals that end an agent unless it ignores them, with their numbers.
+const FATAL: [(&str, i32); 3] = [("HUP", 1), ("INT", 2), ("TERM", 15)];
+
 /// What an agent tells whoever launched it.
 #[derive(Debug, Clone)]
 pub enum SimSignal {
@@ -105,6 +108,7 @@ struct SimAgent {
 enum Input {
     Typed(String),
     Signal(&'static str),
+    Closed,
     Killed,
 }
 
@@ -133,6 +137,16 @@ impl SimWorld {
     pub fn new(registry: AgentRegistry, profiles: Profiles, clock: Clock) -> Self {
         let state = SimState { next_pid: 1000, ..SimState::default() };
         Self { registry, profiles, clock, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The harness's view of the agents in it.
+    pub fn registry(&self) -> &AgentRegistry {
+        &self.registry
+    }
+
+    /// The clock that it runs on.
+    pub fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// The home folder that agents have.
@@ -297,6 +311,33 @@ impl SimWorld {
         tokio::time::sleep(FINISH).await;
     }
 
+    /// Sends a signal to an agent's own process.
+    pub fn signal(&self, pid: u32, signal: &'static str) {
+        self.send(pid, Input::Signal(signal));
+    }
+
+    /// Tells an agent that its input has ended: it exits, as a program does that reads a closed pipe.
+    pub fn hang_up(&self, pid: u32) {
+        self.send(pid, Input::Closed);
+    }
+
+    /// Starts a process beside an agent, under it; it lives until the agent's tree is ended.
+    pub fn run_beside(&self, pid: u32) -> u32 {
+        self.spawn_child(pid, Child::Stubborn)
+    }
+
+    /// Whether an agent's process is stopped in the middle.
+    pub fn is_stopped(&self, pid: u32) -> bool {
+        self.lock().processes.get(&pid).is_some_and(|process| *process.stopped.borrow())
+    }
+
+    /// Lets an agent's terminal show something more, as an agent that works does.
+    pub fn print(&self, pid: u32, text: &str) {
+        if let Some(agent) = self.lock().agents.get_mut(&pid) {
+            agent.screen.push_str(text);
+        }
+    }
+
     /// Whether an agent's process lives.
     pub fn lives(&self, pid: u32) -> bool {
         self.lock().processes.get(&pid).is_some_and(|process| process.alive)
@@ -454,10 +495,12 @@ impl SimPlayer {
         match input {
             Input::Typed(text) => self.take(text),
             Input::Killed => return Some(RunEnd::Killed),
+            Input::Closed => return Some(RunEnd::Exits(0)),
             Input::Signal(signal) => {
                 self.world.registry.report(&self.run, AgentReport::Signalled { signal: signal.into() });
-                if !self.script.ignore.iter().any(|ignored| ignored == signal) {
-                    return Some(RunEnd::Exits(128 + if signal == "HUP" { 1 } else { 15 }));
+                let fatal = FATAL.iter().find(|(name, _)| *name == signal);
+                if let Some((_, number)) = fatal.filter(|_| !self.script.ignore.iter().any(|ignored| ignored == signal)) {
+                    return Some(RunEnd::Exits(128 + number));
                 }
             }
         }

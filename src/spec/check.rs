@@ -64,7 +64,7 @@ fn is_to_be_tested(requirement: &Requirement, scenarios: &[ScenarioTags]) -> boo
     let folder = format!("/{}/", requirement.suite);
     match requirement.party {
         _ if !requirement.is_in(SpecVersion::NEWEST) => false,
-        Party::Manager => true,
+        Party::Manager | Party::Supervisor => true,
         Party::Orchestrator => scenarios.iter().any(|scenario| scenario.feature.contains(&folder)),
         Party::Agent => false,
     }

@@ -18,6 +18,8 @@ pub enum Need {
     Record,
     /// That whoever works on a call can be killed.
     Kill,
+    /// That the harness sees the system's containers: what runs in them, whatever their engine says.
+    Containers,
     /// One agent process for each session.
     ProcessPerSession,
     /// That it manages this agent.
@@ -33,7 +35,7 @@ impl Need {
                 needs.push(operation);
             }
         }
-        needs.extend([Need::Announcements, Need::Serve, Need::Record, Need::Kill, Need::ProcessPerSession]);
+        needs.extend([Need::Announcements, Need::Serve, Need::Record, Need::Kill, Need::Containers, Need::ProcessPerSession]);
         needs.extend(AgentKind::all().iter().copied().map(Need::Agent));
         needs
     }
@@ -52,6 +54,7 @@ impl fmt::Display for Need {
             Need::Serve => f.write_str("serve"),
             Need::Record => f.write_str("record"),
             Need::Kill => f.write_str("kill"),
+            Need::Containers => f.write_str("containers"),
             Need::ProcessPerSession => f.write_str("processes=session"),
             Need::Agent(agent) => write!(f, "agent={agent}"),
         }

@@ -140,19 +140,22 @@ pub enum Party {
     Manager,
     /// A caller of session managers.
     Orchestrator,
+    /// A supervisor of agents in containers.
+    Supervisor,
     /// An agent: a fact held in profiles, never part of a manager's verdict.
     Agent,
 }
 
 impl Party {
     /// Every party.
-    pub const ALL: [Party; 3] = [Party::Manager, Party::Orchestrator, Party::Agent];
+    pub const ALL: [Party; 4] = [Party::Manager, Party::Orchestrator, Party::Supervisor, Party::Agent];
 
     /// The party's word.
     pub const fn word(self) -> &'static str {
         match self {
             Party::Manager => "manager",
             Party::Orchestrator => "orchestrator",
+            Party::Supervisor => "supervisor",
             Party::Agent => "agent",
         }
     }

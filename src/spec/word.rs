@@ -17,7 +17,7 @@ pub enum WordError {
     #[error("`{0}` is no level: wanted MUST, SHOULD or MAY")]
     Level(String),
     /// Where a party belongs.
-    #[error("`{0}` is no party: wanted manager, orchestrator or agent")]
+    #[error("`{0}` is no party: wanted manager, orchestrator, supervisor or agent")]
     Party(String),
     /// Where a need belongs.
     #[error("`{0}` is no need: wanted an operation, announcements, serve, record, processes=session or agent=NAME")]

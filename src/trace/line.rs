@@ -135,6 +135,7 @@ impl<'a> RecordLine<'a> {
                     }
                     Some("session_ended") => AnnouncementView::SessionEnded,
                     Some("needs_input") => AnnouncementView::NeedsInput,
+                    Some("state_changed" | "health_failed" | "restart_scheduled" | "escalated") => AnnouncementView::Supervised,
                     _ => return Err(lacks("known `event`")),
                 },
             },
@@ -167,7 +168,7 @@ impl<'a> RecordLine<'a> {
             "orchestrator_exited" => What::Exited { code: self.code.0.and_then(|code| code.try_into().ok()), overdue: self.overdue.0 },
             "restarted" => What::Restarted,
             "meta" => What::Begun,
-            "step" | "litter" | "note" => What::Other,
+            "step" | "litter" | "note" | "container" | "recorded" => What::Other,
             "" => return Err(GlanceError::NoKind),
             _ => What::Unknown,
         })

@@ -20,7 +20,7 @@ pub use contradiction::{Contradiction, FINDING, found_by_steps};
 pub use line::GlanceError;
 pub use log::Log;
 pub use loose::{Int, Length, LooseText, Truthful};
-pub use record::{Binding, Entry, Fact, Outcome, Record, Worker};
+pub use record::{Binding, ContainerFact, Entry, Fact, Outcome, Record, Worker};
 pub use view::{AnnouncementView, AnswerView, ArgsView, ListView, RecordView, Turned, What};
 
 pub use select::select;

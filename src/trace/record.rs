@@ -90,6 +90,19 @@ pub enum Entry {
     },
     /// Something that is so, whatever anyone claims.
     Truth(Fact),
+    /// Something that is so of a container.
+    Container(ContainerFact),
+    /// A supervised session's record, as it lay in the registry at that moment.
+    Recorded {
+        /// The session.
+        session_id: SessionId,
+        /// The record; absent where there was none, or none that could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record: Option<Value>,
+        /// The containers in which an agent of it lives, where that was looked at, too.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        living: Option<Vec<String>>,
+    },
     /// A session was found to be an agent's run.
     Bound {
         /// The session.
@@ -261,6 +274,65 @@ pub enum Fact {
         /// Whether it left its parent before the session was ended (double fork).
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         reparented: bool,
+    },
+}
+
+/// A fact about a container, from the engine's own books, not from what the engine answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum ContainerFact {
+    /// It was created.
+    Created {
+        /// Its id.
+        container: String,
+        /// Its name.
+        name: String,
+    },
+    /// It was started.
+    Started {
+        /// Its id.
+        container: String,
+    },
+    /// What runs in it was stopped in the middle, and stays.
+    Frozen {
+        /// Its id.
+        container: String,
+    },
+    /// It goes on.
+    Thawed {
+        /// Its id.
+        container: String,
+    },
+    /// It got a signal by the engine.
+    Signalled {
+        /// Its id.
+        container: String,
+        /// The signal's name: `TERM`, `USR1`, …
+        signal: String,
+    },
+    /// A further process was started in it by the engine.
+    Executed {
+        /// Its id.
+        container: String,
+        /// The process.
+        pid: u32,
+    },
+    /// Its first process is over.
+    Ended {
+        /// Its id.
+        container: String,
+    },
+    /// It is gone.
+    Removed {
+        /// Its id.
+        container: String,
+    },
+    /// The engine did not do what it was asked, or did not say so.
+    Refused {
+        /// What was asked.
+        call: String,
+        /// What became of it.
+        how: String,
     },
 }
 

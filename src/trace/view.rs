@@ -147,6 +147,8 @@ pub enum AnnouncementView {
     SessionEnded,
     /// The agent waits for an answer.
     NeedsInput,
+    /// What only a supervisor of agents in containers tells.
+    Supervised,
 }
 
 /// What a fact says of an agent's turns.
@@ -192,6 +194,10 @@ fn what(entry: &Entry) -> What<'_> {
                 Announcement::TurnCompleted { status, .. } => AnnouncementView::TurnCompleted(status.unwrap_or(TurnStatus::Completed)),
                 Announcement::SessionEnded { .. } => AnnouncementView::SessionEnded,
                 Announcement::NeedsInput { .. } => AnnouncementView::NeedsInput,
+                Announcement::StateChanged { .. }
+                | Announcement::HealthFailed { .. }
+                | Announcement::RestartScheduled { .. }
+                | Announcement::Escalated { .. } => AnnouncementView::Supervised,
             },
         },
         Entry::Truth(fact) => What::Truth {
@@ -212,7 +218,7 @@ fn what(entry: &Entry) -> What<'_> {
         Entry::OrchestratorExited { code, overdue } => What::Exited { code: *code, overdue: *overdue },
         Entry::Restarted => What::Restarted,
         Entry::Meta { .. } => What::Begun,
-        Entry::Step { .. } | Entry::Litter { .. } | Entry::Note { .. } => What::Other,
+        Entry::Step { .. } | Entry::Litter { .. } | Entry::Note { .. } | Entry::Container(_) | Entry::Recorded { .. } => What::Other,
         Entry::Unknown => What::Unknown,
     }
 }

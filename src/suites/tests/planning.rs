@@ -20,6 +20,7 @@ fn system() -> Capabilities {
         can_restart: true,
         can_kill: true,
         has_record: true,
+        containers: Ok(()),
         processes: Processes::Session,
         is_virtual: true,
     }
@@ -96,7 +97,7 @@ fn the_tag_decides_then_the_folder_then_the_requirement_and_nothing_else() {
     assert_eq!(suite("mine.feature", "@CX-2").as_deref(), Ok("codex-observability"));
     assert_eq!(suite("features/codex-observability/mine.feature", "@LC-CREATE-1").as_deref(), Ok("codex-observability"));
     assert_eq!(suite("features/codex-observability/mine.feature", "@suite:lifecycle @CX-2").as_deref(), Ok("lifecycle"));
-    let known = "the suites are lifecycle, codex-observability, orchestrator, resumption";
+    let known = "the suites are lifecycle, codex-observability, orchestrator, resumption, supervision";
     assert_eq!(
         suite("features/mine/own.feature", "@MY-1").unwrap_err(),
         format!(
@@ -150,8 +151,9 @@ fn first_error(file: &str, text: &str) -> String {
 
 #[test]
 fn a_scenario_that_judges_nothing_is_an_error_for_every_party() {
-    let steps = ["session \"A\" is started", "a codex worker with 9 s to its deadline", "a stored session \"A\""];
-    for (suite, step) in ["lifecycle", "orchestrator", "resumption"].into_iter().zip(steps) {
+    let steps =
+        ["session \"A\" is started", "a codex worker with 9 s to its deadline", "a stored session \"A\"", "session \"A\" is supervised"];
+    for (suite, step) in ["lifecycle", "orchestrator", "resumption", "supervision"].into_iter().zip(steps) {
         let text = format!("@suite:{suite}\nFeature: f\n  @LC-CLEAN-1\n  Scenario: s\n    Given {step}\n");
         assert_eq!(first_error("mine.feature", &text), "mine.feature:4: the scenario \"s\" judges nothing: it has no Then");
     }

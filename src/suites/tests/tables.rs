@@ -17,7 +17,7 @@ fn every_suite_has_requirements_and_every_managers_requirement_a_suite() {
     for suite in names(SUITES) {
         assert!(registry.suite(suite).next().is_some(), "{suite} has no requirement");
     }
-    for requirement in registry.iter().filter(|requirement| requirement.party == Party::Manager) {
+    for requirement in registry.iter().filter(|requirement| matches!(requirement.party, Party::Manager | Party::Supervisor)) {
         assert!(find(SUITES, &requirement.suite).is_some(), "{}: no suite {}", requirement.id, requirement.suite);
     }
 }

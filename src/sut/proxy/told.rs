@@ -20,7 +20,12 @@ impl AnnouncedOnce {
         let (session, turn) = match said {
             Announcement::TurnCompleted { session_id, turn: Some(turn), .. } => (session_id, *turn),
             Announcement::SessionEnded { session_id, .. } => (session_id, 0),
-            Announcement::TurnCompleted { turn: None, .. } | Announcement::NeedsInput { .. } => return true,
+            Announcement::TurnCompleted { turn: None, .. }
+            | Announcement::NeedsInput { .. }
+            | Announcement::StateChanged { .. }
+            | Announcement::HealthFailed { .. }
+            | Announcement::RestartScheduled { .. }
+            | Announcement::Escalated { .. } => return true,
         };
         let mut hasher = DefaultHasher::new();
         (said.name(), session, turn).hash(&mut hasher);

@@ -70,6 +70,8 @@ impl<'a> Gathered<'a> {
             | Entry::Step { .. }
             | Entry::Litter { .. }
             | Entry::Note { .. }
+            | Entry::Container(_)
+            | Entry::Recorded { .. }
             | Entry::Worker(_)
             | Entry::Outcome(_)
             | Entry::OrchestratorExited { .. }

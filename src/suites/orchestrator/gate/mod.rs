@@ -50,6 +50,7 @@ impl RealSystem for Gated {
             can_restart: true,
             can_kill: false,
             has_record: false,
+            containers: Ok(()),
             processes: Processes::Session,
             is_virtual: false,
         }

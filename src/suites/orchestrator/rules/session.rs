@@ -202,6 +202,9 @@ impl SessionState {
 
     /// Takes note of an announcement.
     pub fn hear(&mut self, at: Moment, news: AnnouncementView) {
+        if news == AnnouncementView::Supervised {
+            return;
+        }
         self.announced.get_or_insert(at);
         self.pace.prompt();
         match news {
@@ -210,7 +213,7 @@ impl SessionState {
                 self.turn_failed = (status != TurnStatus::Completed).then_some(at);
             }
             AnnouncementView::SessionEnded => drop(self.told.get_or_insert(at)),
-            AnnouncementView::NeedsInput => {}
+            AnnouncementView::NeedsInput | AnnouncementView::Supervised => {}
         }
     }
 

@@ -229,6 +229,11 @@ impl WorkerWalk {
                 }
                 // It may be answered by a person at the terminal; the deadline holds.
                 Announcement::NeedsInput { .. } => return None,
+                // What a supervisor tells of its containers is no news of a turn.
+                Announcement::StateChanged { .. }
+                | Announcement::HealthFailed { .. }
+                | Announcement::RestartScheduled { .. }
+                | Announcement::Escalated { .. } => return None,
             };
             ours.then_some(heard)
         };
