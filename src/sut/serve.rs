@@ -288,7 +288,9 @@ mod tests {
         std::thread::spawn(move || {
             let never = listener.accept();
             while let Ok((mut stream, _)) = listener.accept() {
-                use std::io::Write as _;
+                use std::io::{Read as _, Write as _};
+                // What is closed with something unread in it takes its answer along.
+                let _ = stream.read(&mut [0; 4096]);
                 let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             }
             drop(never);
