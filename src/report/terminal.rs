@@ -258,13 +258,13 @@ fn grouped(page: &mut TerminalPage, report: &Report, title: &str, verdict: Verdi
     let is_urgent = matches!(verdict, Verdict::CouldNotTest | Verdict::Blocked) && report.summary.failed == 0;
     let shown = if page.all { groups.len() } else { REASONS };
     for (reason, scenarios) in groups.iter().take(shown) {
-        let said = format!("{}: {reason}", view::scenarios(scenarios.len()));
         match is_urgent || page.all {
+            // Whole: it says what to do.
             true => {
-                page.excerpt(2, &said);
+                page.wrapped(2, reason);
                 page.names(4, scenarios);
             }
-            false => page.clipped(&format!("  {}", view::one_line(&said))),
+            false => page.clipped(&format!("  {}: {}", view::scenarios(scenarios.len()), view::one_line(reason))),
         }
     }
     if groups.len() > shown {
