@@ -35,6 +35,7 @@ fn examine(text: &str, flags: &[&str], code: i32) -> String {
         (r"/tmp/pm-[0-9a-f]+", "[sandbox]"),
         (r"/\S*passmuster\.toml", "passmuster.toml"),
         (r"session [0-9a-f]{8}", "session [id]"),
+        (r#""id":"[0-9a-f]{8}""#, r#""id":"[id]""#),
         (r#"notify\\", \\"[0-9a-f]{8}"#, r#"notify\", \"[id]"#),
         (r"process \d+", "process [pid]"),
         (r"pid \d+", "pid [pid]"),
