@@ -159,7 +159,8 @@ fn what_cannot_be_opened_among_others_is_opened_alone() {
     let lock = tempfile::tempdir().unwrap();
     let hold = format!("exec 9>{}/held; flock -n 9 || exit 9", lock.path().display());
     let (_folder, path) = written(&behind(&hold, ""));
-    let chosen = ["--no-control", "--requirement", "LC-CREATE-3", "--agent", "codex", "--jobs", "4"];
+    // What is killed and started again meets the lock that its own agents hold.
+    let chosen = ["--no-control", "--tags", "@LC-CREATE-3 and not @LC-RESTART-1b", "--agent", "codex", "--jobs", "4"];
     let (report, status) = verified(&[&[path.as_str()], chosen.as_slice()].concat());
     assert_eq!(status, 0, "{:?}", report.scenarios.iter().map(|it| it.reason.as_deref()).collect::<Vec<_>>());
     assert!(report.notes.iter().any(|note| note.contains("once more, alone")), "{:?}", report.notes);

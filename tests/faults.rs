@@ -176,8 +176,14 @@ fn nothing_is_found_in_a_permitted_variation() {
     assert!(wrong.is_empty(), "false alarms:\n{wrong}");
 }
 
+const A_RUN_MORE: &str = "the second delivery is a process of its own, whose turn nobody completes";
+
 /// What a fault does otherwise where each turn has a process of its own: the requirement, and why it is not broken, or is as well.
 const OTHERWISE: &[(&str, &str, &str)] = &[
+    ("delivers-twice", "CX-3", A_RUN_MORE),
+    ("delivers-twice", "LC-CLEAN-9", A_RUN_MORE),
+    ("delivers-twice", "LC-OBS-7", A_RUN_MORE),
+    ("delivers-twice", "LC-TIME-2", A_RUN_MORE),
     ("never-looks-again", "LC-OBS-7", "between turns no agent has to live, and in the first turn CX-6 finds it"),
     ("never-looks-again", "LC-SEND-1", "who does not notice that a turn's process is over starts no next one"),
     ("rejects-late-completions", "CX-3", "the end of the turn's process tells it, as failed"),

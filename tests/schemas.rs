@@ -141,6 +141,10 @@ fn an_unknown_key_is_refused_by_both_or_by_none(
         for place in places(&example) {
             let mut changed = example.clone();
             let Some(table) = changed.pointer_mut(&place).and_then(Value::as_object_mut) else { continue };
+            // Which step runs last, and so has the operation's fields alone, no schema can say.
+            if place.contains("/steps/") && place.ends_with("/result") {
+                continue;
+            }
             table.insert("zz-unknown".into(), "x".into());
             let (valid, read) = (validator.is_valid(&changed), is_read(name, &changed));
             assert_eq!(valid, read, "an unknown key in {place} of\n{example:#}");

@@ -138,14 +138,15 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// The known word that was probably meant: spelt alike but for three letters in ten (one in a short word), in whatever case; else the
+/// The known word that was probably meant: spelt alike but for three letters in ten (one in a short word, or two that were left out), in whatever case; else the
 /// shortest that has what was found as whole parts (`not_found` in `session_not_found`). None where nothing is near.
 pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_lowercase();
     let known: Vec<(&str, String)> = known.map(|word| (word, word.to_lowercase())).collect();
     let spelt = known.iter().filter_map(|(word, lower)| {
         let (distance, length) = (strsim::damerau_levenshtein(lower, &found), lower.chars().count());
-        (distance <= (length * 3 / 10).max(1) && distance * 2 < length).then_some((distance, *word))
+        let left_out = distance == 2 && length == found.chars().count() + 2;
+        ((distance <= (length * 3 / 10).max(1) || left_out) && distance * 2 < length).then_some((distance, *word))
     });
     let has_part = |lower: &str| {
         let whole = |c: Option<char>| c.is_none_or(|c| "_-.".contains(c));
@@ -194,6 +195,7 @@ mod tests {
     #[case("zzzzqqq", None)]
     #[case("found_not", None)]
     #[case("o", None)]
+    #[case("resumpti", Some("resumption"))]
     #[case("", None)]
     fn what_is_near_is_named_and_what_is_not_is_not(#[case] found: &str, #[case] meant: Option<&str>) {
         let known = ["one", "two", "session_id", "session_not_found", "resumption", "LC-TIME-1", "LC-CLEAN-9", "counts-in-floats", "on"];

@@ -43,20 +43,21 @@ pub fn judge(
         // A boolean that names the exit status says all there is to say.
         Err(_) if seen.failed => Value::Null,
         Err(_) if operation.result.iter().all(|field| !field.required) => Value::Null,
-        Err(what) => return Err(unreadable(step, what)),
+        Err(what) => return Err(unreadable(step, seen, what)),
     };
-    let result = extract(step, is_last, operation, &value, seen, variables).map_err(|what| unreadable(step, what))?;
+    let result = extract(step, is_last, operation, &value, seen, variables).map_err(|what| unreadable(step, seen, what))?;
     if is_last {
         operation
             .conforms(&result)
-            .map_err(|why| unreadable(step, format!("the result's {why}; answered: {}", shortened(&plain(&value)))))?;
+            .map_err(|why| unreadable(step, seen, format!("the result's {why}; answered: {}", shortened(&plain(&value)))))?;
     }
     with_the_contracts_words(result, operation, words)
 }
 
-/// What cannot be read: by a mapping that somebody wrote, that mapping is wrong; by the canonical one, the answer is.
-fn unreadable(step: &Step, what: String) -> CallError {
-    if step.is_own { CallError::Unmapped { what } } else { CallError::Malformed { what } }
+/// What cannot be read: by a mapping that somebody wrote, that mapping is wrong; by the canonical one, the answer is. So it is where the
+/// exit status says that it failed, which the mapping took for an answer: a program that dies may have that status, too.
+fn unreadable(step: &Step, seen: &AnswerSeen, what: String) -> CallError {
+    if step.is_own && !seen.failed { CallError::Unmapped { what } } else { CallError::Malformed { what } }
 }
 
 /// The statuses of the sessions in a list in the contract's words. Whose items are no sessions, theirs are other words.

@@ -28,6 +28,11 @@ pub struct AnswerHistory<'a> {
 }
 
 impl<'a> CallHistory<'a> {
+    /// Whether `tail_chars` is what the contract takes, or absent.
+    fn has_a_sound_tail(&self) -> bool {
+        self.args.get("tail_chars").is_none_or(|tail| tail.is_null() || tail.is_i64() || tail.is_u64())
+    }
+
     /// An argument, where it is text.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         self.args.get(name)?.as_str()
@@ -181,6 +186,8 @@ impl<'a> Account<'a> {
     pub(crate) fn of_call(call: &CallHistory<'a>) -> Option<Self> {
         let answer = call.answer?;
         let says = match (answer.said, call.op) {
+            // A front may refuse a question of a wrong type in its own way (the command line: as a usage error).
+            (Err(error), "get_session_data") if error.code == ErrorCode::Internal && !call.has_a_sound_tail() => return None,
             (Err(error), _) => Says::Error(error),
             (Ok(result), "get_session_data") => match result.get("text").and_then(|text| text.as_str()) {
                 _ if result.get("pending").is_some_and(|pending| *pending == true) => Says::Pending,

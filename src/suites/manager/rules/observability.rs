@@ -113,6 +113,7 @@ mod tests {
     #[case::before_its_turn_is_complete("40 > get_session_data s1; 42 < internal; 50 * turn_completed s1 turn=1", &["LC-OBS-3"])]
     #[case::after_its_turn_is_complete("50 * turn_completed s1 turn=1; 60 > get_session_data s1; 62 < internal", &[])]
     #[case::while_its_turn_completes("40 > get_session_data s1; 50 * turn_completed s1 turn=1; 62 < internal", &[])]
+    #[case::to_a_wrong_question("40 > get_session_data s1 tail_chars=many; 42 < internal; 50 * turn_completed s1 turn=1", &[])]
     #[case::not_at_all("40 > get_session_data s1; 62 < timeout; 70 * turn_completed s1 turn=1", &[])]
     fn an_error_on_reading_before_a_session_is_observable(#[case] then: &str, #[case] expected: &[&str]) {
         assert_eq!(found(before, &format!("0 start s1 codex; {then}")), expected);
