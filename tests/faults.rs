@@ -186,6 +186,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("delivers-twice", "LC-TIME-2", A_RUN_MORE),
     ("never-looks-again", "LC-OBS-7", "between turns no agent has to live, and in the first turn CX-6 finds it"),
     ("never-looks-again", "LC-SEND-1", "who does not notice that a turn's process is over starts no next one"),
+    ("ignores-failures", "CX-6", "the end of the turn's process tells it, as failed"),
     ("rejects-late-completions", "CX-3", "the end of the turn's process tells it, as failed"),
 ];
 

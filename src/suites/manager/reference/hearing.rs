@@ -26,8 +26,8 @@ impl Manager {
                 let live = self.owner(live, &payload);
                 self.hook(&live, moment, &payload).await;
             }
-            Signal::Exited { .. } => {
-                self.exited(live).await;
+            Signal::Exited { pid, .. } => {
+                self.exited(live, pid).await;
                 self.besides(Occasion::Exited, live).await;
             }
         }
@@ -110,10 +110,10 @@ impl Manager {
         self.save_or_say(live);
     }
 
-    /// A session's agent is over, by itself.
-    pub(crate) async fn exited(self: &Arc<Self>, live: &Arc<Live>) {
+    /// A session's agent is over, by itself: that process, or whichever the session had.
+    pub(crate) async fn exited(self: &Arc<Self>, live: &Arc<Live>, pid: Option<u32>) {
         let _changing = live.gate.lock().await;
-        if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored || self.goes_on(live).await {
+        if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored || self.goes_on(live, pid).await {
             return;
         }
         if self.behavior.exits == Exits::Forgotten {

@@ -175,6 +175,8 @@ pub(crate) enum Signal {
     Exited {
         /// The session.
         session: SessionId,
+        /// The process, where that is known: a session may have another by now.
+        pid: Option<u32>,
         /// To be kept until it is dealt with.
         #[allow(dead_code, reason = "it is dropped when what it stands for is dealt with")]
         receipt: Receipt,

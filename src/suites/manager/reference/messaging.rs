@@ -91,15 +91,15 @@ impl Manager {
 
     /// Whether a session goes on whose agent's process is over, because that process was for one turn, which is over: the next
     /// message that waits is then given to the next.
-    pub(crate) async fn goes_on(&self, live: &Arc<Live>) -> bool {
+    pub(crate) async fn goes_on(&self, live: &Arc<Live>, pid: Option<u32>) -> bool {
         if self.behavior.processes != Processes::Turn {
             return false;
         }
         let handle = live.record().handle.clone();
         if let Some(handle) = handle
-            && self.host.alive(&handle).await
+            && (pid.is_some_and(|pid| pid != handle.pid) || self.host.alive(&handle).await)
         {
-            // It is told of the process before.
+            // It is told of a process before: that of the one now, dead or alive, is told by itself.
             return true;
         }
         let next = {

@@ -85,7 +85,7 @@ impl Real {
         let (spool, watched) = (self.spool(), handle.clone());
         let watch = tokio::spawn(async move {
             exited(&watched).await;
-            if let Err(error) = spool::leave(&spool, &SpooledReport::Exited { session: watched.session.clone() }) {
+            if let Err(error) = spool::leave(&spool, &SpooledReport::Exited { session: watched.session.clone(), pid: Some(watched.pid) }) {
                 eprintln!("passmuster: the end of {} cannot be told: {error}", watched.session);
             }
         });

@@ -35,7 +35,7 @@ impl Manager {
             let _ = live.map(|live| live.tell.send(signal));
         }
         for live in dead {
-            let _ = live.tell.send(Signal::Exited { session: live.id(), receipt: Receipt::default() });
+            let _ = live.tell.send(Signal::Exited { session: live.id(), pid: None, receipt: Receipt::default() });
         }
         self.hear(signals);
     }

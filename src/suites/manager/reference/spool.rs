@@ -39,6 +39,8 @@ pub(crate) enum SpooledReport {
     Exited {
         /// The session.
         session: SessionId,
+        /// The process.
+        pid: Option<u32>,
     },
 }
 
@@ -111,7 +113,7 @@ fn take(path: &Path) -> Option<Signal> {
     let receipt = Receipt { _left: Some(Arc::new(Left(path.to_owned()))) };
     match serde_json::from_slice(&bytes) {
         Ok(SpooledReport::Hook { session, moment, payload }) => Some(Signal::Hook { session, moment, payload, receipt }),
-        Ok(SpooledReport::Exited { session }) => Some(Signal::Exited { session, receipt }),
+        Ok(SpooledReport::Exited { session, pid }) => Some(Signal::Exited { session, pid, receipt }),
         Err(error) => {
             eprintln!("passmuster: {} is left out: {error}", path.display());
             None
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     fn exited(session: &str) -> SpooledReport {
-        SpooledReport::Exited { session: session.into() }
+        SpooledReport::Exited { session: session.into(), pid: None }
     }
 
     async fn next(signals: &mut mpsc::UnboundedReceiver<Signal>) -> (String, Receipt) {

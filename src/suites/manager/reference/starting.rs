@@ -194,7 +194,7 @@ impl Manager {
                     let launched = manager.launch(&live).await;
                     drop(changing);
                     if launched.is_err() {
-                        manager.exited(&live).await;
+                        manager.exited(&live, None).await;
                     }
                 });
                 Ok(())

@@ -49,7 +49,7 @@ impl VirtualHost {
 
 fn told(session: SessionId, signal: SimSignal) -> Signal {
     match signal {
-        SimSignal::Exited { .. } => Signal::Exited { session, receipt: Receipt::default() },
+        SimSignal::Exited { .. } => Signal::Exited { session, pid: None, receipt: Receipt::default() },
         SimSignal::Hook { moment, payload } => {
             let moment = match moment {
                 HookMoment::Start => HookTime::Start,
