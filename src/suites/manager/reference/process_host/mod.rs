@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use crate::contract::SessionId;
 
-use super::host::{AgentLaunch, End, Handle, Host, HostError, Signal};
+use super::host::{AgentLaunch, End, Handle, Host, HostError, Plays, Signal};
 use super::real::Real;
 
 use shim::{Ask, ShimAnswer, ShimJob};
@@ -100,7 +100,8 @@ impl Host for ProcessHost {
         let (mut args, env) = self.ground.with_hooks(&launch)?;
         args.extend(Real::with_message(&mut launch, LONGEST_ARGUMENT));
         let socket = self.socket(&launch.session);
-        let kept = ShimJob { program, args, cwd: launch.cwd, env, typed: launch.message, socket: socket.clone() };
+        let for_a_turn = matches!(launch.plays, Plays::OneTurn { .. });
+        let kept = ShimJob { program, args, cwd: launch.cwd, env, typed: launch.message, for_a_turn, socket: socket.clone() };
         let broken = |error: io::Error| HostError::Failed(format!("the session's shim cannot be started: {error}"));
         let first = self.shim(&socket).map_err(broken)?;
         first.set_nonblocking(true).map_err(broken)?;

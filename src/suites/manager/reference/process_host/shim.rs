@@ -57,6 +57,8 @@ pub(crate) struct ShimJob {
     pub env: BTreeMap<String, String>,
     /// A message to type once the agent is there: one that is too long for an argument.
     pub typed: Option<String>,
+    /// Whether the agent exits when its turn is over: with status 0 it may do so at once.
+    pub for_a_turn: bool,
     /// The shim's socket, which goes with the shim.
     pub socket: PathBuf,
 }
@@ -229,11 +231,11 @@ impl Shim {
                 taken.map(|taken| taken.send(()));
             }
         });
-        shim.sign_of_life().await.map_err(|why| format!("{} {why}", kept.program.display()))?;
+        shim.sign_of_life(kept.for_a_turn).await.map_err(|why| format!("{} {why}", kept.program.display()))?;
         Ok(shim)
     }
 
-    async fn sign_of_life(&self) -> Result<(), String> {
+    async fn sign_of_life(&self, for_a_turn: bool) -> Result<(), String> {
         let (mut drew, mut exited) = (self.drew.subscribe(), self.exited.subscribe());
         // A silent agent draws nothing, and lives.
         let _ = timeout(SIGN_OF_LIFE, async {
@@ -246,6 +248,7 @@ impl Shim {
         let _ = timeout(LAST_WORDS, self.exited.subscribe().wait_for(Option::is_some)).await;
         match *self.exited.borrow() {
             None => Ok(()),
+            Some(Some(0)) if for_a_turn => Ok(()),
             Some(Some(code)) => Err(format!("exited at once with status {code}")),
             Some(None) => Err("was killed at once".into()),
         }
