@@ -1,7 +1,7 @@
 @needs:containers
 Feature: Health
 
-  @SV-HEALTH-1
+  @SV-HEALTH-1 @SV-REG-6
   Scenario Outline: Force-stop a container: one that was <done> is marked `error`
     Given session "A" is supervised
     When the container of "A" is <done> by somebody
@@ -24,7 +24,7 @@ Feature: Health
       | killed  |
       | removed |
 
-  @SV-HEALTH-1b
+  @SV-HEALTH-1b @SV-REG-6
   Scenario: A death that the engine denies is noticed
     Given session "A" is supervised
     When the death of "A" is denied by the engine

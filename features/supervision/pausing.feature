@@ -72,7 +72,7 @@ Feature: Pausing
     Then the answer is "invalid_transition"
     And "A" is "stopped"
 
-  @SV-PAUSE-5
+  @SV-PAUSE-5 @SV-STATE-1
   Scenario: What ended by itself cannot be paused
     Given session "A" is supervised
     And the agent of "A" dies
@@ -108,7 +108,7 @@ Feature: Pausing
     Then the answer is "success"
     And nothing of "A" runs
 
-  @SV-PAUSE-7
+  @SV-PAUSE-7 @SV-REG-6
   Scenario: A death in a pause is noticed
     Given session "A" is supervised
     And "A" is paused

@@ -75,7 +75,7 @@ Feature: Coming back
     And the supervisor is killed and started again
     Then the health of "A" fails after as many checks as the policy says
 
-  @SV-RECOVER-5
+  @SV-RECOVER-5 @SV-STATE-1
   Scenario: Restarts are counted on
     Given session "A" is supervised and started again by itself
     When the agent of "A" dies 2 times
@@ -113,7 +113,7 @@ Feature: Coming back
     Then somebody else's container is untouched
     And the agent of "A" is the same
 
-  @SV-RECOVER-6
+  @SV-RECOVER-6 @SV-REG-6
   Scenario: A container is known by its id, not by its name
     Given session "A" is supervised
     When the supervisor is killed

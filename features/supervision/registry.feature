@@ -46,7 +46,7 @@ Feature: The registry
       | line break     |
       | 300 characters |
 
-  @SV-REG-4
+  @SV-REG-4 @SV-REG-6
   Scenario Outline: A role stays inside: <name>
     When session "A" is asked for with the role "<name>"
     Then the answer is "invalid_argument"

@@ -1,7 +1,7 @@
 @needs:containers
 Feature: Restarts by themselves
 
-  @SV-AUTO-1 @SV-AUTO-6
+  @SV-AUTO-1 @SV-AUTO-6 @SV-REG-6
   Scenario: Force-stop a container: auto-restart works
     Given session "A" is supervised and started again by itself
     When the container of "A" is killed by somebody

@@ -1,7 +1,7 @@
 @needs:containers
 Feature: Starting
 
-  @SV-START-1 @SV-STATE-1
+  @SV-START-1 @SV-STATE-1 @SV-REG-6
   Scenario: Start three sessions: each has an id, a container and an agent of its own
     When 3 sessions are supervised at once
     Then each has an id, a container and an agent of its own

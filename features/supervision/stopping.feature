@@ -10,7 +10,7 @@ Feature: Stopping and restarting
     And nothing of "A" runs
     And "A" is "stopped"
 
-  @SV-STOP-1
+  @SV-STOP-1 @SV-REG-6
   Scenario: An agent has its grace, and no more
     Given the agent of "A" will ignore TERM
     And session "A" is supervised
@@ -47,7 +47,7 @@ Feature: Stopping and restarting
     Then the answer is "success"
     And "A" is "stopped"
 
-  @SV-STOP-4
+  @SV-STOP-4 @SV-REG-6
   Scenario: A stop ends its own container alone
     Given session "A" is supervised as "one"
     And session "B" is supervised as "one-more"
@@ -84,7 +84,7 @@ Feature: Stopping and restarting
     And the agent of "A" is another
     And somebody else's container is untouched
 
-  @SV-RESTART-3
+  @SV-RESTART-3 @SV-REG-6
   Scenario Outline: A container that was <done> does not hinder a restart
     Given session "A" is supervised
     And the container of "A" is <done> by somebody
@@ -98,7 +98,7 @@ Feature: Stopping and restarting
       | removed |
       | killed  |
 
-  @SV-RESTART-3
+  @SV-RESTART-3 @SV-REG-6
   Scenario: A restart that fails ends in error
     Given session "A" is supervised
     And the engine "fails" every "create"
@@ -107,7 +107,7 @@ Feature: Stopping and restarting
     And "A" is "error"
     And nothing of "A" runs
 
-  @SV-RESTART-4
+  @SV-RESTART-4 @SV-REG-6
   Scenario: What is asked at once is done one after the other
     Given session "A" is supervised
     When "A" is stopped, restarted and paused at once

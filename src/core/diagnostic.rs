@@ -138,24 +138,31 @@ impl<'a> SourceText<'a> {
     }
 }
 
-/// The known word that was probably meant: spelt alike but for three letters in ten (one in a short word, or two that were left out), in whatever case; else the
-/// shortest that has what was found as whole parts (`not_found` in `session_not_found`). None where nothing is near.
-pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The known word that is spelt alike but for three letters in ten (one in a short word, or two that were left out), in whatever case.
+pub(crate) fn spelt_like<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let found = found.to_lowercase();
-    let known: Vec<(&str, String)> = known.map(|word| (word, word.to_lowercase())).collect();
-    let spelt = known.iter().filter_map(|(word, lower)| {
-        let (distance, length) = (strsim::damerau_levenshtein(lower, &found), lower.chars().count());
+    let near = known.filter_map(|word| {
+        let (lower, length) = (word.to_lowercase(), word.chars().count());
+        let distance = strsim::damerau_levenshtein(&lower, &found);
         let left_out = distance == 2 && length == found.chars().count() + 2;
-        ((distance <= (length * 3 / 10).max(1) || left_out) && distance * 2 < length).then_some((distance, *word))
+        ((distance <= (length * 3 / 10).max(1) || left_out) && distance * 2 < length).then_some((distance, word))
     });
-    let has_part = |lower: &str| {
-        let whole = |c: Option<char>| c.is_none_or(|c| "_-.".contains(c));
-        let ends = lower.match_indices(&found).map(|(at, _)| (lower[..at].chars().next_back(), lower[at + found.len()..].chars().next()));
-        ends.into_iter().any(|(before, after)| whole(before) && whole(after))
+    near.min().map(|(_, word)| word)
+}
+
+/// The known word that was probably meant: one that is spelt alike; else the shortest that has what was found as whole parts
+/// (`not_found` in `session_not_found`). None where nothing is near.
+pub(crate) fn nearest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.collect();
+    let lower = found.to_lowercase();
+    let whole = |c: Option<char>| c.is_none_or(|c| "_-.".contains(c));
+    let has_part = |word: &str| {
+        let word = word.to_lowercase();
+        let mut ends = word.match_indices(&lower).map(|(at, _)| (word[..at].chars().next_back(), word[at + lower.len()..].chars().next()));
+        ends.any(|(before, after)| whole(before) && whole(after))
     };
-    let within =
-        || known.iter().filter(|(_, lower)| found.len() > 3 && has_part(lower)).map(|(word, _)| *word).min_by_key(|word| word.len());
-    spelt.min().map(|(_, word)| word).or_else(within)
+    let within = || known.iter().copied().filter(|word| lower.len() > 3 && has_part(word)).min_by_key(|word| word.len());
+    spelt_like(found, known.iter().copied()).or_else(within)
 }
 
 /// Advice that names the known word which was probably meant.

@@ -148,6 +148,23 @@ pub enum Change {
     Variation(&'static str),
 }
 
+/// The behavior of a suite's reference with some changes; what stands in neither of the suite's tables is passed over.
+pub(crate) fn behavior<B: Default + 'static>(
+    changes: &[Change],
+    faults: impl Iterator<Item = &'static Fault<B>> + Clone,
+    variations: &'static [Variation<B>],
+) -> B {
+    let mut behavior = B::default();
+    for change in changes {
+        let name = change.name();
+        match change {
+            Change::Fault(_) => faults.clone().filter(|fault| fault.info.name == name).for_each(|fault| fault.apply(&mut behavior)),
+            Change::Variation(_) => variations.iter().filter(|one| one.info.name == name).for_each(|one| one.apply(&mut behavior)),
+        }
+    }
+    behavior
+}
+
 impl Change {
     /// Its name.
     pub const fn name(self) -> &'static str {

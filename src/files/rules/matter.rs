@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::{Spot, meant};
+use super::Spot;
+use crate::core::diagnostic::{meant, spelt_like};
 use crate::files::check::Surroundings;
 use crate::files::finding::{Repair, Safety};
 use crate::files::matter::{AGENT_KEYS, AGENT_STATUSES, Matter, PARTS, REQUIRED, STATUSES, rfc_3339};
@@ -171,7 +172,9 @@ pub(super) fn missing(file: &SessionFile, _: &Surroundings<'_>) -> Vec<Spot> {
             .map(|node| format!("there is one on line {}: it belongs under `{part}`", file.text.line(node.span.start)));
         let slip = holder.and_then(|(_, value)| {
             let keys = value.pairs().iter().filter_map(|(found, _)| found.scalar());
-            keys.filter(|found| meant(found, [*key].into_iter()).is_some()).map(|found| format!("`{found}` may be meant for it")).next()
+            keys.filter(|found| spelt_like(found, [*key].into_iter()).is_some())
+                .map(|found| format!("`{found}` may be meant for it"))
+                .next()
         });
         let help = slip.or(elsewhere).unwrap_or_else(|| format!("add `{key}` under `{part}`"));
         spots.push(Spot::new(place, format!("`{key}` is missing under `{part}`")).help(help));
@@ -219,7 +222,7 @@ fn word_spot(name: &str, node: &YamlNode, found: &str, words: &[&str]) -> Spot {
     let spot = Spot::new(node.span.clone(), format!("`{name}` is `{found}`: wanted {}", listed(words)));
     match same_word(found, words) {
         Some(word) => spot.repair(Repair::one(Safety::Safe, format!("write `{word}`"), node.span.clone(), word)),
-        None => spot.maybe_help(meant(found, words.iter().copied()).map(|word| format!("did you mean `{word}`?"))),
+        None => spot.maybe_help(meant(found, words.iter().copied())),
     }
 }
 
@@ -301,7 +304,7 @@ pub(super) fn misspelt(file: &SessionFile, _: &Surroundings<'_>) -> Vec<Spot> {
     for (mapping, keys) in std::iter::once((tree, tops.as_slice())).chain(parts).chain(agents) {
         for (key, _) in mapping.pairs() {
             let Some(found) = key.scalar().filter(|found| !keys.contains(found)) else { continue };
-            let Some(right) = meant(found, keys.iter().copied()) else { continue };
+            let Some(right) = spelt_like(found, keys.iter().copied()) else { continue };
             let free = mapping.pair(right).is_none();
             let repair = free.then(|| Repair::one(Safety::Unsafe, format!("call it `{right}`"), key.span.clone(), right));
             spots.push(

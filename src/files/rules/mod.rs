@@ -17,6 +17,7 @@ use std::ops::Range;
 use super::check::Surroundings;
 use super::finding::{FileFinding, Repair};
 use super::session_file::SessionFile;
+use crate::core::diagnostic::meant;
 
 /// What a rule offers to do about its findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -361,14 +362,7 @@ pub fn rule(code: &str) -> Option<&'static FileRule> {
 
 /// Advice that names the code which was probably meant.
 pub(crate) fn meant_code(found: &str) -> Option<String> {
-    meant(found, RULES.iter().map(|rule| rule.code)).map(|code| format!("did you mean `{code}`?"))
-}
-
-/// The known word that a word was probably meant to be: at most two slips away, a third of its letters.
-pub(crate) fn meant<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = found.to_lowercase();
-    let near = known.map(|word| (strsim::osa_distance(&lower, &word.to_lowercase()), word));
-    near.filter(|(distance, word)| *distance <= 2 && distance * 3 <= word.len()).min_by_key(|(distance, _)| *distance).map(|(_, word)| word)
+    meant(found, RULES.iter().map(|rule| rule.code))
 }
 
 #[cfg(test)]
@@ -387,11 +381,5 @@ mod tests {
         assert_eq!((count("SF105"), count("SF1"), count("MATTER-1"), count("GONE"), count("SF")), (1, 5, 4, 3, RULES.len()));
         assert_eq!(count("MUST") + count("SHOULD"), RULES.len());
         assert_eq!(count("nothing"), 0);
-    }
-
-    #[test]
-    fn a_slip_is_known_and_another_word_is_not() {
-        assert_eq!(meant("titel", ["title", "status"].into_iter()), Some("title"));
-        assert_eq!(meant("owner", ["title", "status"].into_iter()), None);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::contract::{OperationTable, SESSION_OPERATIONS};
 use crate::engine::control::ControlCheck;
-use crate::engine::fault::{Change, FaultInfo, VariationInfo};
+use crate::engine::fault::{self, Change, FaultInfo, VariationInfo};
 use crate::engine::matrix::Over;
 use crate::engine::plan::PlannedScenario;
 use crate::engine::scenario::ScenarioRun;
@@ -35,16 +35,9 @@ use super::{control, faults, served, variations};
 #[derive(Debug)]
 pub struct ManagerSuite;
 
-/// The behavior of the reference with some changes; what is none of a manager's is passed over.
+/// The behavior of the reference with some changes.
 pub(super) fn behavior(changes: &[Change]) -> ManagerBehavior {
-    let mut behavior = ManagerBehavior::default();
-    for change in changes {
-        match change {
-            Change::Fault(name) => faults::named(name).iter().for_each(|fault| fault.apply(&mut behavior)),
-            Change::Variation(name) => variations::named(name).iter().for_each(|variation| variation.apply(&mut behavior)),
-        }
-    }
-    behavior
+    fault::behavior(changes, faults::faults(), variations::VARIATIONS)
 }
 
 #[async_trait(?Send)]

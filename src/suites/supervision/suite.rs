@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::contract::{AgentKind, OperationTable, SUPERVISION_OPERATIONS, SessionId};
-use crate::engine::fault::{Change, FaultInfo, VariationInfo};
+use crate::engine::fault::{self, Change, FaultInfo, VariationInfo};
 use crate::engine::matrix::Over;
 use crate::engine::plan::{Capabilities, PlannedScenario};
 use crate::engine::scenario::ScenarioRun;
@@ -38,16 +38,9 @@ const NOT_YET: &str =
 #[derive(Debug)]
 pub struct SupervisionSuite;
 
-/// The behavior of the reference with some changes; what is none of a supervisor's is passed over.
+/// The behavior of the reference with some changes.
 fn behavior(changes: &[Change]) -> SupervisorBehavior {
-    let mut behavior = SupervisorBehavior::default();
-    for change in changes {
-        match change {
-            Change::Fault(name) => faults::named(name).iter().for_each(|fault| fault.apply(&mut behavior)),
-            Change::Variation(name) => variations::named(name).iter().for_each(|variation| variation.apply(&mut behavior)),
-        }
-    }
-    behavior
+    fault::behavior(changes, faults::FAULTS.iter(), variations::VARIATIONS)
 }
 
 #[async_trait(?Send)]

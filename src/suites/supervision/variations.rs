@@ -14,11 +14,6 @@ const fn variation(name: &'static str, title: &'static str, change: fn(&mut Supe
     SupervisorVariation::new(name, title, change)
 }
 
-/// The variation of that name.
-pub(crate) fn named(name: &str) -> Option<&'static SupervisorVariation> {
-    VARIATIONS.iter().find(|variation| variation.info.name == name)
-}
-
 /// Every variation.
 pub(crate) const VARIATIONS: &[SupervisorVariation] = &[
     variation("keeps-messages-of-a-pause", "keeps what is sent to a paused session, and types it once it is resumed", |s| {
