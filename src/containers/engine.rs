@@ -163,4 +163,7 @@ pub(crate) trait ContainerRelay: Send + Sync {
 
     /// What was written down in that file so far; it outlives the container.
     fn transcript(&self, file: &std::path::Path) -> Option<String>;
+
+    /// How many bytes were written down in that file so far, without reading them; 0 where there is none.
+    fn written(&self, file: &std::path::Path) -> u64;
 }

@@ -287,6 +287,11 @@ impl SimWorld {
         self.lock().agents.get(&pid).map(|agent| agent.screen.clone())
     }
 
+    /// How many bytes an agent has written so far.
+    pub fn drawn(&self, pid: u32) -> u64 {
+        self.lock().agents.get(&pid).map_or(0, |agent| agent.screen.len() as u64)
+    }
+
     /// Ends an agent. What survives, survives.
     pub async fn end(&self, pid: u32, how: SimEnd) {
         if how == SimEnd::Polite {

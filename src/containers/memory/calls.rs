@@ -194,4 +194,9 @@ impl ContainerRelay for SharedMemoryEngine {
         let pid = self.0.lock().transcripts.get(file).copied()?;
         self.0.world.screen(pid)
     }
+
+    fn written(&self, file: &Path) -> u64 {
+        let pid = self.0.lock().transcripts.get(file).copied();
+        pid.map_or(0, |pid| self.0.world.drawn(pid))
+    }
 }

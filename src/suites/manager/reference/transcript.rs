@@ -1,5 +1,7 @@
 //! Native files, read as transcripts.
 
+use std::io::BufRead;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -27,8 +29,12 @@ fn lines(bytes: &[u8]) -> Vec<Value> {
     if let Ok(whole) = serde_json::from_slice(bytes) {
         return vec![whole];
     }
-    // Torn by lines, not as one text: a character that is cut at the end costs its own line.
-    bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    each_line(bytes).flatten().collect()
+}
+
+/// What each line is, where it is JSON. Torn by lines, not as one text: a character that is cut at the end costs its own line.
+fn each_line(bytes: &[u8]) -> impl Iterator<Item = Option<Value>> {
+    BufRead::split(bytes, b'\n').map_while(Result::ok).map(|line| serde_json::from_slice(&line).ok())
 }
 
 /// The directory that a native file says its session works in, where the format says it.
@@ -47,8 +53,7 @@ pub(crate) fn began(bytes: &[u8]) -> Option<Timestamp> {
 
 /// The first lines of a file: they say whose it is.
 fn head(bytes: &[u8]) -> Vec<Value> {
-    let end = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at).nth(2).unwrap_or(bytes.len());
-    let head = lines(&bytes[..end]);
+    let head: Vec<Value> = each_line(bytes).take(3).flatten().collect();
     // A document that is one value has no lines that are.
     if head.is_empty() { lines(bytes) } else { head }
 }

@@ -141,7 +141,7 @@ impl Supervisor {
             true => tokio::time::timeout(Duration::from_secs(60), self.relay.ping(id)).await.unwrap_or(Err(RelayError::Silent)),
             false => self.answers(session).await,
         };
-        let written = self.text(session).len();
+        let written = self.written(session);
         let before = std::mem::replace(&mut session.live().seen, written);
         match answered {
             Err(RelayError::Silent) if written > before && !behavior.ignores_progress => Ok(()),

@@ -237,7 +237,7 @@ impl Supervisor {
             record.health = SessionHealth::Ok;
         });
         {
-            let written = self.text(session).len();
+            let written = self.written(session);
             let mut live = session.live();
             live.escalated = false;
             live.seen = written;

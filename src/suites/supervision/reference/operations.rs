@@ -98,6 +98,11 @@ impl Supervisor {
         }
     }
 
+    /// How many bytes the agent that runs now has written.
+    pub(crate) fn written(&self, session: &Supervised) -> u64 {
+        session.edit(|record| record.transcripts.last().map_or(0, |file| self.relay.written(file)))
+    }
+
     /// What a session's agents wrote, as this supervisor reads it.
     pub(crate) fn text(&self, session: &Supervised) -> String {
         let record = session.record();

@@ -118,10 +118,10 @@ impl Supervisor {
                 self.schedule(session).await;
             }
             (_, true) => {
-                let length = self.text(session).len();
+                let (length, written) = (self.text(session).len(), self.written(session));
                 {
                     let mut live = session.live();
-                    live.seen = length;
+                    live.seen = written;
                     live.deaf = behavior.recovers_deaf;
                     if behavior.recovers_gap {
                         live.since = length;

@@ -67,8 +67,8 @@ pub(crate) struct SupervisedLife {
     pub pending: Option<AbortHandle>,
     /// Messages that came in a pause.
     pub kept: Vec<String>,
-    /// How long its transcript was at the last look.
-    pub seen: usize,
+    /// How many bytes the transcript of its container had at the last look.
+    pub seen: u64,
     /// Whether a person was called in this episode.
     pub escalated: bool,
     /// The first of its containers.
