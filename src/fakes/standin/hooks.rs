@@ -60,7 +60,7 @@ impl Hooks {
 
     fn run(&self, payload: &Value) {
         if let Some((program, args)) = self.notify.split_first() {
-            run(Command::new(program).args(args).arg(payload.to_string()), None);
+            run(Command::new(program).args(args).arg(as_argument(payload)), None);
         }
         if let Some(event) = payload["hook_event_name"].as_str() {
             self.commands(event, payload);
@@ -74,6 +74,32 @@ impl Hooks {
                 run(Command::new("sh").args(["-c", line]), Some(payload.to_string()));
             }
         }
+    }
+}
+
+/// The longest argument that Linux hands to a program, in bytes: `MAX_ARG_STRLEN` without its NUL.
+const LONGEST_ARGUMENT: usize = 128 * 1024 - 1;
+
+/// What a program is notified of, as an argument. A real Codex cannot start the program where that is too long;
+/// managers are judged by what they make of a turn's end, so here the texts are cut at their ends until it fits.
+fn as_argument(payload: &Value) -> String {
+    let (mut payload, mut argument) = (payload.clone(), payload.to_string());
+    while argument.len() > LONGEST_ARGUMENT {
+        let Some(text) = texts(&mut payload).into_iter().filter(|text| !text.is_empty()).max_by_key(|text| text.len()) else { break };
+        let half = text.chars().count() / 2;
+        *text = text.chars().take(half).collect();
+        argument = payload.to_string();
+    }
+    argument
+}
+
+/// The texts in a value.
+fn texts(value: &mut Value) -> Vec<&mut String> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter_mut().flat_map(texts).collect(),
+        Value::Object(fields) => fields.values_mut().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -118,6 +144,21 @@ mod tests {
         let found = |given: &[String]| Hooks::find(AgentKind::CODEX, home.path(), Path::new("/"), given).notify;
         assert_eq!(found(&[]), ["a", "b"]);
         assert_eq!(found(&["notify=[\"c\"]".into()]), ["c"]);
+    }
+
+    #[test]
+    fn codex_tells_of_a_turn_however_long_its_texts_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let line = format!("notify = [\"sh\", \"-c\", \"printf %s \\\"$1\\\" > {}\", \"sh\"]", out.display());
+        let hooks = Hooks::find(AgentKind::CODEX, folder.path(), folder.path(), &[line]);
+        let reply = "仮".repeat(60_000);
+        hooks.at_turn_end(
+            &serde_json::json!({ "thread-id": "x", "input-messages": ["\u{1}".repeat(30_000)], "last-assistant-message": reply }),
+        );
+        let told: Value = serde_json::from_slice(&std::fs::read(out).unwrap()).unwrap();
+        assert_eq!(told["thread-id"], "x");
+        assert!(told["last-assistant-message"].as_str().unwrap().starts_with("仮仮仮"), "{told}");
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub enum Oddity {
     TooLong,
     /// An object that is no request, no notification and no answer.
     Shapeless,
-    /// An answer to nothing that is being asked: unknown id, a second answer, or one that comes too late.
+    /// An answer to nothing that is being asked: unknown id, or a second answer.
     Unasked,
     /// A notification that should be an announcement and cannot be read as one.
     Announcement,

@@ -48,8 +48,9 @@ pub(crate) struct Peer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// `None` once the connection is closed.
-    pending: Mutex<Option<HashMap<u64, AnswerTo>>>,
+    /// What was asked and not answered, by id; `None` for an answer that nobody waits for any more. Nothing once the connection is
+    /// closed.
+    pending: Mutex<Option<HashMap<u64, Option<AnswerTo>>>>,
     oddities: Oddities,
 }
 
@@ -89,7 +90,7 @@ impl Peer {
     pub(crate) async fn request(&self, method: &str, params: Option<Value>) -> Result<PeerAnswer, CallError> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (told, answer) = oneshot::channel();
-        self.shared.lock().as_mut().ok_or_else(closed)?.insert(id, told);
+        self.shared.lock().as_mut().ok_or_else(closed)?.insert(id, Some(told));
         let _open = OpenQuestion { id, shared: &self.shared };
         self.send(message(self.jsonrpc_field, json!({ "id": id, "method": method }), params));
         answer.await.unwrap_or_else(|_| Err(closed()))
@@ -119,7 +120,7 @@ impl Peer {
     }
 }
 
-/// A question that is open; dropped, it is open no more.
+/// A question that is open; dropped, nobody waits for its answer, which may come all the same.
 struct OpenQuestion<'a> {
     id: u64,
     shared: &'a Shared,
@@ -127,18 +128,19 @@ struct OpenQuestion<'a> {
 
 impl Drop for OpenQuestion<'_> {
     fn drop(&mut self) {
-        if let Some(pending) = self.shared.lock().as_mut() {
-            pending.remove(&self.id);
+        if let Some(told) = self.shared.lock().as_mut().and_then(|pending| pending.get_mut(&self.id)) {
+            *told = None;
         }
     }
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, AnswerTo>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<HashMap<u64, Option<AnswerTo>>>> {
         lock(&self.pending)
     }
 
-    fn take(&self, id: &Value) -> Option<AnswerTo> {
+    /// Who waits for that answer: `Some(None)` where somebody did.
+    fn take(&self, id: &Value) -> Option<Option<AnswerTo>> {
         self.lock().as_mut()?.remove(&id.as_u64()?)
     }
 }
@@ -209,7 +211,7 @@ impl PeerReader {
     fn fail_open(&self) {
         let open: Vec<_> = self.shared.lock().iter_mut().flat_map(|pending| pending.drain()).collect();
         for (_, told) in open {
-            let _ = told.send(Err(too_long()));
+            let _ = told.map(|told| told.send(Err(too_long())));
         }
     }
 
@@ -219,7 +221,7 @@ impl PeerReader {
             (Some(Value::String(_)), Some(id)) => self.refuse(&id),
             (Some(Value::String(method)), None) => (self.notified)(method, message.get("params").unwrap_or(&Value::Null)),
             (None, Some(id)) => match self.shared.take(&id) {
-                Some(told) => drop(told.send(answer(&mut message))),
+                Some(told) => drop(told.map(|told| told.send(answer(&mut message)))),
                 None => self.shared.oddities.note(Oddity::Unasked, Value::Object(message).to_string()),
             },
             _ => self.shared.oddities.note(Oddity::Shapeless, Value::Object(message).to_string()),
@@ -335,6 +337,21 @@ mod tests {
                 r#"the system sent a message that is no request, notification or answer: `{"jsonrpc":"2.0"}`"#,
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_after_it_was_given_up_is_nothing_odd() {
+        let (peer, mut other, oddities, _told) = connect(true);
+        let given_up = tokio::select! {
+            _ = peer.request("wait_events", None) => false,
+            _ = other.hear() => true,
+        };
+        assert!(given_up);
+        other.say(r#"{"id":1,"result":1}"#).await;
+        other.say(r#"{"id":1,"result":2}"#).await;
+        drop(other);
+        peer.hung_up().await;
+        assert_eq!(oddities.sentences(), [r#"the system sent an answer to a question that was not open: `{"id":1,"result":2}`"#]);
     }
 
     #[tokio::test]
