@@ -24,6 +24,7 @@ pub(crate) mod session;
 pub(crate) mod spec;
 pub(crate) mod steps;
 pub(crate) mod store;
+pub(crate) mod supervise;
 pub(crate) mod trace;
 pub(crate) mod verify;
 
@@ -66,6 +67,7 @@ enum PassmusterAction {
     Orchestrate(orchestrate::Orchestrate),
     Record(record::RecordArgs),
     Store(store::StoreArgs),
+    Supervise(supervise::SuperviseArgs),
     Hook(store::Hook),
     Files(files::FilesArgs),
     Trace(trace::Trace),
@@ -102,6 +104,7 @@ fn done(command: PassmusterAction) -> ExitCode {
         PassmusterAction::Orchestrate(orchestrate) => orchestrate::run(orchestrate),
         PassmusterAction::Record(record) => record::run(&record),
         PassmusterAction::Store(store) => store::run(store),
+        PassmusterAction::Supervise(supervise) => supervise::run(supervise),
         PassmusterAction::Hook(hook) => store::hook(&hook),
         PassmusterAction::Files(files) => files::run(&files),
         PassmusterAction::Trace(trace) => trace::run(&trace),

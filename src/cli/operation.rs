@@ -77,9 +77,10 @@ fn find<T: Operations>(verb: &str) -> Option<&'static OperationSpec> {
     T::TABLE.iter().find(|spec| spec.verb() == verb)
 }
 
-/// The verb alone, of operations that are named after what they are done to: `get` for `get-session`.
+/// The verb alone, of operations that are named after what they are done to: `get` for `get-session`; and what is checked.
 fn brief(spec: &OperationSpec) -> Option<&'static str> {
-    ["_session", "_sessions", "_state"].iter().find_map(|of| spec.name.strip_suffix(of))
+    let named = ["_session", "_sessions", "_state"].iter().find_map(|of| spec.name.strip_suffix(of));
+    named.or_else(|| spec.name.strip_prefix("check_"))
 }
 
 /// A name as the command line writes it. A few words, for as long as the process lives: clap wants static ones.

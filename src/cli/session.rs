@@ -92,7 +92,8 @@ pub(crate) fn run(args: SessionArgs) -> ExitCode {
     answered(done)
 }
 
-fn follow(daemon: &Daemon) -> Result<(), ContractError> {
+/// Prints what a daemon announces, a line each, until it ends.
+pub(super) fn follow(daemon: &Daemon) -> Result<(), ContractError> {
     let announcements = daemon.follow()?;
     for line in std::iter::once(json!({ "event": "ready" })).chain(announcements) {
         let mut out = std::io::stdout().lock();

@@ -3,5 +3,6 @@
 pub mod clock;
 pub(crate) mod diagnostic;
 pub(crate) mod sanitise;
+pub(crate) mod terminal;
 
 pub use sanitise::sanitise;

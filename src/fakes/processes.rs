@@ -93,6 +93,12 @@ impl ProcFs {
         Some(ProcessEntry { pid, parent, ticks, command: stat[open + 1..close].to_owned(), group })
     }
 
+    /// Whether a process is stopped in the middle, as by TSTP.
+    pub fn is_stopped(pid: u32) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit(')').next().is_some_and(|after| after.trim_start().starts_with(['T', 't']))
+    }
+
     /// The processor time that whatever runs below a process has taken, and what it has taken leave of.
     pub fn time_below(pid: u32) -> Duration {
         let taken = |pid: u32, own: bool| {

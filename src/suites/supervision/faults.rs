@@ -10,6 +10,14 @@ use super::reference::registry::RecordWriting;
 /// A named defect of the reference supervisor.
 pub(crate) type SupervisorFault = fault::Fault<SupervisorBehavior>;
 
+/// The fault of that name.
+///
+/// # Errors
+/// Names the nearest one.
+pub(crate) fn named(name: &str) -> Result<&'static SupervisorFault, String> {
+    fault::named(FAULTS.iter(), "a supervisor", name)
+}
+
 /// A row of the table: name, title, what it breaks, what it changes.
 const fn fault(
     name: &'static str,

@@ -30,3 +30,12 @@ pub(crate) const VARIATIONS: &[SupervisorVariation] = &[
         s.writing = RecordWriting { mode: 0o400, ..RecordWriting::default() };
     }),
 ];
+
+/// The variation of that name.
+///
+/// # Errors
+/// Names all that there are.
+pub(crate) fn named(name: &str) -> Result<&'static SupervisorVariation, String> {
+    let names = || VARIATIONS.iter().map(|variation| variation.info.name).collect::<Vec<_>>().join(", ");
+    VARIATIONS.iter().find(|variation| variation.info.name == name).ok_or_else(|| format!("no such variation; wanted one of: {}", names()))
+}

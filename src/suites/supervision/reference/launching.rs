@@ -70,6 +70,8 @@ pub(crate) enum Harmless {
 const TRIES: usize = 4;
 /// How long the record of a new agent may lack its container, where it does.
 pub(crate) const UNRECORDED: Duration = Duration::from_secs(1);
+/// How much is told of what an agent wrote that exited at once, in characters.
+const LAST_WORDS: usize = 400;
 /// How often an ending container is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -227,7 +229,7 @@ impl Supervisor {
         }
         match tokio::time::timeout(self.config.start, self.relay.ready(id)).await {
             Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(LaunchError::NotUp("the agent exited at once".into())),
+            Ok(Err(_)) => return Err(LaunchError::NotUp(self.last_words(session))),
             Err(_) => return Err(LaunchError::NotUp(format!("the agent took no input for {} s", self.config.start.as_secs()))),
         }
         let now = self.config.clock.now();
@@ -246,10 +248,22 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Why an agent is over that was just started: what it wrote.
+    fn last_words(&self, session: &Supervised) -> String {
+        let wrote = session.edit(|record| record.transcripts.last().and_then(|file| self.relay.transcript(file)));
+        match wrote.unwrap_or_default().trim() {
+            "" => "the agent exited at once".to_owned(),
+            words => {
+                let skipped = words.chars().count().saturating_sub(LAST_WORDS);
+                format!("the agent exited at once, and wrote: {}", words.chars().skip(skipped).collect::<String>())
+            }
+        }
+    }
+
     fn spec(&self, session: &Supervised, message: Option<&str>) -> ContainerSpec {
         let record = session.record();
         let n = record.transcripts.len() + 1;
-        let transcript = self.registry.folder(&record.role, &record.session_id).join(format!("transcript-{n}.txt"));
+        let transcript = self.registry.folder(&record.role, &record.session_id).join(format!("run-{n}/transcript.txt"));
         ContainerSpec {
             name: format!("passmuster-{}-{n}", record.session_id),
             image: record.image,

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
+use crate::containers::engine::RelayError;
 use crate::contract::{
     Announcement, Args, ContractError, ErrorCode, OperationSpec, OperationTable, SUPERVISION_OPERATIONS, SupervisedState, TEXT_LIMIT,
 };
@@ -155,8 +156,10 @@ impl Supervisor {
         if session.live().deaf {
             return Ok(());
         }
-        let gone = |_| fail(ErrorCode::SessionEnded, "the session's agent is gone");
-        self.relay.send(&record.container_id.unwrap_or_default(), message).await.map_err(gone)
+        self.relay.send(&record.container_id.unwrap_or_default(), message).await.map_err(|error| match error {
+            RelayError::Gone => fail(ErrorCode::SessionEnded, "the session's agent is gone"),
+            RelayError::Silent => fail(ErrorCode::Timeout, "the session's agent does not take what is typed"),
+        })
     }
 
     async fn toggle(self: &Arc<Self>, session: &Arc<Supervised>, on: bool) {

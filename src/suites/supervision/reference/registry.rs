@@ -122,9 +122,11 @@ impl AgentRegistryFolder {
         std::fs::rename(&new, &own)
     }
 
-    /// Forgets a session that never was.
+    /// Forgets a session that never was, with what its containers left.
     pub(crate) fn remove(&self, role: &str, id: &str) {
         let folder = self.folder(role, id);
+        let runs = folders(&folder).unwrap_or_default().into_iter().filter(|(name, _)| name.starts_with("run-"));
+        runs.for_each(|(_, run)| drop(std::fs::remove_dir_all(run)));
         for name in [NEW_RECORD, RECORD] {
             let _ = std::fs::remove_file(folder.join(name));
         }

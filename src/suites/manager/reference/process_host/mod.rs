@@ -1,7 +1,6 @@
 //! Agents on terminals of their own, each held by a shim process.
 
 pub(crate) mod shim;
-pub(crate) mod terminal;
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

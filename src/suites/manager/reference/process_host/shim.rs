@@ -22,10 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::core::terminal::Terminal;
 use crate::fakes::processes::{ProcFs, become_subreaper, kill};
 use crate::suites::manager::reference::host::End;
-
-use super::terminal::Terminal;
 
 /// The size of an agent's terminal, in rows and columns.
 const SIZE: (u16, u16) = (50, 200);

@@ -1,4 +1,4 @@
-//! The terminal of an agent, as its shim sees it: what was drawn last, and what the agent expects of a terminal.
+//! The terminal of an agent, as whoever holds it sees it: what was drawn last, and what the agent expects of a terminal.
 
 /// How much of what an agent drew is kept, in bytes.
 const KEPT: usize = 64 * 1024;
@@ -56,23 +56,28 @@ impl Terminal {
 
     /// What was drawn as text: escape sequences and control characters left out, lines kept.
     pub(crate) fn text(&self) -> String {
-        let drawn = String::from_utf8_lossy(&self.drawn);
-        let mut text = String::with_capacity(drawn.len());
-        let mut chars = drawn.chars();
-        while let Some(c) = chars.next() {
-            match c {
-                '\u{1b}' => match chars.next() {
-                    Some('[') => while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
-                    Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
-                    _ => {}
-                },
-                '\n' | '\t' => text.push(c),
-                c if c.is_control() => {}
-                c => text.push(c),
-            }
-        }
-        text
+        plain(&self.drawn)
     }
+}
+
+/// What was drawn as text: escape sequences and control characters left out, lines kept.
+pub(crate) fn plain(drawn: &[u8]) -> String {
+    let drawn = String::from_utf8_lossy(drawn);
+    let mut text = String::with_capacity(drawn.len());
+    let mut chars = drawn.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => match chars.next() {
+                Some('[') => while chars.next().is_some_and(|c| !('\u{40}'..='\u{7e}').contains(&c)) {},
+                Some(']') => while chars.next().is_some_and(|c| c != '\u{7}' && c != '\u{1b}') {},
+                _ => {}
+            },
+            '\n' | '\t' => text.push(c),
+            c if c.is_control() => {}
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 #[cfg(test)]

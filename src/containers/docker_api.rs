@@ -1,0 +1,342 @@
+//! An engine that speaks the Docker API on a Unix socket of this machine: Docker, or Podman's service.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bollard::errors::Error;
+use bollard::exec::StartExecOptions;
+use bollard::models::{
+    ContainerCreateBody, ContainerStateStatusEnum, ContainerSummaryStateEnum, EventMessage, ExecConfig, HostConfig, Mount, MountType,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions, KillContainerOptionsBuilder,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures::StreamExt as _;
+use tokio::sync::{OnceCell, mpsc};
+
+use crate::contract::AgentKind;
+
+use super::engine::{ContainerEngine, ContainerInfo, ContainerSpec, ContainerStatus, EngineError, EngineEvent};
+use super::relay::{RELAY_FOLDER, RelayJob, RelayProgram};
+
+/// How long an engine may take to answer; a start under load was measured to take 2 s.
+const ANSWER: Duration = Duration::from_secs(8);
+/// How long before a stream of events that broke is asked for again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+/// How long a stream of events may say nothing.
+const QUIET: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The oldest API that is understood: that of Docker 20.10 and Podman 4.
+const OLDEST: (usize, usize) = (1, 40);
+/// The label that names the folder through which a container's relay is reached.
+const RELAY: &str = "passmuster.relay";
+
+/// Where an engine is sought when nobody names one, after `DOCKER_HOST` and `CONTAINER_HOST`.
+const USUAL_SOCKETS: [&str; 2] = ["/run/docker.sock", "/run/podman/podman.sock"];
+
+/// The socket of the engine that the environment names, or of one that is usual.
+///
+/// # Errors
+/// Says where it was sought, and what to do.
+pub(crate) fn engine_socket(variable: impl Fn(&str) -> Option<String>) -> Result<PathBuf, String> {
+    for name in ["DOCKER_HOST", "CONTAINER_HOST"] {
+        if let Some(value) = variable(name).filter(|value| !value.is_empty()) {
+            return match value.strip_prefix("unix://").or_else(|| value.starts_with('/').then_some(&value)) {
+                Some(path) => Ok(path.into()),
+                None => Err(format!("{name} is {value:?}: wanted `unix:///PATH`, a socket of this machine (agents' folders are on it)")),
+            };
+        }
+    }
+    let own = variable("XDG_RUNTIME_DIR").map(|folder| Path::new(&folder).join("podman/podman.sock"));
+    let places: Vec<PathBuf> = own.into_iter().chain(USUAL_SOCKETS.map(PathBuf::from)).collect();
+    places.iter().find(|place| place.exists()).cloned().ok_or_else(|| {
+        let sought: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
+        format!(
+            "no container engine: DOCKER_HOST and CONTAINER_HOST are not set, and there is no {}. Start one (`podman system service --time 0 \
+             unix:///PATH` or Docker) and say where it is (`--engine PATH`)",
+            sought.join(", no ")
+        )
+    })
+}
+
+/// An engine on a socket, asked over the Docker API. What it loses is [`EngineError::Lost`]; nothing is asked twice.
+pub(crate) struct DockerEngine {
+    socket: PathBuf,
+    client: OnceCell<Docker>,
+    /// The words that an agent is started with, where they are not its own name.
+    commands: BTreeMap<AgentKind, Vec<String>>,
+    program: RelayProgram,
+    /// The folder of each container's relay, by the container's full id.
+    relays: Mutex<HashMap<String, PathBuf>>,
+}
+
+impl DockerEngine {
+    /// An engine on that socket, which need not be there yet. `program` is what relays are.
+    pub(crate) fn new(socket: PathBuf, commands: BTreeMap<AgentKind, Vec<String>>, program: RelayProgram) -> Arc<Self> {
+        Arc::new(Self { socket, client: OnceCell::new(), commands, program, relays: Mutex::default() })
+    }
+
+    /// The client, which speaks the newest version that both know.
+    async fn client(&self) -> Result<&Docker, EngineError> {
+        self.client
+            .get_or_try_init(|| async {
+                let at = self.socket.display();
+                let connected = Docker::connect_with_unix(&self.socket.to_string_lossy(), ANSWER.as_secs(), API_DEFAULT_VERSION);
+                let client = connected.map_err(|error| self.trouble(error))?;
+                let client = client.negotiate_version().await.map_err(|error| match self.trouble(error) {
+                    // Nothing was to be done: what answers so is no engine.
+                    EngineError::Lost => EngineError::Failed(format!("what listens at {at} gave no answer that an engine gives")),
+                    EngineError::NotFound => EngineError::Failed(format!("what listens at {at} knows no `/version`")),
+                    other => other,
+                })?;
+                let version = client.client_version();
+                match (version.major_version, version.minor_version) >= OLDEST {
+                    true => Ok(client),
+                    false => Err(EngineError::Failed(format!(
+                        "the engine at {at} speaks version {}.{} of the Docker API, wanted {}.{} or newer",
+                        version.major_version, version.minor_version, OLDEST.0, OLDEST.1
+                    ))),
+                }
+            })
+            .await
+    }
+
+    /// What an error of the client means.
+    fn trouble(&self, error: Error) -> EngineError {
+        let at = self.socket.display();
+        match error {
+            Error::SocketNotFoundError(_) => EngineError::Unreachable(format!("there is no {at}")),
+            Error::HyperLegacyError { err } if err.is_connect() => EngineError::Unreachable(format!("{at}: {}", root_cause(&err))),
+            Error::DockerResponseServerError { status_code: 404, .. } => EngineError::NotFound,
+            Error::DockerResponseServerError { status_code, message } => EngineError::Failed(format!("{} ({status_code})", message.trim())),
+            Error::RequestTimeoutError
+            | Error::HyperLegacyError { .. }
+            | Error::HyperResponseError { .. }
+            | Error::IOError { .. }
+            | Error::JsonDataError { .. }
+            | Error::JsonSerdeError { .. } => EngineError::Lost,
+            other => EngineError::Failed(other.to_string()),
+        }
+    }
+
+    /// Asks; every call has the engine's time.
+    async fn asked<T>(&self, ask: impl AsyncFnOnce(&Docker) -> Result<T, Error>) -> Result<T, EngineError> {
+        let client = tokio::time::timeout(ANSWER, self.client()).await.unwrap_or_else(|_| {
+            Err(EngineError::Unreachable(format!("{} said nothing for {} s", self.socket.display(), ANSWER.as_secs())))
+        })?;
+        match tokio::time::timeout(ANSWER, ask(client)).await {
+            Ok(answer) => answer.map_err(|error| self.trouble(error)),
+            Err(_) => Err(EngineError::Lost),
+        }
+    }
+
+    fn relays(&self) -> MutexGuard<'_, HashMap<String, PathBuf>> {
+        self.relays.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The folder of a container's relay: as it was last told, or as the engine knows.
+    pub(super) async fn relay_folder(&self, container: &str) -> Option<PathBuf> {
+        let known = self.relays().get(container).cloned();
+        match known {
+            Some(folder) => Some(folder),
+            None => {
+                self.inspect(container).await.ok()?;
+                self.relays().get(container).cloned()
+            }
+        }
+    }
+
+    fn note(&self, info: &ContainerInfo) {
+        if let Some(folder) = info.label(RELAY) {
+            self.relays().insert(info.id.clone(), folder.into());
+        }
+    }
+
+    /// What a container is made of, in the API's words.
+    fn body(&self, spec: &ContainerSpec, folder: &Path) -> ContainerCreateBody {
+        let mount = |source: &Path, target: String, read_only: bool| Mount {
+            typ: Some(MountType::BIND),
+            source: Some(source.display().to_string()),
+            target: Some(target),
+            read_only: Some(read_only),
+            ..Mount::default()
+        };
+        let mut mounts =
+            vec![mount(&spec.workspace, spec.workspace.display().to_string(), false), mount(folder, RELAY_FOLDER.to_owned(), false)];
+        mounts.extend(self.program.files().map(|(source, target)| mount(source, target, true)));
+        let labels = spec.labels.iter().cloned().chain([(RELAY.to_owned(), folder.display().to_string())]);
+        ContainerCreateBody {
+            image: Some(spec.image.clone()),
+            // What the image starts by itself is not asked for.
+            entrypoint: Some(self.program.words()),
+            cmd: Some(Vec::new()),
+            working_dir: Some(spec.workspace.display().to_string()),
+            labels: Some(labels.collect()),
+            host_config: Some(HostConfig { mounts: Some(mounts), ..HostConfig::default() }),
+            ..ContainerCreateBody::default()
+        }
+    }
+}
+
+/// The innermost cause of an error: what the system said.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn no_folder(error: std::io::Error) -> EngineError {
+    EngineError::Failed(format!("no folder for a container's relay: {error}"))
+}
+
+#[async_trait]
+impl ContainerEngine for DockerEngine {
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
+        if spec.image.is_empty() {
+            return Err(EngineError::Failed("no image is named for the agents' containers (`--image IMAGE`)".into()));
+        }
+        let folder = spec.transcript.parent().unwrap_or(Path::new("/"));
+        let own = || vec![spec.agent.name().to_owned()];
+        let words = self.commands.get(&spec.agent).cloned().unwrap_or_else(own);
+        RelayJob::new(words, spec.message.as_deref(), &spec.transcript).leave(folder).map_err(no_folder)?;
+        let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
+        let created = self.asked(async |client| client.create_container(Some(options), self.body(spec, folder)).await).await;
+        match created {
+            Ok(made) => {
+                self.relays().insert(made.id.clone(), folder.to_owned());
+                Ok(made.id)
+            }
+            Err(EngineError::NotFound) => Err(EngineError::Failed(format!("it has no image {:?}: pull or build it first", spec.image))),
+            Err(EngineError::Failed(why)) if why.contains("already in use") => Err(EngineError::NameTaken),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn start(&self, id: &str) -> Result<(), EngineError> {
+        self.asked(async |client| client.start_container(id, None::<StartContainerOptions>).await).await
+    }
+
+    async fn inspect(&self, id: &str) -> Result<ContainerInfo, EngineError> {
+        let found = self.asked(async |client| client.inspect_container(id, None::<InspectContainerOptions>).await).await?;
+        let status = match found.state.and_then(|state| state.status) {
+            Some(ContainerStateStatusEnum::CREATED) => ContainerStatus::Created,
+            Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING | ContainerStateStatusEnum::STOPPING) => {
+                ContainerStatus::Running
+            }
+            Some(ContainerStateStatusEnum::PAUSED) => ContainerStatus::Frozen,
+            _ => ContainerStatus::Exited,
+        };
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect();
+        let name = found.name.unwrap_or_default().trim_start_matches('/').to_owned();
+        let info = ContainerInfo { id: found.id.unwrap_or_default(), name, status, labels };
+        self.note(&info);
+        Ok(info)
+    }
+
+    async fn list(&self) -> Result<Vec<ContainerInfo>, EngineError> {
+        let options = ListContainersOptionsBuilder::default().all(true).build();
+        let found = self.asked(async |client| client.list_containers(Some(options)).await).await?;
+        let infos: Vec<ContainerInfo> = found
+            .into_iter()
+            .map(|found| ContainerInfo {
+                id: found.id.unwrap_or_default(),
+                name: found.names.into_iter().flatten().next().unwrap_or_default().trim_start_matches('/').to_owned(),
+                status: match found.state {
+                    Some(ContainerSummaryStateEnum::CREATED) => ContainerStatus::Created,
+                    Some(
+                        ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::RESTARTING | ContainerSummaryStateEnum::STOPPING,
+                    ) => ContainerStatus::Running,
+                    Some(ContainerSummaryStateEnum::PAUSED) => ContainerStatus::Frozen,
+                    _ => ContainerStatus::Exited,
+                },
+                labels: found.labels.unwrap_or_default().into_iter().collect(),
+            })
+            .collect();
+        infos.iter().for_each(|info| self.note(info));
+        Ok(infos)
+    }
+
+    /// Where the stream breaks it is asked for again, from the last that was told on.
+    fn events(&self) -> mpsc::UnboundedReceiver<EngineEvent> {
+        let (to, from) = mpsc::unbounded_channel();
+        let socket = self.socket.clone();
+        tokio::spawn(async move {
+            let mut since = jiff::Timestamp::now().as_second();
+            while !to.is_closed() {
+                tokio::select! {
+                    () = tell(&socket, &mut since, &to) => tokio::time::sleep(LISTEN_AGAIN).await,
+                    () = to.closed() => {}
+                }
+            }
+        });
+        from
+    }
+
+    async fn kill(&self, id: &str, signal: &'static str) -> Result<(), EngineError> {
+        let options = KillContainerOptionsBuilder::default().signal(&format!("SIG{signal}")).build();
+        self.asked(async |client| client.kill_container(id, Some(options)).await).await
+    }
+
+    async fn freeze(&self, id: &str) -> Result<(), EngineError> {
+        self.asked(async |client| client.pause_container(id).await).await
+    }
+
+    async fn thaw(&self, id: &str) -> Result<(), EngineError> {
+        self.asked(async |client| client.unpause_container(id).await).await
+    }
+
+    async fn execute(&self, id: &str) -> Result<(), EngineError> {
+        let words = Some(["sleep", "600"].map(str::to_owned).to_vec());
+        let made = self.asked(async |client| client.create_exec(id, ExecConfig { cmd: words, ..ExecConfig::default() }).await).await?;
+        let options = StartExecOptions { detach: true, ..StartExecOptions::default() };
+        self.asked(async |client| client.start_exec(&made.id, Some(options)).await).await.map(drop)
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), EngineError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        self.asked(async |client| client.remove_container(id, Some(options)).await).await?;
+        self.relays().remove(id);
+        Ok(())
+    }
+}
+
+/// Tells of ends and removals until the stream breaks; `since` is the second of the last one.
+async fn tell(socket: &Path, since: &mut i64, to: &mpsc::UnboundedSender<EngineEvent>) {
+    let Ok(client) = Docker::connect_with_unix(&socket.to_string_lossy(), ANSWER.as_secs(), API_DEFAULT_VERSION) else { return };
+    let Ok(Ok(client)) = tokio::time::timeout(ANSWER, client.negotiate_version()).await else { return };
+    let filters = HashMap::from([("type", vec!["container"]), ("event", vec!["die", "died", "destroy", "remove"])]);
+    let options = EventsOptionsBuilder::default().since(&since.to_string()).filters(&filters).build();
+    let mut stream = std::pin::pin!(client.with_timeout(QUIET).events(Some(options)));
+    while let Some(Ok(EventMessage { actor, time, .. })) = stream.next().await {
+        *since = time.unwrap_or(*since);
+        if let Some(container) = actor.and_then(|actor| actor.id) {
+            // Nobody may be listening any more.
+            let _ = to.send(EngineEvent { container });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[("DOCKER_HOST", "unix:///a"), ("CONTAINER_HOST", "unix:///b")], Ok("/a"))]
+    #[case(&[("DOCKER_HOST", ""), ("CONTAINER_HOST", "/b")], Ok("/b"))]
+    #[case(&[("DOCKER_HOST", "tcp://10.0.0.1:2375")], Err("DOCKER_HOST is \"tcp://10.0.0.1:2375\": wanted `unix:///PATH`"))]
+    fn the_environment_names_the_engine(#[case] variables: &[(&str, &str)], #[case] wanted: Result<&str, &str>) {
+        let found = engine_socket(|name| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned()));
+        match (found, wanted) {
+            (Ok(found), Ok(wanted)) => assert_eq!(found, Path::new(wanted)),
+            (Err(found), Err(wanted)) => assert!(found.starts_with(wanted), "{found}"),
+            (found, wanted) => panic!("{found:?}, wanted {wanted:?}"),
+        }
+    }
+}
