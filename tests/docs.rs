@@ -4,11 +4,15 @@
 //! lines, `…` for anything within one, and a run of spaces for any. A command exits with 0 where no `$ echo $?` follows. In
 //! the first line of any other block a second word names the file that it is.
 
+#[path = "support/podman.rs"]
+mod podman;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use podman::Podman;
 use regex::Regex;
 use rstest::rstest;
 
@@ -67,6 +71,19 @@ fn run(command: &mut Command, place: &Path) -> (String, i32) {
 #[case("resumable-sessions")]
 #[case("session-files")]
 fn what_a_guide_shows_is_so(#[case] name: &str) {
+    follow(name, &[]);
+}
+
+#[test]
+fn what_the_guide_to_supervisors_shows_is_so() {
+    let place = tempfile::tempdir().unwrap();
+    let podman = Podman::start(place.path());
+    follow("supervised-sessions", &[("DOCKER_HOST", &format!("unix://{}", podman.socket().display()))]);
+    assert_eq!(podman.say(&["ps", "--all", "--quiet"]), "");
+}
+
+/// Writes what a guide writes and runs what it runs, in this environment.
+fn follow(name: &str, environment: &[(&str, &str)]) {
     let guide = fs::read_to_string(Path::new(ROOT).join("docs").join(name).with_extension("md")).unwrap();
     let place = tempfile::tempdir().unwrap();
     symlink(Path::new(ROOT).join("fixtures"), place.path().join("fixtures")).unwrap();
@@ -81,7 +98,10 @@ fn what_a_guide_shows_is_so(#[case] name: &str) {
             let commands = commands(&lines);
             let mut status = 0;
             for (at, (command, expected)) in commands.iter().enumerate() {
-                let (said, code) = run(Command::new("sh").arg("-c").arg(format!("(exit {status}); {command}")), place.path());
+                let (said, code) = run(
+                    Command::new("sh").arg("-c").arg(format!("(exit {status}); {command}")).envs(environment.iter().copied()),
+                    place.path(),
+                );
                 assert!(pattern(expected).is_match(&said), "{name}: `{command}` prints\n{said}\nand not\n{}", expected.join("\n"));
                 let told = commands.get(at + 1).is_some_and(|(next, _)| *next == "echo $?");
                 assert!(code == 0 || told, "{name}: `{command}` exits with {code}, and the guide does not say so");

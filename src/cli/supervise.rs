@@ -371,7 +371,7 @@ mod tests {
     #[case("--policy max_s=NaN", "`max_s` is \"NaN\", wanted seconds")]
     #[case("--pause KILL:CONT", "wanted detach, freeze, or two of TSTP, CONT")]
     #[case("--agent-command codex", "wanted AGENT=WORDS")]
-    #[case("--fault no-such", "no such fault")]
+    #[case("--fault no-such", "no fault of a supervisor")]
     fn what_makes_no_sense_is_told(#[case] flags: &str, #[case] wanted: &str) {
         let told = asked(&format!("list {flags}")).unwrap_err();
         assert!(told.contains(wanted), "{told}");

@@ -24,8 +24,8 @@ use crate::contract::AgentKind;
 use super::engine::{ContainerEngine, ContainerInfo, ContainerSpec, ContainerStatus, EngineError, EngineEvent};
 use super::relay::{RELAY_FOLDER, RelayJob, RelayProgram};
 
-/// How long an engine may take to answer; a start under load was measured to take 2 s.
-const ANSWER: Duration = Duration::from_secs(8);
+/// How long an engine may take to answer: two answers that do not come fit into the contract's limit for a call.
+const ANSWER: Duration = Duration::from_secs(4);
 /// How long before a stream of events that broke is asked for again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// How long a stream of events may say nothing.
@@ -167,6 +167,7 @@ impl DockerEngine {
         };
         let mut mounts =
             vec![mount(&spec.workspace, spec.workspace.display().to_string(), false), mount(folder, RELAY_FOLDER.to_owned(), false)];
+        mounts.extend(repository_of(&spec.workspace).map(|path| mount(&path, path.display().to_string(), false)));
         mounts.extend(self.program.files().map(|(source, target)| mount(source, target, true)));
         let labels = spec.labels.iter().cloned().chain([(RELAY.to_owned(), folder.display().to_string())]);
         ContainerCreateBody {
@@ -180,6 +181,14 @@ impl DockerEngine {
             ..ContainerCreateBody::default()
         }
     }
+}
+
+/// The repository that a worktree is of, which has to be where its `.git` says.
+fn repository_of(workspace: &Path) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(workspace.join(".git")).ok()?;
+    let own = workspace.join(text.trim().strip_prefix("gitdir: ")?);
+    let common = std::fs::read_to_string(own.join("commondir")).ok()?;
+    own.join(common.trim()).canonicalize().ok()
 }
 
 /// The innermost cause of an error: what the system said.
@@ -325,7 +334,84 @@ async fn tell(socket: &Path, since: &mut i64, to: &mpsc::UnboundedSender<EngineE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::containers::image::AgentImage;
+    use crate::containers::private_podman::PrivatePodman;
     use rstest::rstest;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn spec(folder: &Path, name: &str) -> ContainerSpec {
+        ContainerSpec {
+            name: name.into(),
+            image: AgentImage::NAME.into(),
+            labels: vec![("of".into(), "test".into())],
+            agent: AgentKind::CODEX,
+            workspace: folder.into(),
+            message: None,
+            transcript: folder.join(name).join("transcript.txt"),
+        }
+    }
+
+    #[test]
+    fn podman_does_what_is_asked_and_its_refusals_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let [images, own] = ["images", "own"].map(|name| folder.path().join(name));
+        AgentImage::make(&images, Path::new("/bin/true"), &["sh", "sleep"]).unwrap();
+        let podman = PrivatePodman::start(&own, Some(&images)).unwrap();
+        // In a relay's place, a process that waits, and ends at TERM.
+        let program = folder.path().join("program");
+        std::fs::write(&program, "#!/bin/sh\ntrap 'exit 3' TERM\nsleep 600 & wait\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let engine = DockerEngine::new(podman.socket(), BTreeMap::new(), RelayProgram::of(program, ""));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut events = engine.events();
+            let first = spec(folder.path(), "first");
+            let id = engine.create(&first).await.unwrap();
+            assert_eq!(engine.create(&first).await, Err(EngineError::NameTaken));
+            let unknown = ContainerSpec { image: "nothing".into(), ..spec(folder.path(), "other") };
+            let refused = engine.create(&unknown).await.unwrap_err().to_string();
+            assert_eq!(refused, "the container engine failed: it has no image \"nothing\": pull or build it first");
+            let info = engine.inspect("first").await.unwrap();
+            assert_eq!((info.id.as_str(), info.status, info.label("of")), (id.as_str(), ContainerStatus::Created, Some("test")));
+            let status = async || engine.inspect(&id).await.unwrap().status;
+            engine.start(&id).await.unwrap();
+            engine.start(&id).await.unwrap();
+            engine.freeze(&id).await.unwrap();
+            assert_eq!(status().await, ContainerStatus::Frozen);
+            assert_eq!(
+                engine.list().await.unwrap(),
+                [ContainerInfo { status: ContainerStatus::Frozen, ..engine.inspect(&id).await.unwrap() }]
+            );
+            assert!(matches!(engine.freeze(&id).await, Err(EngineError::Failed(_))));
+            engine.thaw(&id).await.unwrap();
+            assert!(matches!(engine.thaw(&id).await, Err(EngineError::Failed(_))));
+            engine.execute(&id).await.unwrap();
+            engine.kill(&id, "TERM").await.unwrap();
+            assert_eq!(events.recv().await, Some(EngineEvent { container: id.clone() }));
+            assert_eq!(status().await, ContainerStatus::Exited);
+            assert!(matches!(engine.kill(&id, "TERM").await, Err(EngineError::Failed(_))));
+            engine.remove(&id).await.unwrap();
+            assert_eq!(engine.inspect(&id).await, Err(EngineError::NotFound));
+            assert_eq!(engine.remove(&id).await, Err(EngineError::NotFound));
+            assert_eq!(engine.kill(&id, "TERM").await, Err(EngineError::NotFound));
+            let socket = podman.socket();
+            drop(podman);
+            let gone = engine.list().await.unwrap_err();
+            assert!(matches!(&gone, EngineError::Unreachable(why) if why.contains(&socket.display().to_string())), "{gone}");
+        });
+    }
+
+    #[test]
+    fn a_worktree_comes_with_its_repository() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("main");
+        let git = |args: &[&str]| std::process::Command::new("git").args(args).current_dir(&main).status().unwrap().success();
+        std::fs::create_dir(&main).unwrap();
+        assert!(git(&["init", "-q"]) && repository_of(&main).is_none());
+        assert!(git(&["-c", "user.name=x", "-c", "user.email=x@x", "commit", "-q", "--allow-empty", "-m", "x"]));
+        assert!(git(&["worktree", "add", "-q", "../tree"]));
+        assert_eq!(repository_of(&folder.path().join("tree")), main.join(".git").canonicalize().ok());
+    }
 
     #[rstest]
     #[case(&[("DOCKER_HOST", "unix:///a"), ("CONTAINER_HOST", "unix:///b")], Ok("/a"))]

@@ -64,6 +64,8 @@ impl RelayJob {
     /// The system's.
     pub(crate) fn leave(&self, folder: &Path) -> io::Result<()> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // What another one left there says nothing of this one.
+        [SOCKET, ENDED].iter().for_each(|name| drop(std::fs::remove_file(folder.join(name))));
         let file = std::fs::File::options().write(true).create(true).truncate(true).mode(0o600).open(folder.join(JOB))?;
         serde_json::to_writer(file, self).map_err(io::Error::from)
     }

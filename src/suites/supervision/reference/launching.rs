@@ -279,7 +279,12 @@ impl Supervisor {
     async fn make_container(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
         let mut spec = spec.clone();
         let mut last = EngineError::Lost;
+        let deadline = tokio::time::Instant::now() + self.config.start;
         for _ in 0..TRIES {
+            // An engine that does not answer is not waited for again and again; what it makes yet is found by its labels.
+            if tokio::time::Instant::now() > deadline {
+                break;
+            }
             last = match self.engine.create(&spec).await {
                 Ok(id) => return Ok(id),
                 Err(EngineError::Lost) if self.behavior().abandons_lost => return Err(EngineError::Lost),

@@ -14,7 +14,7 @@ use super::record::SupervisedRecord;
 pub(crate) const RECORD: &str = "state.json";
 /// What is to become the record.
 const NEW_RECORD: &str = ".state.json.new";
-/// Whoever holds this file's lock is the supervisor.
+/// Whoever holds this file's lock is the supervisor; its pid stands in it.
 const LOCK: &str = ".supervisor.lock";
 /// The longest id, and the longest role, in characters.
 const LONGEST_NAME: usize = 64;
@@ -79,12 +79,19 @@ impl AgentRegistryFolder {
         let cannot = |error: io::Error| format!("the registry {} cannot be opened: {error}", agents.display());
         make_folder(&agents).map_err(cannot)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
-        let lock =
-            File::from(rustix::fs::open(agents.join(LOCK), flags, Mode::from_raw_mode(0o600)).map_err(|error| cannot(error.into()))?);
+        let place = agents.join(LOCK);
+        let mut lock = File::from(rustix::fs::open(&place, flags, Mode::from_raw_mode(0o600)).map_err(|error| cannot(error.into()))?);
         let lock = match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Some(lock),
+            Ok(()) => {
+                // For whoever wonders who it is; on a full disk nobody is told.
+                let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id()));
+                Some(lock)
+            }
             Err(_) if shared => None,
-            Err(_) => return Err(format!("another supervisor is on the registry {}", agents.display())),
+            Err(_) => {
+                let pid = std::fs::read_to_string(&place).unwrap_or_default();
+                return Err(format!("another supervisor is on the registry {} (pid {})", agents.display(), pid.trim()));
+            }
         };
         Ok(Self { root: root.to_owned(), writing, _lock: lock })
     }
