@@ -21,6 +21,7 @@ struct Repository {
     folder: TempDir,
     engine: PathBuf,
     image: &'static str,
+    settings: &'static [&'static str],
 }
 
 impl Repository {
@@ -28,7 +29,7 @@ impl Repository {
         let folder = tempfile::tempdir().unwrap();
         let begun = Command::new("git").arg("-C").arg(folder.path()).args(["init", "-q", "-b", "work"]).status().unwrap();
         assert!(begun.success());
-        Self { folder, engine, image: "agents" }
+        Self { folder, engine, image: "agents", settings: &[] }
     }
 
     fn path(&self) -> &Path {
@@ -38,7 +39,7 @@ impl Repository {
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_passmuster"));
         command.args(["supervise", "--image", self.image, "--policy", "interval_s=0.5,first_s=0.2"]);
-        command.arg("--engine").arg(&self.engine).arg("--root").arg(self.path()).current_dir(self.path());
+        command.args(self.settings).arg("--engine").arg(&self.engine).arg("--root").arg(self.path()).current_dir(self.path());
         command
     }
 
@@ -174,6 +175,75 @@ fn three_sessions_survive_their_supervisor_and_nothing_is_left_of_them() {
     // They outlive their containers by a second.
     until("end of the containers' monitors", || podman.monitors().is_empty().then_some(()));
     assert!(!fs::read_to_string("/proc/self/mounts").unwrap().contains(place.path().to_str().unwrap()));
+}
+
+/// The process of a session's agent: the one below its container's first.
+fn agent(podman: &Podman, container: &str) -> String {
+    let relay = podman.say(&["inspect", "--format", "{{.State.Pid}}", container]);
+    fs::read_to_string(format!("/proc/{relay}/task/{relay}/children")).unwrap().trim().to_owned()
+}
+
+/// Whether a process is stopped in the middle.
+fn is_stopped(pid: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/stat")).unwrap().contains(") T ")
+}
+
+fn signal(pid: &str, signal: &str) {
+    assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_hung_agent_and_another_branch_are_noticed_and_made_good_again() {
+    let place = tempfile::tempdir().unwrap();
+    let podman = Podman::start(place.path());
+    let mut repository = Repository::new(podman.socket());
+    repository.settings = &["--policy", "timeout_s=0.3,failures=2"];
+    let hung = agent(&podman, &repository.start("s", &[]));
+    signal(&hung, "-STOP");
+    let heard = repository.hear_until(|said| said["event"] == "escalated");
+    let failed = heard.iter().find(|said| said["event"] == "health_failed").unwrap();
+    assert_eq!((&failed["failures"], &repository.record("s")["state"]), (&json!(2), &json!("running")));
+    signal(&hung, "-CONT");
+    let well = || Some(repository.record("s")).filter(|record| record["health"] == "ok");
+    until("session that is well again", well);
+
+    let git = |args: &[&str]| assert!(Command::new("git").args(args).current_dir(repository.path()).status().unwrap().success());
+    git(&["symbolic-ref", "HEAD", "refs/heads/elsewhere"]);
+    assert_eq!(repository.ask(&["send-message", "s", "unheard"]).unwrap_err()["code"], "branch_mismatch");
+    until("session off its branch", || Some(repository.record("s")).filter(|record| record["health"] == "failed"));
+    git(&["symbolic-ref", "HEAD", "refs/heads/work"]);
+    until("session on its branch again", well);
+    assert_eq!(repository.ask(&["send-message", "s", "heard"]), Ok(json!({})));
+    assert!(!turns(&repository, "s", 2).contains("unheard"));
+    assert_eq!(repository.ask(&["start", "codex", ".", "dev", "other"]).unwrap_err()["code"], "branch_mismatch");
+    repository.ask(&["stop", "s"]).unwrap();
+    repository.ask(&["shutdown"]).unwrap();
+    assert_eq!(podman.say(&["ps", "-aq"]), "");
+}
+
+#[rstest]
+#[case::freeze(&["--pause", "freeze"])]
+#[case::signal(&["--pause", "TSTP:CONT"])]
+fn a_pause_stops_what_it_is_told_to_and_lets_it_go_on(#[case] settings: &'static [&'static str]) {
+    let place = tempfile::tempdir().unwrap();
+    let podman = Podman::start(place.path());
+    let mut repository = Repository::new(podman.socket());
+    repository.settings = settings;
+    let id = repository.start("s", &[]);
+    turns(&repository, "s", 1);
+    let pid = agent(&podman, &id);
+    let is_frozen = || podman.say(&["inspect", "--format", "{{.State.Status}}", &id]) == "paused";
+    repository.ask(&["pause", "s"]).unwrap();
+    until("stop of what runs", || (is_frozen() || is_stopped(&pid)).then_some(()));
+    repository.ask(&["resume", "s"]).unwrap();
+    assert_eq!(repository.ask(&["send-message", "s", "on"]), Ok(json!({})));
+    turns(&repository, "s", 2);
+    assert_eq!(agent(&podman, &id), pid);
+    // What is paused can be stopped.
+    repository.ask(&["pause", "s"]).unwrap();
+    repository.ask(&["stop", "s", "--grace-s", "0.2"]).unwrap();
+    repository.ask(&["shutdown"]).unwrap();
+    assert_eq!(podman.say(&["ps", "-aq"]), "");
 }
 
 fn refused(repository: &Repository, agent: &str, more: &[&str]) -> Value {

@@ -401,6 +401,63 @@ mod tests {
         });
     }
 
+    /// An engine that answers `/version`, and to anything else what it is told to; tells what it was asked.
+    fn pretend(socket: &Path, answers: Vec<&'static str>) -> mpsc::UnboundedReceiver<String> {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        const VERSION: &str = "HTTP/1.1 200 OK\r\nContent-Length: 21\r\nConnection: close\r\n\r\n{\"ApiVersion\":\"1.41\"}";
+        let (tell, told) = mpsc::unbounded_channel();
+        let listener = tokio::net::UnixListener::bind(socket).unwrap();
+        tokio::spawn(async move {
+            let mut answers = answers.into_iter();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = vec![0; 16 << 10];
+                let count = stream.read(&mut asked).await.unwrap();
+                let first = String::from_utf8_lossy(&asked[..count]).lines().next().unwrap_or_default().to_owned();
+                let answer = if first.contains("/version") { Some(VERSION) } else { answers.next() };
+                let _ = stream.write_all(answer.unwrap_or_default().as_bytes()).await;
+                if !first.contains("/version") {
+                    tell.send(first).unwrap();
+                }
+            }
+        });
+        told
+    }
+
+    fn alone(test: impl AsyncFnOnce(Arc<DockerEngine>, PathBuf)) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let engine = DockerEngine::new(socket.clone(), BTreeMap::new(), RelayProgram::of("/p".into(), ""));
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test(engine, socket));
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_is_no_refusal() {
+        alone(async |engine, socket| {
+            let full = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 18\r\nConnection: close\r\n\r\n{\"message\":\"full\"}";
+            let mut asked = pretend(&socket, vec!["", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[{", "nonsense", full]);
+            for _ in 0..4 {
+                assert_eq!(engine.list().await, Err(EngineError::Lost));
+            }
+            assert_eq!(engine.list().await, Err(EngineError::Failed("full (500)".into())));
+            assert_eq!(asked.recv().await.unwrap(), "GET /v1.41/containers/json?all=true&size=false HTTP/1.1");
+        });
+    }
+
+    #[test]
+    fn events_are_asked_for_again_from_the_last_one_on() {
+        alone(async |engine, socket| {
+            let first = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"a\"},\"time\":77}\n";
+            let second = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"b\"},\"time\":78}\n";
+            let mut asked = pretend(&socket, vec![first, second]);
+            let mut events = engine.events();
+            for container in ["a", "b"] {
+                assert_eq!(events.recv().await, Some(EngineEvent { container: container.into() }));
+            }
+            asked.recv().await.unwrap();
+            assert!(asked.recv().await.unwrap().contains("since=77&"));
+        });
+    }
+
     #[test]
     fn a_worktree_comes_with_its_repository() {
         let folder = tempfile::tempdir().unwrap();

@@ -93,6 +93,14 @@ impl ProcFs {
         Some(ProcessEntry { pid, parent, ticks, command: stat[open + 1..close].to_owned(), group })
     }
 
+    /// Whether a process catches a signal, or ignores it.
+    pub fn minds(pid: u32, signal: Signal) -> bool {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let masks = status.lines().filter_map(|line| line.strip_prefix("SigCgt:").or(line.strip_prefix("SigIgn:")));
+        let minded = masks.filter_map(|mask| u64::from_str_radix(mask.trim(), 16).ok()).fold(0, |all, mask| all | mask);
+        minded & (1 << (signal.as_raw() - 1)) != 0
+    }
+
     /// Whether a process is stopped in the middle, as by TSTP.
     pub fn is_stopped(pid: u32) -> bool {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

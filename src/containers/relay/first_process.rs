@@ -163,8 +163,7 @@ impl RunningRelay {
             let agent = relay.agent;
             tokio::spawn(async move {
                 while heard.recv().await.is_some() {
-                    // One that is over takes none.
-                    let _ = kill_process(agent, own);
+                    hand_on(agent, own);
                 }
             });
         }
@@ -316,6 +315,15 @@ impl RunningRelay {
         }
         if self.is_over() { RelayAnswer::Gone } else { RelayAnswer::Done }
     }
+}
+
+/// Hands a signal on to the agent. Without a shell above it the system lets no program be stopped by TSTP that does not take it
+/// itself: such a one is stopped by STOP.
+fn hand_on(agent: Pid, own: Signal) {
+    let pid = agent.as_raw_nonzero().get().unsigned_abs();
+    let own = if own == Signal::TSTP && !ProcFs::minds(pid, own) { Signal::STOP } else { own };
+    // One that is over takes none.
+    let _ = kill_process(agent, own);
 }
 
 /// Hands keys to the terminal, in their order, until it is closed.
