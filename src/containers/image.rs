@@ -24,19 +24,19 @@ impl AgentImage {
     /// Its name, as an engine knows it.
     pub(crate) const NAME: &'static str = "localhost/passmuster-agents:latest";
 
-    /// Makes the image in the store of a Podman in `folder`, which must not be there yet, and ends that Podman: its store is for
-    /// others to read. `passmuster` is this executable, which every agent is; `tools` are programs of this machine, by their names.
+    /// Makes the image in a store in `folder`, which others read. `passmuster` is this executable, which every agent is; `tools` are
+    /// programs of this machine, by their names.
     ///
     /// # Errors
     /// No engine, or no such tool.
-    pub(crate) fn make(folder: &Path, passmuster: &Path, tools: &[impl AsRef<str>]) -> Result<(), NoEngine> {
+    pub(crate) fn make(folder: &Path, passmuster: &Path, name: &str, tools: &[impl AsRef<str>]) -> Result<(), NoEngine> {
         PrivatePodman::look()?;
         let tree = folder.join("tree");
         Self::lay_out(&tree, passmuster, tools)?;
-        let podman = PrivatePodman::start(folder, None)?;
         let mut tar = Command::new(find_program("tar")?).arg("-C").arg(&tree).args(["-c", "."]).stdout(Stdio::piped()).spawn()?;
         let out = tar.stdout.take().ok_or_else(|| NoEngine::Broken("tar writes nothing".into()))?;
-        let imported = podman.import(out.into(), Self::NAME, &[format!("ENV PATH={PROGRAMS}:/usr/bin:/bin"), "ENV LANG=C.UTF-8".into()]);
+        let settings = [format!("ENV PATH={PROGRAMS}:/usr/bin:/bin"), "ENV LANG=C.UTF-8".into()];
+        let imported = PrivatePodman::import(folder, out.into(), name, &settings);
         tar.wait()?;
         imported?;
         fs::remove_dir_all(&tree)?;

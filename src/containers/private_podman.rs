@@ -14,6 +14,8 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::fakes::processes::starting;
+
 /// The socket of its service, below its folder.
 const SOCKET: &str = "engine.sock";
 /// What its programs are told by.
@@ -80,7 +82,28 @@ impl PrivatePodman {
     /// # Errors
     /// What is missing, or failed.
     pub(crate) fn start(folder: &Path, images: Option<&Path>) -> Result<Self, NoEngine> {
-        let podman = Self::look()?;
+        let (podman, at) = (Self::look()?, |name: &str| folder.join(name));
+        Self::configure(folder, images)?;
+        // The socket listens before the service runs, which takes it over: who connects waits, and nobody is refused.
+        let listener = UnixListener::bind(at(SOCKET))?;
+        let said = fs::File::create(at(SAID))?;
+        let allowed = starting()?;
+        let service = Command::new(find_program("unshare")?)
+            .args(["--mount", "--propagation", "private", "sh", "-c"])
+            .arg("exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" system service --time 0")
+            .arg(&podman)
+            .env_clear()
+            .envs(Self::environment(folder))
+            .stdin(OwnedFd::from(listener))
+            .stdout(said.try_clone()?)
+            .stderr(said)
+            .spawn()?;
+        drop(allowed);
+        Ok(Self { folder: folder.to_owned(), podman, service })
+    }
+
+    /// Writes what its programs are told by.
+    fn configure(folder: &Path, images: Option<&Path>) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         let at = |name: &str| folder.join(name);
         let text = |name: &str| at(name).display().to_string();
@@ -99,32 +122,12 @@ impl PrivatePodman {
             shared.unwrap_or_default()
         );
         fs::write(at(CONF), conf)?;
-        fs::write(at(STORAGE), storage)?;
-        // The socket listens before the service runs, which takes it over: who connects waits, and nobody is refused.
-        let listener = UnixListener::bind(at(SOCKET))?;
-        let said = fs::File::create(at(SAID))?;
-        let service = Command::new(find_program("unshare")?)
-            .args(["--mount", "--propagation", "private", "sh", "-c"])
-            .arg("exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" system service --time 0")
-            .arg(&podman)
-            .env_clear()
-            .envs(Self::environment(folder))
-            .stdin(OwnedFd::from(listener))
-            .stdout(said.try_clone()?)
-            .stderr(said)
-            .spawn()?;
-        Ok(Self { folder: folder.to_owned(), podman, service })
+        fs::write(at(STORAGE), storage)
     }
 
     /// The socket on which it speaks Docker's and Podman's API.
     pub(crate) fn socket(&self) -> PathBuf {
         self.folder.join(SOCKET)
-    }
-
-    /// The process of its service.
-    #[allow(dead_code, reason = "who judges supervisors asks it")]
-    pub(crate) fn pid(&self) -> u32 {
-        self.service.id()
     }
 
     /// Its own program, asked over its socket.
@@ -135,14 +138,17 @@ impl PrivatePodman {
         command
     }
 
-    /// Makes an image of a tar that is read from `tar`; `changes` are lines of a Dockerfile.
+    /// Makes an image of a tar that is read from `tar`, in the store of a folder in which no service runs; `changes` are lines of a
+    /// Dockerfile.
     ///
     /// # Errors
-    /// What the engine said.
-    pub(crate) fn import(&self, tar: Stdio, name: &str, changes: &[String]) -> Result<(), NoEngine> {
-        let mut command = self.command();
-        command.args(["import", "--quiet"]).args(changes.iter().flat_map(|change| ["--change", change]));
-        let output = command.args(["-", name]).stdin(tar).output()?;
+    /// What is missing, or what Podman said.
+    pub(crate) fn import(folder: &Path, tar: Stdio, name: &str, changes: &[String]) -> Result<(), NoEngine> {
+        let podman = Self::look()?;
+        Self::configure(folder, None)?;
+        let mut command = Command::new(podman);
+        command.env_clear().envs(Self::environment(folder)).args(["import", "--quiet"]);
+        let output = command.args(changes.iter().flat_map(|change| ["--change", change])).args(["-", name]).stdin(tar).output()?;
         if output.status.success() {
             return Ok(());
         }
@@ -151,7 +157,7 @@ impl PrivatePodman {
     }
 
     /// What its programs, and those of its service, have for an environment.
-    fn environment(folder: &Path) -> Vec<(String, String)> {
+    pub(crate) fn environment(folder: &Path) -> Vec<(String, String)> {
         let at = |name: &str| folder.join(name).display().to_string();
         let path = std::env::var("PATH").unwrap_or_default() + ":" + SYSTEM_PATH;
         [
@@ -167,17 +173,19 @@ impl PrivatePodman {
         .collect()
     }
 
+    /// The process that watches over a container.
+    pub(crate) fn monitor(folder: &Path, id: &str) -> Option<i32> {
+        let file = folder.join("run/overlay-containers").join(id).join("userdata/conmon.pid");
+        let pid: i32 = fs::read_to_string(file).ok()?.trim().parse().ok()?;
+        // Pids are used again: it is one as long as it is the container's.
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| contains(&line, id.as_bytes())).then_some(pid)
+    }
+
     /// Ends what runs of the Podman of a folder, whoever started it and whether its service lives, and removes what it has elsewhere.
     pub(crate) fn clear(folder: &Path) {
         let ids = container_ids(folder);
         // Its monitors first: one that sees its container end has it cleaned up by further processes.
-        for id in &ids {
-            let file = folder.join("run/overlay-containers").join(id).join("userdata/conmon.pid");
-            let monitor = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
-            // Pids are used again: it is killed as long as it is the container's.
-            let is_own = |pid: &i32| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| contains(&line, id.as_bytes()));
-            end(monitor.filter(is_own));
-        }
+        ids.iter().for_each(|id| end(Self::monitor(folder, id)));
         for id in &ids {
             let groups = groups(id);
             let members = groups.iter().flat_map(|group| fs::read_to_string(group.join("cgroup.procs")));
@@ -213,7 +221,7 @@ pub(crate) fn container_ids(folder: &Path) -> BTreeSet<String> {
 }
 
 /// The control groups of a container, in every hierarchy.
-fn groups(id: &str) -> Vec<PathBuf> {
+pub(super) fn groups(id: &str) -> Vec<PathBuf> {
     let below = |root: PathBuf| root.join("libpod_parent").join(format!("libpod-{id}"));
     let roots = fs::read_dir(CGROUPS).into_iter().flatten().flatten().map(|entry| entry.path());
     roots.chain([PathBuf::from(CGROUPS)]).map(below).filter(|group| group.is_dir()).collect()
@@ -269,7 +277,7 @@ mod tests {
     fn containers_run_in_a_store_of_its_own_and_nothing_is_left_of_them() {
         let folder = tempfile::tempdir().unwrap();
         let [images, own] = ["images", "own"].map(|name| folder.path().join(name));
-        AgentImage::make(&images, &std::env::current_exe().unwrap(), &["sh"]).unwrap();
+        AgentImage::make(&images, &std::env::current_exe().unwrap(), AgentImage::NAME, &["sh"]).unwrap();
         let podman = PrivatePodman::start(&own, Some(&images)).unwrap();
         let run = |args: &[&str]| {
             let output = podman.command().args(args).output().unwrap();

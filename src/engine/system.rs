@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
+use crate::containers::image::AgentImage;
 use crate::contract::SessionId;
 use crate::core::clock::Clock;
 use crate::core::diagnostic::Diagnostics;
@@ -17,9 +19,9 @@ use crate::profile::Profiles;
 use crate::results::model::{System, Verdict};
 use crate::spec::{Need, Requirement};
 use crate::sut::Tail;
-use crate::sut::manifest::{Manifest, Template, Variables};
+use crate::sut::manifest::{ContainerPlan, Manifest, Template, Variables, passmuster};
 use crate::sut::recorder::{Recorder, shortened};
-use crate::sut::sandbox::Sandbox;
+use crate::sut::sandbox::{self, Sandbox};
 use crate::sut::transports::process::{ProcessLaunch, run};
 use crate::trace::settings::Settings;
 use crate::trace::{Entry, Log};
@@ -38,6 +40,8 @@ pub struct ManifestSystem {
     pub manifest: Manifest,
     /// The suites that there are.
     pub suites: Suites,
+    /// The images of its containers, made once for all scenarios, or why there are none.
+    images: OnceLock<Result<TempDir, String>>,
 }
 
 impl ManifestSystem {
@@ -46,7 +50,11 @@ impl ManifestSystem {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn read(path: &Path, suites: Suites) -> Result<Self, Box<Diagnostics>> {
-        Ok(Self { manifest: Manifest::read(path, &claims(suites))?, suites })
+        Ok(Self::of(Manifest::read(path, &claims(suites))?, suites))
+    }
+
+    fn of(manifest: Manifest, suites: Suites) -> Self {
+        Self { manifest, suites, images: OnceLock::new() }
     }
 }
 
@@ -81,17 +89,48 @@ impl RealSystem for ManifestSystem {
         operation.or_else(|| of("[system]")).map(|at| at + 1)
     }
 
-    /// The manifest's path and text, as they were read.
+    /// The manifest's path and text, as they were read; and where it has containers the folder of their images, or why there is none.
     fn job(&self) -> Value {
-        json!({ "path": self.manifest.path, "text": self.manifest.text })
+        let mut job = json!({ "path": self.manifest.path, "text": self.manifest.text });
+        if let Some(plan) = &self.manifest.containers {
+            match self.images.get_or_init(|| images(plan)) {
+                Ok(folder) => job["images"] = folder.path().display().to_string().into(),
+                Err(why) => job["no_engine"] = why.as_str().into(),
+            }
+        }
+        job
     }
+}
+
+/// Makes the images of a system's containers.
+fn images(plan: &ContainerPlan) -> Result<TempDir, String> {
+    let folder = sandbox::folder("images").map_err(|error| error.to_string())?;
+    let name = plan.image.as_deref().unwrap_or(AgentImage::NAME);
+    AgentImage::make(folder.path(), Path::new(&passmuster()), name, &plan.tools).map_err(|error| error.to_string())?;
+    Ok(folder)
+}
+
+/// What is there before a scenario's system is opened.
+pub(crate) struct Stage<'a> {
+    /// The manifest.
+    pub manifest: &'a Manifest,
+    /// The system's job.
+    pub system: &'a Value,
+    /// The sandbox.
+    pub sandbox: &'a Rc<Sandbox>,
+    /// The stand-ins.
+    pub registry: &'a AgentRegistry,
+    /// The agents' profiles.
+    pub profiles: &'a Rc<Profiles>,
+    /// The trace.
+    pub log: &'a Log,
 }
 
 /// A manifest of one's own, as if it lay in that folder.
 pub(crate) fn written(suites: Suites, folder: &Path, name: &str, text: &str) -> Arc<dyn RealSystem> {
     let path = folder.join(format!("{name}.toml"));
     let manifest = Manifest::parse(&path, text, &claims(suites)).expect("the manifests of the references are tested");
-    Arc::new(ManifestSystem { manifest, suites })
+    Arc::new(ManifestSystem::of(manifest, suites))
 }
 
 /// Plays a scenario of a suite, step by step, on the system of a manifest: `system` is its job.
@@ -104,6 +143,20 @@ pub(crate) async fn play<S: State>(
     system: &Value,
     backstage: &Backstage,
 ) -> Result<ScenarioRun, String> {
+    play_on::<S>(suite, planned, system, backstage, |_| Ok(S::default())).await
+}
+
+/// The same, where the suite's steps know something from the beginning: what `prepare` made before the system was opened.
+///
+/// # Errors
+/// As [`play`], and what `prepare` says.
+pub(crate) async fn play_on<S: State>(
+    suite: &dyn Suite,
+    planned: &PlannedScenario,
+    system: &Value,
+    backstage: &Backstage,
+    prepare: impl FnOnce(&Stage<'_>) -> Result<S, String>,
+) -> Result<ScenarioRun, String> {
     let Backstage { suites, profiles, sandbox, time_limit } = backstage;
     let said = |key: &str| system[key].as_str().unwrap_or_default();
     let manifest = Manifest::parse(Path::new(said("path")), said("text"), &claims(suites)).expect("the harness read the manifest");
@@ -113,6 +166,7 @@ pub(crate) async fn play<S: State>(
     let control_server = ControlServer::open(&sandbox.control_socket(), registry.clone())
         .map_err(|error| format!("no control server for the stand-ins: {error}"))?;
     let settings = settings(&manifest, profiles);
+    let state = prepare(&Stage { manifest: &manifest, system, sandbox, registry: &registry, profiles, log: &log })?;
     let opened = crate::sut::open(&manifest, sandbox.clone()).await;
     let start_ms = ProcFs::time_below(std::process::id()).as_millis() as u64;
     let driver = match opened {
@@ -126,7 +180,7 @@ pub(crate) async fn play<S: State>(
     };
     let driver = Rc::new(Recorder::new(driver, suite.operations(), log.clone()));
     driver.listen(planned.written.has_tag("stream"), false).await.map_err(|error| format!("announcements: {error}"))?;
-    let world = World::<S>::new(WorldOptions {
+    let mut world = World::<S>::new(WorldOptions {
         log: log.clone(),
         registry,
         driver: driver.clone(),
@@ -141,6 +195,7 @@ pub(crate) async fn play<S: State>(
         record: record(&manifest, sandbox),
         requirement: planned.written.requirements()[0].clone(),
     });
+    world.state = state;
     let mut played = scenario::play(planned, world, driver, &log, &settings, *time_limit).await;
     played.strain.start_ms = start_ms;
     if manifest.teardown.is_some() {

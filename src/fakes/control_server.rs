@@ -26,10 +26,18 @@ impl ControlServer {
     /// # Errors
     /// Where the socket cannot be made.
     pub fn open(path: &Path, registry: AgentRegistry) -> io::Result<Self> {
+        Self::open_for(path, registry, None)
+    }
+
+    /// The same for those who work in one folder, whatever they call it: in a container it may have another name.
+    ///
+    /// # Errors
+    /// Where the socket cannot be made.
+    pub fn open_for(path: &Path, registry: AgentRegistry, folder: Option<String>) -> io::Result<Self> {
         let listener = UnixListener::bind(path)?;
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(hear(stream, registry.clone()));
+                tokio::spawn(hear(stream, registry.clone(), folder.clone()));
             }
         });
         Ok(Self { task })
@@ -43,7 +51,9 @@ impl Drop for ControlServer {
 }
 
 /// Hears one stand-in until its channel closes.
-async fn hear(stream: UnixStream, registry: AgentRegistry) {
+async fn hear(stream: UnixStream, registry: AgentRegistry, folder: Option<String>) {
+    // In a container a process has another id of its own; the kernel tells the one that it has here.
+    let peer = stream.peer_cred().ok().and_then(|peer| u32::try_from(peer.pid()?).ok());
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     let Ok(Some(first)) = lines.next_line().await else { return };
@@ -52,6 +62,7 @@ async fn hear(stream: UnixStream, registry: AgentRegistry) {
         return;
     };
     let (to, mut commands) = mpsc::unbounded_channel();
+    let (pid, cwd) = (peer.unwrap_or(pid), folder.unwrap_or(cwd));
     let hello = Hello { agent, pid, started_ticks: ProcFs::ticks(pid), cwd, args };
     let (run, script) = registry.attach(hello, to);
     let speak = async move {

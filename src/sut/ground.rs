@@ -35,7 +35,7 @@ impl SandboxedSystem {
     pub(crate) fn new(manifest: Manifest, sandbox: Rc<Sandbox>) -> Result<Self, CallError> {
         let port = sandbox.hold_port().map_err(|error| broken("a port", error))?;
         let text = |path: PathBuf| Value::from(path.display().to_string());
-        let variables: Variables = [
+        let mut variables: Variables = [
             ("sandbox", text(sandbox.path().to_owned())),
             ("home", text(sandbox.home())),
             ("port", port.into()),
@@ -45,6 +45,7 @@ impl SandboxedSystem {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        variables.extend(sandbox.furniture().variables.into_iter().map(|(name, value)| (name, value.into())));
         let mut env = sandbox.env();
         env.extend(manifest.transport.pass_env.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))));
         for (name, value) in &manifest.transport.env {

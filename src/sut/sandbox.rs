@@ -9,6 +9,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
+use crate::containers::private_podman::PrivatePodman;
 use crate::contract::AgentKind;
 use crate::fakes::processes::ProcFs;
 use crate::fakes::standin::{CONFIG, StandInConfig};
@@ -50,6 +51,16 @@ pub struct Sandbox {
     id: String,
     keep: bool,
     ports: Mutex<Vec<UnixListener>>,
+    furniture: Mutex<Furniture>,
+}
+
+/// What a scenario adds to a sandbox: environment, and variables of templates.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Furniture {
+    /// Further environment.
+    pub env: Vec<(String, String)>,
+    /// Further variables.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Sandbox {
@@ -60,11 +71,12 @@ impl Sandbox {
     pub fn create(options: &SandboxOptions) -> Result<Self, SandboxError> {
         sweep_once();
         let path = short_folder(&options.id, !options.keep)?;
-        let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default() };
+        let sandbox = Self { path, id: options.id.clone(), keep: options.keep, ports: Mutex::default(), furniture: Mutex::default() };
         for name in ["home", "bin", "work", "run", "log", "agents"] {
             sandbox.folder(name)?;
         }
-        let config = StandInConfig { socket: sandbox.control_socket(), home: sandbox.home(), profiles: options.profiles.clone() };
+        let config =
+            StandInConfig { socket: sandbox.control_socket(), home: sandbox.home(), profiles: options.profiles.clone(), ping: None };
         sandbox.write("run/standin.json", &serde_json::to_string(&config).expect("profiles are plain data"))?;
         for agent in AgentKind::all().iter().copied() {
             let link = sandbox.path.join("agents").join(agent.name());
@@ -72,13 +84,31 @@ impl Sandbox {
             // Absolute paths are baked in: it works even where the environment was lost.
             let script =
                 format!("#!/bin/sh\n{CONFIG}='{}' exec '{}' \"$@\"\n", sandbox.path.join("run/standin.json").display(), link.display());
-            sandbox.program(agent, &script)?;
+            sandbox.program(agent.name(), &script)?;
         }
         // Panes run login shells, which set the PATH anew.
         for name in [".profile", ".bash_profile", ".bashrc", ".zshenv", ".zprofile"] {
             sandbox.write(&format!("home/{name}"), &format!("PATH='{}':\"$PATH\"\nexport PATH\n", sandbox.path.join("bin").display()))?;
         }
         Ok(sandbox)
+    }
+
+    /// Adds environment and variables for whatever is started in it from now on.
+    pub(crate) fn furnish(&self, with: Furniture) {
+        *self.furniture.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = with;
+    }
+
+    /// What was added to it.
+    pub(crate) fn furniture(&self) -> Furniture {
+        self.furniture.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Puts a program on the path of everything in it, before the machine's.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn put_program(&self, name: &str, script: &str) -> Result<(), SandboxError> {
+        self.program(name, script)
     }
 
     /// Its directory.
@@ -134,6 +164,7 @@ impl Sandbox {
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
+        .chain(self.furniture().env)
         .collect()
     }
 
@@ -163,7 +194,7 @@ impl Sandbox {
     pub fn make_missing(&self, agent: AgentKind) -> Result<(), SandboxError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         if std::env::split_paths(&path).any(|folder| folder.join(agent.name()).exists()) {
-            return self.program(agent, &format!("#!/bin/sh\necho '{agent}: command not found' >&2\nexit 127\n"));
+            return self.program(agent.name(), &format!("#!/bin/sh\necho '{agent}: command not found' >&2\nexit 127\n"));
         }
         let program = self.agent_command(agent);
         fs::remove_file(&program).map_err(io_at(&program))
@@ -211,8 +242,9 @@ impl Sandbox {
 
     /// Writes a stand-in's wrapper; renamed into place, so that none is ever half a program, or one that is still open
     /// for writing when it is started.
-    fn program(&self, agent: AgentKind, script: &str) -> Result<(), SandboxError> {
-        let (path, new) = (self.agent_command(agent), self.path.join("bin").join(format!(".{agent}")));
+    fn program(&self, name: &str, script: &str) -> Result<(), SandboxError> {
+        let folder = self.path.join("bin");
+        let (path, new) = (folder.join(name), folder.join(format!(".{name}")));
         fs::write(&new, script).map_err(io_at(&new))?;
         fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).map_err(io_at(&new))?;
         fs::rename(&new, &path).map_err(io_at(&path))
@@ -226,6 +258,9 @@ impl Drop for Sandbox {
         }
     }
 }
+
+/// The folder in a sandbox of a container engine of its own.
+pub(crate) const ENGINE: &str = "engine";
 
 /// The file in a sandbox that says whose it is; one that is kept is nobody's.
 const OWNER: &str = "owner";
@@ -260,6 +295,10 @@ fn own(folder: &Path) -> io::Result<()> {
 
 /// Removes a sandbox. Its name goes first: who is killed over it leaves what everybody knows to be rubbish.
 fn remove(path: &Path) {
+    let engine = path.join(ENGINE);
+    if engine.is_dir() {
+        PrivatePodman::clear(&engine);
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let rubbish = path.with_file_name(format!("{RUBBISH}{}", name.strip_prefix(PREFIX).unwrap_or(&name)));
     if fs::rename(path, &rubbish).is_ok() {

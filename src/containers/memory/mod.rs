@@ -42,7 +42,7 @@ pub(crate) enum EngineTrouble {
 }
 
 impl EngineTrouble {
-    const fn words(self) -> &'static str {
+    pub(crate) const fn words(self) -> &'static str {
         match self {
             EngineTrouble::Refuse => "refused",
             EngineTrouble::Stall(_) => "stalled",

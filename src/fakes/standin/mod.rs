@@ -32,6 +32,12 @@ use player::Player;
 /// The environment variable that names a stand-in's configuration.
 pub const CONFIG: &str = "PASSMUSTER_STANDIN";
 
+/// The folder in a workspace that tells stand-ins where their harness is, and the file there.
+pub(crate) const WORKSPACE: &str = ".passmuster";
+pub(crate) const WORKSPACE_CONFIG: &str = "standin.json";
+/// The socket on which the harness hears those who are in that workspace.
+pub(crate) const WORKSPACE_SOCKET: &str = "stage.sock";
+
 /// The exit status of a stand-in whose harness is gone.
 const NO_HARNESS: u8 = 70;
 /// The exit status of a stand-in that was called in a way that it does not imitate.
@@ -40,12 +46,15 @@ const UNSUPPORTED: i32 = 64;
 /// What a stand-in of a sandbox is told: `run/standin.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StandInConfig {
-    /// The harness's socket.
+    /// The harness's socket, as seen from the configuration's folder.
     pub socket: PathBuf,
     /// The sandbox's home, for where the environment was lost.
     pub home: PathBuf,
     /// The profiles in force.
     pub profiles: Profiles,
+    /// What is typed as a ping: it is answered, and opens no turn.
+    #[serde(default)]
+    pub ping: Option<String>,
 }
 
 /// How a stand-in behaves that somebody runs by hand, without a harness.
@@ -93,11 +102,7 @@ impl Harness {
 
 /// Runs a stand-in in a sandbox. Called when the program's own name is an agent's.
 pub fn run(agent: AgentKind, args: Vec<OsString>) -> ExitCode {
-    let config = std::env::var_os(CONFIG)
-        .ok_or_else(|| format!("{CONFIG} is not set"))
-        .and_then(|path| std::fs::read(&path).map_err(|error| format!("{}: {error}", Path::new(&path).display())))
-        .and_then(|bytes| serde_json::from_slice::<StandInConfig>(&bytes).map_err(|error| error.to_string()));
-    let config = match config {
+    let config = match config() {
         Ok(config) => config,
         Err(why) => return no_harness(agent, &why),
     };
@@ -115,8 +120,21 @@ pub fn run(agent: AgentKind, args: Vec<OsString>) -> ExitCode {
     let Some((harness, script)) = introduced(agent, stream, &arguments, &events) else {
         return no_harness(agent, "the harness gave no script");
     };
-    let player = Player::new(agent, &config.profiles, &home, arguments, harness, script, false);
+    let player = Player::new(agent, &config.profiles, &home, arguments, harness, script, false).pinged_by(config.ping);
     player.live(events, &inbox)
+}
+
+/// What a stand-in is told: by its environment, or, where that is lost as in a container, by the workspace that it is in.
+fn config() -> Result<StandInConfig, String> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    let beside = || folder.ancestors().map(|above| above.join(WORKSPACE)).find(|below| below.join(WORKSPACE_CONFIG).is_file());
+    let place = std::env::var_os(CONFIG).map(PathBuf::from).or_else(|| Some(beside()?.join(WORKSPACE_CONFIG)));
+    let place =
+        place.ok_or_else(|| format!("{CONFIG} is not set, and there is no {WORKSPACE}/{WORKSPACE_CONFIG} above {}", folder.display()))?;
+    let bytes = std::fs::read(&place).map_err(|error| format!("{}: {error}", place.display()))?;
+    let mut config: StandInConfig = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+    config.socket = place.parent().unwrap_or(Path::new("/")).join(config.socket);
+    Ok(config)
 }
 
 /// Runs a stand-in by hand: it keeps its profile's times, and ends its turns by itself.

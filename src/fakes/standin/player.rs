@@ -40,6 +40,8 @@ pub(crate) struct Player {
     early: Option<(u64, String, TurnStatus)>,
     commands: u64,
     input_over: bool,
+    /// What is typed as a ping.
+    ping: Option<String>,
 }
 
 /// How a stand-in ends.
@@ -80,7 +82,13 @@ impl Player {
             early: None,
             commands: 0,
             input_over: false,
+            ping: None,
         }
+    }
+
+    /// The same, who answers that without a turn.
+    pub(crate) fn pinged_by(self, ping: Option<String>) -> Self {
+        Self { ping, ..self }
     }
 
     /// Lives, from the first line on the screen to the exit status.
@@ -148,6 +156,9 @@ impl Player {
 
     fn happens(&mut self, screen: &Screen, event: StandInEvent) -> Option<StandInExit> {
         match event {
+            StandInEvent::Prompt(text) if self.ping.as_ref() == Some(&text) => {
+                self.show(screen, &format!("\n{} is ready\n\n{} ", self.banner, self.prompt_mark));
+            }
             StandInEvent::Prompt(text) => self.take(screen, text),
             StandInEvent::Quit => return Some(StandInExit(0)),
             StandInEvent::HarnessGone => return Some(StandInExit(i32::from(NO_HARNESS))),

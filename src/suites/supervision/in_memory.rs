@@ -10,15 +10,19 @@ use async_trait::async_trait;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::containers::memory::{MemoryEngine, SharedMemoryEngine};
-use crate::contract::{Announcement, Args, OperationSpec, SessionId};
+use crate::containers::engine::ContainerSpec;
+use crate::containers::memory::{EngineTrouble, MemoryEngine, SharedMemoryEngine, TrueContainer};
+use crate::contract::{AgentKind, Announcement, Args, OperationSpec, SessionId};
+use crate::engine::world::Stop;
 use crate::fakes::sim::SimWorld;
 use crate::sut::{Announces, CallError, Driver, Offer, sandbox};
-use crate::trace::Entry;
+use crate::trace::{ContainerFact, Entry};
 
 use super::behavior::SupervisorBehavior;
 use super::reference::registry::RECORD;
 use super::reference::{PauseMode, SupervisionPolicy, Supervisor, SupervisorConfig};
+use super::scene::SupervisionScene;
+use super::steps::sessions::{ROLE, make_repository};
 
 /// How long a call may take: the contract's limit.
 const CALL: Duration = Duration::from_secs(10);
@@ -35,7 +39,7 @@ pub(crate) struct InMemorySupervisor {
     config: RefCell<SupervisorConfig>,
     current: RefCell<Option<Arc<Supervisor>>>,
     /// How many workspaces were handed out.
-    pub(crate) workspaces: Cell<usize>,
+    workspaces: Cell<usize>,
     folder: TempDir,
 }
 
@@ -66,22 +70,12 @@ impl InMemorySupervisor {
         Ok(own)
     }
 
-    /// A folder that goes with the scenario.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// The policy in force.
-    pub(crate) fn policy(&self) -> SupervisionPolicy {
-        self.config.borrow().policy
-    }
-
     /// Where a session's record is, whatever its role.
     pub(crate) fn record(root: &Path, id: &SessionId) -> PathBuf {
         let agents = root.join("outputs/agents");
         let roles = std::fs::read_dir(&agents).into_iter().flatten().filter_map(Result::ok);
         let mut places = roles.map(|role| role.path().join(id.as_str()).join(RECORD));
-        places.find(|place| place.is_file()).unwrap_or_else(|| agents.join("none").join(id.as_str()).join(RECORD))
+        places.find(|place| place.is_file()).unwrap_or_else(|| agents.join(ROLE).join(id.as_str()).join(RECORD))
     }
 
     /// The folder that the registry is below.
@@ -149,6 +143,111 @@ impl InMemorySupervisor {
             let record = bytes.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
             log.push(Entry::Recorded { session_id, record, living: None });
         }
+    }
+}
+
+/// The supervisor in memory, as steps see it.
+pub(crate) struct InMemoryScene(pub(crate) Rc<InMemorySupervisor>);
+
+#[async_trait(?Send)]
+impl SupervisionScene for InMemoryScene {
+    fn policy(&self) -> SupervisionPolicy {
+        self.0.config.borrow().policy
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.0.folder.path().to_owned()
+    }
+
+    fn registry(&self) -> Option<PathBuf> {
+        Some(self.0.root().join("outputs/agents"))
+    }
+
+    fn record(&self, _: &str, id: &str) -> Option<PathBuf> {
+        Some(InMemorySupervisor::record(&self.0.root(), &SessionId::from(id)))
+    }
+
+    fn make_workspace(&self, branch: &str) -> std::io::Result<PathBuf> {
+        let n = self.0.workspaces.get() + 1;
+        self.0.workspaces.set(n);
+        let workspace = self.0.folder.path().join(format!("work/{n}"));
+        std::fs::create_dir_all(&workspace)?;
+        make_repository(&workspace, branch)?;
+        Ok(workspace)
+    }
+
+    fn truth(&self) -> Vec<TrueContainer> {
+        self.0.engine.truth()
+    }
+
+    fn pings(&self, container: &str) -> Option<u64> {
+        Some(self.0.engine.pings(container))
+    }
+
+    fn executions(&self, container: &str) -> u64 {
+        let of = |entry: &Entry| matches!(entry, Entry::Container(ContainerFact::Executed { container: id, .. }) if id == container);
+        let log = self.0.engine.world().registry().log().clone();
+        log.read(|records| records.iter().filter(|record| of(&record.entry)).count() as u64)
+    }
+
+    fn calls(&self) -> u64 {
+        self.0.engine.calls()
+    }
+
+    fn trouble(&self, call: Option<&'static str>, times: Option<u32>, trouble: EngineTrouble) -> Result<(), Stop> {
+        self.0.engine.trouble(call, times, trouble);
+        Ok(())
+    }
+
+    fn drop_events(&self) {
+        self.0.engine.drop_events();
+    }
+
+    fn behave(&self) {
+        self.0.engine.behave();
+    }
+
+    async fn take_away(&self, container: &str, removed: bool) -> Result<(), Stop> {
+        self.0.engine.take_away(container, removed).await;
+        Ok(())
+    }
+
+    async fn freeze(&self, container: &str) -> Result<(), Stop> {
+        self.0.engine.freeze_aside(container);
+        Ok(())
+    }
+
+    async fn execute(&self, container: &str) -> Result<(), Stop> {
+        self.0.engine.execute_aside(container);
+        Ok(())
+    }
+
+    async fn deny_death(&self, container: &str) -> Result<(), Stop> {
+        self.0.engine.deny_death(container);
+        self.0.engine.take_away(container, false).await;
+        Ok(())
+    }
+
+    async fn bystander(&self, name: &str, labels: Vec<(String, String)>) -> Result<String, Stop> {
+        let workspace = self.0.folder.path().join("elsewhere");
+        let spec = ContainerSpec {
+            name: name.to_owned(),
+            image: "agents:latest".into(),
+            labels,
+            agent: AgentKind::CODEX,
+            transcript: workspace.join("transcript-1.txt"),
+            workspace,
+            message: None,
+        };
+        Ok(self.0.engine.bystander(spec).await)
+    }
+
+    fn in_memory(&self) -> Option<Rc<InMemorySupervisor>> {
+        Some(self.0.clone())
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        None
     }
 }
 

@@ -57,28 +57,30 @@ fn states(trace: &[Record]) -> Vec<Contradiction> {
 
 /// What a record says at the end is true: an agent of the session lives, in the container that the record names, or none does.
 fn records(trace: &[Record]) -> Vec<Contradiction> {
-    let mut wrong = Vec::new();
-    for (at, record) in trace.iter().enumerate() {
-        let Entry::Recorded { session_id, record, living: Some(living) } = &record.entry else { continue };
-        let text = |name: &str| record.as_ref().and_then(|record| record.get(name)).and_then(Value::as_str).unwrap_or_default();
-        let state = SupervisedState::from_name(text("state"));
-        let right = match state {
-            Some(state) if state.is_alive() => living.iter().any(|container| container == text("container_id")),
-            _ => living.is_empty(),
-        };
-        if !right {
-            let id = session_id.as_str();
-            let message = format!("the record of session {id} does not say what is true");
-            let truth = if living.is_empty() {
-                "no agent of it lives".to_owned()
-            } else {
-                format!("an agent of it lives in {}", living.join(", "))
-            };
-            let claim = format!("state `{}`, container {}", text("state"), text("container_id"));
-            wrong.push(found("SV-REG-6", id, message, at).claims(claim).truly(truth));
-        }
+    trace.iter().enumerate().filter_map(|(at, record)| untrue(&record.entry, at)).collect()
+}
+
+fn untrue(entry: &Entry, at: usize) -> Option<Contradiction> {
+    let Entry::Recorded { session_id, record, living: Some(living) } = entry else { return None };
+    let text = |name: &str| record.as_ref().and_then(|record| record.get(name)).and_then(Value::as_str).unwrap_or_default();
+    let right = match SupervisedState::from_name(text("state")) {
+        Some(state) if state.is_alive() => living.iter().any(|container| container == text("container_id")),
+        _ => living.is_empty(),
+    };
+    if right {
+        return None;
     }
-    wrong
+    let id = session_id.as_str();
+    let message = format!("the record of session {id} does not say what is true");
+    let truth =
+        if living.is_empty() { "no agent of it lives".to_owned() } else { format!("an agent of it lives in {}", living.join(", ")) };
+    let claim = format!("state `{}`, container {}", text("state"), text("container_id"));
+    Some(found("SV-REG-6", id, message, at).claims(claim).truly(truth))
+}
+
+/// What records, as they are found now, say that is not true.
+pub(crate) fn disagreement(found: &[Entry]) -> Option<String> {
+    found.iter().find_map(|entry| untrue(entry, 0)).map(|wrong| wrong.message)
 }
 
 /// A workspace has one agent at a time.

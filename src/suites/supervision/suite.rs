@@ -11,28 +11,28 @@ use crate::contract::{AgentKind, OperationTable, SUPERVISION_OPERATIONS, Session
 use crate::engine::fault::{self, Change, FaultInfo, VariationInfo};
 use crate::engine::matrix::Over;
 use crate::engine::plan::{Capabilities, PlannedScenario};
-use crate::engine::scenario::ScenarioRun;
-use crate::engine::simulated;
+use crate::engine::scenario::{ScenarioRun, Strain, unplayed};
 use crate::engine::suite::{Glossary, Suite, Suites};
 use crate::engine::target::RealSystem;
 use crate::engine::vocabulary::Vocabulary;
 use crate::engine::worker::Backstage;
 use crate::engine::world::{RecordPlace, State as _};
+use crate::engine::{simulated, system};
 use crate::profile::Profiles;
-use crate::results::model::System;
+use crate::results::model::{System, Verdict};
 use crate::spec::Party;
 use crate::sut::{Announces, Driver, Offer};
 use crate::trace::settings::Processes;
 
 use super::behavior::SupervisorBehavior;
-use super::in_memory::{InMemorySupervisor, InMemorySupervisorDriver};
+use super::in_memory::{InMemoryScene, InMemorySupervisor, InMemorySupervisorDriver};
+use super::real::{RealScene, not_played};
 use super::steps::SupervisionState;
 use super::steps::sessions::NAMES;
 use super::{faults, variations};
 
-/// Why nobody's system can be judged yet.
-const NOT_YET: &str =
-    "this version does not see the containers of systems on real processes: nothing was looked for, and nothing was tried";
+/// Why the reference behind a front is not judged.
+const NOT_YET: &str = "the reference is served by no front yet that runs it on a container engine: nothing was tried";
 
 /// The suite of supervisors of agents in containers.
 #[derive(Debug)]
@@ -88,13 +88,17 @@ impl Suite for SupervisionSuite {
             let root = supervisor.root();
             let record: RecordPlace = Rc::new(move |id: &SessionId| InMemorySupervisor::record(&root, id));
             let driver = InMemorySupervisorDriver(supervisor.clone());
-            (Box::new(driver) as Box<dyn Driver>, record, SupervisionState::on(supervisor))
+            (Box::new(driver) as Box<dyn Driver>, record, SupervisionState::on(Rc::new(InMemoryScene(supervisor))))
         })
     }
 
-    /// Says that it cannot be: what containers do is seen on the engine in memory alone.
-    async fn play(&self, _: &PlannedScenario, _: &Value, _: &Backstage) -> Result<ScenarioRun, String> {
-        Err(NOT_YET.into())
+    async fn play(&self, planned: &PlannedScenario, system: &Value, backstage: &Backstage) -> Result<ScenarioRun, String> {
+        if let Some(why) = not_played(&planned.written.steps) {
+            let result = unplayed(planned, Verdict::Skipped, Some(why), Vec::new());
+            return Ok(ScenarioRun { result, trace: Vec::new(), strain: Strain::default() });
+        }
+        system::play_on::<SupervisionState>(self, planned, system, backstage, |stage| Ok(SupervisionState::on(RealScene::open(stage)?)))
+            .await
     }
 
     fn served(&self, suites: Suites, _: Over, _: Change, _: &str, _: &Path) -> Arc<dyn RealSystem> {

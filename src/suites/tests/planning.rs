@@ -8,6 +8,7 @@ use crate::engine::features::{Scenario, Steps, parse, read, read_folder};
 use crate::engine::plan::{Capabilities, Disposition, Selection, plan};
 use crate::spec::{Registry, RequirementId};
 use crate::suites::SUITES;
+use crate::suites::supervision::real::{MEMORY_STEPS, not_played};
 use crate::sut::{Announces, Offer};
 use crate::trace::settings::Processes;
 
@@ -169,4 +170,22 @@ fn an_agent_that_there_is_not_is_never_taken_for_another() {
     assert_eq!(said("orchestrator", worker), format!("m.feature:5: `a clod worker with 9 s to its deadline`: {wanted}"));
     let session = "    Given a clod session \"A\" is started\n    Then nothing of \"A\" is alive\n";
     assert_eq!(said("lifecycle", session), format!("m.feature:5: `a clod session \"A\" is started`: {wanted}"));
+}
+
+#[test]
+fn the_seeds_scenarios_are_played_on_real_supervisors_and_what_takes_hours_is_not() {
+    let scenarios = read(SUITES, &[]).unwrap();
+    let reason = |name: &str| {
+        let scenario = scenarios.iter().find(|scenario| scenario.suite == "supervision" && scenario.name.starts_with(name));
+        not_played(&scenario.unwrap_or_else(|| panic!("{name}")).steps)
+    };
+    for name in ["Start three sessions", "Pause one session", "Resume reattaches", "Force-stop a container", "Foreign containers"] {
+        assert_eq!(reason(name), None, "{name}");
+    }
+    assert!(reason("An engine that refuses everything").unwrap().ends_with("it waits 3600 s for nothing"));
+    assert!(reason("What ended meanwhile").unwrap().contains("killed in one step"));
+    for (begin, _) in MEMORY_STEPS {
+        let is_used = scenarios.iter().flat_map(|scenario| &scenario.steps).any(|step| step.step.value.starts_with(begin));
+        assert!(is_used, "no step begins with {begin:?}");
+    }
 }

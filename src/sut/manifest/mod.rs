@@ -22,7 +22,7 @@ use super::{Announces, Offer};
 
 pub use answer::judge;
 pub use matcher::{AnswerSeen, Matcher, Path, Source, Wanted, plain};
-pub use raw::{RawManifest, RawOrchestrator};
+pub use raw::{RawManifest, RawOrchestrator, StatedPolicy};
 pub use template::{Shape, Template, Variables, Word, words};
 pub use words::offer_suites;
 
@@ -86,8 +86,14 @@ pub struct Manifest {
     pub teardown: Option<Vec<Word>>,
     /// The long-running process.
     pub serve: Option<Serve>,
-    /// Where a store keeps one session's record.
+    /// Where a store or a supervisor keeps one session's record.
     pub record: Option<Template>,
+    /// The containers of a supervisor, where it has a word on them.
+    pub containers: Option<ContainerPlan>,
+    /// The policy that a supervisor states.
+    pub policy: StatedPolicy,
+    /// What a supervisor types to an agent as a ping.
+    pub ping: Option<String>,
     /// The outer bounds.
     pub limits: Limits,
     /// How long a scenario may take, where it says so, in seconds.
@@ -98,6 +104,15 @@ pub struct Manifest {
     pub operations: std::collections::BTreeMap<String, Vec<Step>>,
     /// Its announcements, by their names in the contract.
     pub events: Vec<EventMap>,
+}
+
+/// The containers of a supervisor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerPlan {
+    /// The image that it runs by a name of its own; none: it is told one.
+    pub image: Option<String>,
+    /// Programs that are in the image besides the stand-ins.
+    pub tools: Vec<String>,
 }
 
 /// How a system is reached.

@@ -48,6 +48,58 @@ pub struct RawManifest {
     pub orchestrator: Option<Placed<RawOrchestrator>>,
     /// What there is to know of a store of resumable sessions.
     pub store: Option<RawStore>,
+    /// The containers of a supervisor.
+    pub containers: Option<RawContainers>,
+    /// What there is to know of a supervisor of agents in containers.
+    pub supervision: Option<RawSupervision>,
+}
+
+/// The containers of a supervisor: the engine is found from the environment (`DOCKER_HOST`, `CONTAINER_HOST`, `podman` on the `PATH`).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Containers")]
+pub struct RawContainers {
+    /// The image that it runs, in which the harness puts its stand-ins: a name, or `{{ image }}`, where the system is told it.
+    pub image: Option<Text>,
+    /// Programs of this machine that are in the image besides: by default `sh`.
+    pub tools: Option<Vec<Text>>,
+}
+
+/// What there is to know of a supervisor of agents in containers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Supervision")]
+pub struct RawSupervision {
+    /// Where one session's record lies: `{{ sandbox }}/…/{{ role }}/{{ session_id }}/state.json`.
+    pub record: Option<Text>,
+    /// What it types to an agent as a ping.
+    pub ping: Option<String>,
+    /// The policy that it states; what is left out is as the spec has it.
+    #[serde(default)]
+    pub policy: StatedPolicy,
+}
+
+/// The policy that a supervisor states: times in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Policy")]
+pub struct StatedPolicy {
+    /// From one check to the next.
+    pub interval_s: Option<f64>,
+    /// For one check's answer.
+    pub timeout_s: Option<f64>,
+    /// Failed checks, one after the other, that make a session unhealthy.
+    pub failures: Option<u64>,
+    /// Before the first restart.
+    pub first_s: Option<f64>,
+    /// Before any restart, at most.
+    pub max_s: Option<f64>,
+    /// Restarts in the window, and no more.
+    pub restarts: Option<usize>,
+    /// The window.
+    pub window_s: Option<f64>,
+    /// Who runs that long is stable.
+    pub stable_s: Option<f64>,
 }
 
 /// What there is to know of a store of resumable sessions.

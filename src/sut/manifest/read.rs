@@ -16,10 +16,13 @@ use crate::trace::settings::{Limits, Processes};
 
 use super::matcher::{Matcher, Path, Source, Wanted};
 use super::template::{Shape, Template, Word};
-use super::{AsLast, CallShape, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw, words};
+use super::{
+    AsLast, CallShape, ContainerPlan, EventMap, Manifest, Output, Ready, Serve, Step, Stream, Transport, TransportKind, canonical, raw,
+    words,
+};
 
 /// The variables that every template may name, besides the arguments of operations.
-const VARIABLES: [&str; 7] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster"];
+const VARIABLES: [&str; 9] = ["agent_command", "sandbox", "home", "port", "unique", "manifest_dir", "passmuster", "image", "engine_socket"];
 
 /// The variables that a template may name: those, and the arguments of every operation that there is.
 fn variables() -> impl Iterator<Item = &'static str> {
@@ -193,7 +196,20 @@ impl ManifestReader<'_> {
             setup: command(self, raw.setup.as_ref().and_then(|setup| setup.command.as_ref())),
             teardown: command(self, raw.teardown.as_ref().map(|teardown| &teardown.command)),
             serve: raw.serve.as_ref().map(|serve| self.serve(serve)),
-            record: raw.store.as_ref().and_then(|store| store.record.as_ref()).map(|record| self.text(record, &[])),
+            record: {
+                let of_store = raw.store.as_ref().and_then(|store| store.record.as_ref());
+                let of_supervisor = raw.supervision.as_ref().and_then(|supervision| supervision.record.as_ref());
+                of_store.or(of_supervisor).map(|record| self.text(record, &[]))
+            },
+            containers: raw.containers.as_ref().map(|containers| ContainerPlan {
+                image: containers.image.as_ref().map(|image| image.as_ref().clone()).filter(|image| !image.contains("{{")),
+                tools: match &containers.tools {
+                    Some(tools) => tools.iter().map(|tool| tool.as_ref().clone()).collect(),
+                    None => vec!["sh".to_owned()],
+                },
+            }),
+            ping: raw.supervision.as_ref().and_then(|supervision| supervision.ping.clone()),
+            policy: raw.supervision.as_ref().map(|supervision| supervision.policy).unwrap_or_default(),
             limits: limits(&raw.limits),
             scenario_s: raw.limits.scenario.filter(|s| *s > 0.0),
             status,

@@ -16,6 +16,10 @@ use super::sessions::{BRANCH, FIRST_MESSAGE, NAMES, ROLE, SupervisionWorld, args
 const INSTANT: Duration = Duration::from_millis(5);
 /// More calls than any start makes.
 const CALLS: u32 = 12;
+/// Why the supervisor of somebody's manifest is not killed in one step and started in another.
+const KILLED: &str = "it is killed, and started later";
+/// Why somebody's supervisor is not told another policy.
+const CONFIGURED: &str = "it is configured otherwise for one scenario";
 /// A file that must not appear.
 pub(crate) const OUTSIDER: &str = "outsider";
 
@@ -101,6 +105,8 @@ fn fresh(w: &mut SupervisionWorld, label: &str) -> Result<Args, Stop> {
 async fn begun(w: &mut SupervisionWorld, label: &str, more: Vec<(&'static str, Value)>) -> Done {
     let mut given = fresh(w, label)?;
     given.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let role = given.get("role").and_then(Value::as_str).unwrap_or(ROLE).to_owned();
+    w.state.sessions.iter_mut().filter(|session| session.label == label).for_each(|session| session.role.clone_from(&role));
     let answer = w.ask("start_session", given).await?;
     let id = answer.result.as_ref().ok().and_then(|result| result.get("session_id")).and_then(Value::as_str).map(str::to_owned);
     let started = id.is_some();
@@ -215,13 +221,13 @@ fn broken(error: &crate::sut::CallError) -> Stop {
 }
 
 async fn kill(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    w.supervisor()?.kill().await;
+    w.in_memory(KILLED)?.kill().await;
     w.log.push(crate::trace::Entry::Restarted);
     Ok(())
 }
 
 async fn started(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    let started = w.supervisor()?.start().await;
+    let started = w.in_memory(KILLED)?.start().await;
     match started {
         Ok(()) => Ok(()),
         // What it owes is judged by what becomes of its sessions: a supervisor that does not come back answers nothing.
@@ -234,18 +240,25 @@ async fn started(w: &mut SupervisionWorld, _: &Arguments) -> Done {
 }
 
 async fn reborn(w: &mut SupervisionWorld, a: &Arguments) -> Done {
+    if w.scene()?.in_memory().is_none() {
+        if !w.driver.driver().can_restart() {
+            return Err(Stop::Skipped("the manifest has no `[serve]` that could be killed and started again".into()));
+        }
+        w.log.push(crate::trace::Entry::Restarted);
+        return w.driver.restart().await.map_err(|error| broken(&error));
+    }
     kill(w, a).await?;
     started(w, a).await
 }
 
 async fn second(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    let another = w.supervisor()?.another().await;
+    let another = w.in_memory("a second supervisor is opened by hand")?.another().await;
     w.state.second = Some(another.map(|supervisor| supervisor.crash()));
     Ok(())
 }
 
 async fn killed_pausing(w: &mut SupervisionWorld, a: &Arguments) -> Done {
-    let (label, supervisor) = (a.text(1), w.supervisor()?);
+    let (label, supervisor) = (a.text(1), w.in_memory(KILLED)?);
     let id = w.id(label)?;
     for n in 0..a.number::<u32>(0) {
         let call = w.driver.call("pause_session", args([("session_id", id.as_str().into())]));
@@ -265,7 +278,8 @@ async fn killed_pausing(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 async fn killed_starting(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    let (supervisor, engine) = (w.supervisor()?, w.engine()?);
+    let supervisor = w.in_memory("it is killed in the middle of its calls to the engine")?;
+    let engine = supervisor.engine.clone();
     for n in 0..2 * CALLS {
         let (label, pass, done) = (format!("K{n}"), n / 2, n % 2 == 1);
         let given = fresh(w, &label)?;
@@ -307,34 +321,32 @@ async fn killed_starting(w: &mut SupervisionWorld, _: &Arguments) -> Done {
 }
 
 async fn freezing(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    let done = w.supervisor()?.reconfigure(|_, pause| *pause = crate::suites::supervision::reference::PauseMode::Freeze).await;
+    let done = w.in_memory(CONFIGURED)?.reconfigure(|_, pause| *pause = crate::suites::supervision::reference::PauseMode::Freeze).await;
     done.map_err(|error| broken(&error))
 }
 
 async fn signalling(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let mode = crate::suites::supervision::reference::PauseMode::Signal { pause: "TSTP", resume: "CONT" };
-    w.supervisor()?.reconfigure(|_, pause| *pause = mode).await.map_err(|error| broken(&error))
+    w.in_memory(CONFIGURED)?.reconfigure(|_, pause| *pause = mode).await.map_err(|error| broken(&error))
 }
 
 async fn waiting(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let first = Duration::from_secs(a.number(0));
-    w.supervisor()?.reconfigure(|policy, _| policy.first = first).await.map_err(|error| broken(&error))
+    w.in_memory(CONFIGURED)?.reconfigure(|policy, _| policy.first = first).await.map_err(|error| broken(&error))
 }
 
 async fn allowing(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let restarts = a.number(0);
-    w.supervisor()?.reconfigure(|policy, _| policy.restarts = restarts).await.map_err(|error| broken(&error))
+    w.in_memory(CONFIGURED)?.reconfigure(|policy, _| policy.restarts = restarts).await.map_err(|error| broken(&error))
 }
 
-async fn pass(_: &mut SupervisionWorld, a: &Arguments) -> Done {
-    tokio::time::sleep(Duration::from_secs(a.number(0))).await;
-    Ok(())
+async fn pass(w: &mut SupervisionWorld, a: &Arguments) -> Done {
+    w.idle(Duration::from_secs(a.number(0))).await
 }
 
 async fn pass_checks(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let policy = w.policy()?;
-    tokio::time::sleep((policy.interval + policy.timeout) * a.number::<u32>(0)).await;
-    Ok(())
+    w.idle((policy.interval + policy.timeout) * a.number::<u32>(0)).await
 }
 
 /// Lets a session's agent complete its open turn with that answer, and waits until it has.

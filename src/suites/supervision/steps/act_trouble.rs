@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::containers::engine::ContainerSpec;
 use crate::containers::memory::EngineTrouble;
-use crate::contract::AgentKind;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 use crate::fakes::control::Script;
 
 use super::act_session::{complete, script};
-use super::sessions::{SupervisionWorld, head_file, make_repository, set_head};
+use super::sessions::{BRANCH, ROLE, SupervisionWorld, head_file, make_repository, set_head};
 
 /// How long an agent that was killed is waited for to come up again: longer than any policy lets it wait.
 const COMES_UP: Duration = Duration::from_secs(300);
@@ -166,9 +164,9 @@ async fn hangs(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn unanswered(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let (label, wanted) = (a.text(1), a.number::<u64>(0));
-    let (seen, engine, policy) = (w.seen(label)?, w.engine()?, w.policy()?);
+    let (seen, policy) = (w.seen(label)?, w.policy()?);
     let deadline = tokio::time::Instant::now() + w.health_limit()?;
-    while engine.pings(&seen.container) < seen.pings + wanted {
+    while w.pings(&seen.container)? < seen.pings + wanted {
         if tokio::time::Instant::now() >= deadline {
             return Err(Stop::Blocked(format!("the agent of \"{label}\" was not pinged {wanted} times")));
         }
@@ -185,7 +183,8 @@ async fn answers(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 async fn works(w: &mut SupervisionWorld, a: &Arguments) -> Done {
-    let (pid, engine) = (w.run(a.text(0))?.pid, w.engine()?);
+    let engine = w.in_memory("its agent writes, and answers nothing")?.engine.clone();
+    let pid = w.run(a.text(0))?.pid;
     engine.keep_busy(pid);
     let world = engine.world().clone();
     tokio::spawn(async move {
@@ -202,6 +201,7 @@ async fn will_exit(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 async fn will_be_missing(w: &mut SupervisionWorld, a: &Arguments) -> Done {
+    w.in_memory("its agent's program is not there, which is so of an image for all scenarios or for none")?;
     script(w, a.text(0), Script { missing: true, ..Script::default() })
 }
 
@@ -211,52 +211,36 @@ async fn will_ignore(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn killed(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    w.engine()?.take_away(&container.id, false).await;
-    Ok(())
+    w.scene()?.take_away(&container.id, false).await
 }
 
 async fn removed(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    w.engine()?.take_away(&container.id, true).await;
-    Ok(())
+    w.scene()?.take_away(&container.id, true).await
 }
 
 async fn frozen(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    w.engine()?.freeze_aside(&container.id);
-    Ok(())
+    w.scene()?.freeze(&container.id).await
 }
 
 async fn denied(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    w.engine()?.deny_death(&container.id);
-    w.engine()?.take_away(&container.id, false).await;
-    Ok(())
+    w.scene()?.deny_death(&container.id).await
 }
 
 async fn executed(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    let engine = w.engine()?;
-    engine.execute_aside(&container.id);
-    Ok(())
+    w.scene()?.execute(&container.id).await
 }
 
 /// A container of another registry that looks as a session's does.
 async fn stranger(w: &mut SupervisionWorld, label: &str, name: String) -> Done {
-    let engine = w.engine()?;
-    let workspace = w.supervisor()?.folder().join("elsewhere");
-    let spec = ContainerSpec {
-        name,
-        image: "agents:latest".into(),
-        labels: vec![("passmuster.registry".into(), "/elsewhere".into()), ("passmuster.session".into(), w.id(label)?)],
-        agent: AgentKind::CODEX,
-        transcript: workspace.join("transcript-1.txt"),
-        workspace,
-        message: None,
-    };
-    let id = engine.bystander(spec).await;
+    let scene = w.scene()?;
+    let labels = vec![("passmuster.registry".to_owned(), "/elsewhere".to_owned()), ("passmuster.session".to_owned(), w.id(label)?)];
+    let id = scene.bystander(&name, labels).await?;
     tokio::time::sleep(LOOK).await;
-    let agent = engine.truth().into_iter().find(|container| container.id == id).and_then(|container| container.agent);
+    let agent = scene.truth().into_iter().find(|container| container.id == id).and_then(|container| container.agent);
     w.state.bystander = Some((id, agent.ok_or_else(|| Stop::CouldNotTest("the bystander's agent did not come up".into()))?));
     Ok(())
 }
@@ -267,6 +251,7 @@ async fn bystander(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 async fn name_taken(w: &mut SupervisionWorld, a: &Arguments) -> Done {
+    w.in_memory("how a system calls its next container is its own affair")?;
     let name = w.container(a.text(0))?.name;
     let (stem, number) = name.rsplit_once('-').unwrap_or((&name, ""));
     let next = number.parse::<u64>().map_or_else(|_| name.clone(), |number| format!("{stem}-{}", number + 1));
@@ -275,7 +260,7 @@ async fn name_taken(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn own_name_taken(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    w.engine()?.take_away(&container.id, true).await;
+    w.scene()?.take_away(&container.id, true).await?;
     stranger(w, a.text(0), container.name).await
 }
 
@@ -287,31 +272,29 @@ fn call(word: &str) -> Result<&'static str, Stop> {
 
 async fn one_call(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let trouble = trouble(a.text(0)).unwrap_or(EngineTrouble::Fail);
-    w.engine()?.trouble(Some(call(a.text(1))?), Some(1), trouble);
-    Ok(())
+    w.scene()?.trouble(Some(call(a.text(1))?), Some(1), trouble)
 }
 
 async fn every_call(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let trouble = trouble(a.text(0)).unwrap_or(EngineTrouble::Fail);
-    w.engine()?.trouble(Some(call(a.text(1))?), None, trouble);
-    Ok(())
+    w.scene()?.trouble(Some(call(a.text(1))?), None, trouble)
 }
 
 async fn everything(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let trouble = trouble(a.text(0)).unwrap_or(EngineTrouble::Fail);
-    let engine = w.engine()?;
-    engine.trouble(None, None, trouble);
-    w.state.calls = Some((engine.calls(), w.log.clock().elapsed()));
+    let scene = w.scene()?;
+    scene.trouble(None, None, trouble)?;
+    w.state.calls = Some((scene.calls(), w.log.clock().elapsed()));
     Ok(())
 }
 
 async fn no_events(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    w.engine()?.drop_events();
+    w.scene()?.drop_events();
     Ok(())
 }
 
 async fn well(w: &mut SupervisionWorld, _: &Arguments) -> Done {
-    w.engine()?.behave();
+    w.scene()?.behave();
     Ok(())
 }
 
@@ -326,7 +309,9 @@ async fn moves(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn detached(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let workspace = w.one(a.text(0))?.workspace.clone();
-    set_head(&workspace, &"3a".repeat(20)).map_err(|error| no_file(&error))
+    // Where a commit is, it is of that; nobody who looks at a branch needs to find it.
+    let commit = std::fs::read_to_string(workspace.join(".git/refs/heads").join(BRANCH)).unwrap_or_else(|_| "3a".repeat(20));
+    set_head(&workspace, commit.trim()).map_err(|error| no_file(&error))
 }
 
 async fn worktree(w: &mut SupervisionWorld, a: &Arguments) -> Done {
@@ -345,9 +330,12 @@ async fn worktree(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 fn put_record(w: &mut SupervisionWorld, id: &str, bytes: &[u8]) -> Done {
-    let folder = w.supervisor()?.root().join("outputs/agents/dev").join(id);
-    std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join("state.json"), bytes)).map_err(|error| no_file(&error))?;
-    w.state.unreadable = Some(format!("outputs/agents/dev/{id}/state.json"));
+    let place = w.scene()?.record(ROLE, id);
+    let place = place.ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record (`[supervision] record`)".into()))?;
+    let folder = place.parent().unwrap_or(&place);
+    std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&place, bytes)).map_err(|error| no_file(&error))?;
+    let tail: Vec<_> = place.iter().rev().take(2).collect();
+    w.state.unreadable = Some(tail.iter().rev().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/"));
     Ok(())
 }
 

@@ -116,6 +116,7 @@ async fn said_when_up(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 }
 
 async fn recorded_first(w: &mut SupervisionWorld, _: &Arguments) -> Done {
+    w.in_memory("its records are read at the moment of each announcement")?;
     tokio::time::sleep(w.limits.settle).await;
     let wrong = w.log.read(|records| {
         let told = records.iter().enumerate().filter_map(|(at, record)| match &record.entry {
@@ -159,12 +160,12 @@ fn is_failure(said: &Announcement) -> bool {
 
 async fn fails_after(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let (label, policy, limit) = (a.text(0), w.policy()?, w.health_limit()?);
-    let (seen, engine) = (w.seen(label)?, w.engine()?);
+    let seen = w.seen(label)?;
     // What is announced comes at once: how often its agent had been pinged by then is what matters.
     let mut pings = 0;
     let deadline = tokio::time::Instant::now() + limit;
     while is_told(w, label, is_failure)? == 0 && tokio::time::Instant::now() < deadline {
-        pings = engine.pings(&seen.container) - seen.pings;
+        pings = w.pings(&seen.container)? - seen.pings;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let told = w.told(label)?;

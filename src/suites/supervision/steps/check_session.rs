@@ -206,7 +206,7 @@ fn outsiders(below: &Path, found: &mut BTreeSet<String>) {
 
 async fn inside(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let mut found = BTreeSet::new();
-    outsiders(w.supervisor()?.folder(), &mut found);
+    outsiders(&w.scene()?.folder(), &mut found);
     match found.is_empty() {
         true => Ok(()),
         false => w.wrong(
@@ -243,7 +243,9 @@ async fn nothing_tried(w: &mut SupervisionWorld, _: &Arguments) -> Done {
 
 async fn no_live_record(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let mut live = Vec::new();
-    let agents = w.supervisor()?.root().join("outputs/agents");
+    let agents = w.scene()?.registry();
+    let agents =
+        agents.ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record (`[supervision] record`)".into()))?;
     for role in std::fs::read_dir(&agents).into_iter().flatten().filter_map(Result::ok) {
         for session in std::fs::read_dir(role.path()).into_iter().flatten().filter_map(Result::ok) {
             let text = std::fs::read_to_string(session.path().join("state.json")).unwrap_or_default();

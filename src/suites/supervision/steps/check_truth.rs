@@ -83,7 +83,7 @@ async fn no_container(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let (limit, bystander) = (w.health_limit()?, w.state.bystander.clone());
     let left = w
         .in_time(limit, async |w| {
-            let others = w.engine()?.truth().into_iter().filter(|it| bystander.as_ref().is_none_or(|(id, _)| *id != it.id));
+            let others = w.scene()?.truth().into_iter().filter(|it| bystander.as_ref().is_none_or(|(id, _)| *id != it.id));
             let names: Vec<String> = others.map(|container| container.name).collect();
             Ok((!names.is_empty()).then(|| names.join(", ")))
         })
@@ -337,11 +337,11 @@ async fn had_time(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn untouched(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let (id, agent) = w.state.bystander.clone().ok_or_else(|| Stop::CouldNotTest("there is nobody else's container".into()))?;
-    let now = w.engine()?.truth().into_iter().find(|container| container.id == id);
+    let now = w.scene()?.truth().into_iter().find(|container| container.id == id);
     let runs: Vec<_> = w.registry.runs().into_iter().filter(|run| run.pid == agent).collect();
     let asked = runs.iter().any(|run| !run.prompts.is_empty());
     let right = now.as_ref().is_some_and(|it| it.status == ContainerStatus::Running && it.agent == Some(agent))
-        && w.processes.alive(agent, u64::from(agent))
+        && runs.iter().all(|run| w.processes.alive(agent, run.started_ticks))
         && !asked;
     match right {
         true => Ok(()),
@@ -351,7 +351,7 @@ async fn untouched(w: &mut SupervisionWorld, _: &Arguments) -> Done {
 
 async fn not_pinged(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let seen = w.seen(a.text(0))?;
-    let pings = w.engine()?.pings(&seen.container) - seen.pings;
+    let pings = w.pings(&seen.container)? - seen.pings;
     w.expect(
         pings == 0,
         a.text(0),
@@ -363,18 +363,15 @@ async fn not_pinged(w: &mut SupervisionWorld, a: &Arguments) -> Done {
 
 async fn nothing_executed(w: &mut SupervisionWorld, a: &Arguments) -> Done {
     let container = w.container(a.text(0))?;
-    let count = w.log.read(|records| {
-        let of = |entry: &Entry| matches!(entry, Entry::Container(ContainerFact::Executed { container: id, .. }) if *id == container.id);
-        records.iter().filter(|record| of(&record.entry)).count()
-    });
+    let count = w.scene()?.executions(&container.id);
     let message = format!("checks leave processes in the container of \"{}\"", a.text(0));
     w.expect(count == 0, a.text(0), &message, &format!("{count} were started"), &format!("{} live", container.executed.len()))
 }
 
 async fn backed_off(w: &mut SupervisionWorld, _: &Arguments) -> Done {
     let (calls, since) = w.state.calls.ok_or_else(|| Stop::CouldNotTest("the engine was never bad".into()))?;
-    let (engine, policy) = (w.engine()?, w.policy()?);
-    let (asked, time): (u64, Duration) = (engine.calls() - calls, w.log.clock().elapsed().saturating_sub(since));
+    let (scene, policy) = (w.scene()?, w.policy()?);
+    let (asked, time): (u64, Duration) = (scene.calls() - calls, w.log.clock().elapsed().saturating_sub(since));
     let usual = (time.as_secs() / policy.interval.as_secs().max(1)).max(1);
     match asked <= usual / BACKED_OFF {
         true => Ok(()),

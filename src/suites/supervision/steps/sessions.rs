@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::containers::memory::{MemoryEngine, TrueContainer};
+use crate::containers::memory::TrueContainer;
 use crate::contract::{Announcement, Args, SessionId};
 use crate::engine::steps::Common;
 use crate::engine::vocabulary::StepTable;
@@ -21,6 +21,7 @@ use super::{act_session, act_trouble, check_announced, check_session, check_trut
 use crate::suites::supervision::in_memory::InMemorySupervisor;
 use crate::suites::supervision::reference::SupervisionPolicy;
 use crate::suites::supervision::rules;
+use crate::suites::supervision::scene::{IN_MEMORY_ALONE, SupervisionScene};
 
 /// What the steps act on.
 pub(crate) type SupervisionWorld = world::World<SupervisionState>;
@@ -52,6 +53,8 @@ pub(crate) struct SeenSession {
 pub(crate) struct SupervisedSession {
     /// Its name in the scenario.
     pub label: String,
+    /// Its role.
+    pub role: String,
     /// Its id, where it was given one.
     pub id: Option<String>,
     /// The agent's folder.
@@ -64,7 +67,7 @@ pub(crate) struct SupervisedSession {
 #[derive(Default)]
 pub(crate) struct SupervisionState {
     /// The supervisor, where the harness sees its containers.
-    supervisor: Option<Rc<InMemorySupervisor>>,
+    scene: Option<Rc<dyn SupervisionScene>>,
     /// The sessions that it knows by name.
     pub(crate) sessions: Vec<SupervisedSession>,
     /// A record's file, held open, and what was in it.
@@ -91,8 +94,8 @@ impl std::fmt::Debug for SupervisionState {
 
 impl SupervisionState {
     /// What is known of that supervisor at the beginning: itself.
-    pub(crate) fn on(supervisor: Rc<InMemorySupervisor>) -> Self {
-        Self { supervisor: Some(supervisor), ..Self::default() }
+    pub(crate) fn on(scene: Rc<dyn SupervisionScene>) -> Self {
+        Self { scene: Some(scene), ..Self::default() }
     }
 }
 
@@ -167,19 +170,36 @@ pub(crate) fn head_file(folder: &Path) -> PathBuf {
 }
 
 impl SupervisionWorld {
-    /// The supervisor, with its engine's own books.
-    pub(crate) fn supervisor(&self) -> Result<Rc<InMemorySupervisor>, Stop> {
-        self.state.supervisor.clone().ok_or_else(|| Stop::CouldNotTest("the containers of this system are not seen".into()))
+    /// What is seen of the supervisor besides its answers.
+    pub(crate) fn scene(&self) -> Result<Rc<dyn SupervisionScene>, Stop> {
+        self.state.scene.clone().ok_or_else(|| Stop::CouldNotTest("the containers of this system are not seen".into()))
     }
 
-    /// The engine's own books, and its gate.
-    pub(crate) fn engine(&self) -> Result<std::sync::Arc<MemoryEngine>, Stop> {
-        Ok(self.supervisor()?.engine.clone())
+    /// The supervisor in memory, for what is done to no other; `why` ends the sentence that says so.
+    pub(crate) fn in_memory(&self, why: &str) -> Result<Rc<InMemorySupervisor>, Stop> {
+        self.scene()?.in_memory().ok_or_else(|| Stop::Skipped(format!("{IN_MEMORY_ALONE}{why}")))
+    }
+
+    /// How often a container's agent was pinged.
+    pub(crate) fn pings(&self, container: &str) -> Result<u64, Stop> {
+        let unseen = || Stop::Skipped(format!("{IN_MEMORY_ALONE}how a system pings its agents is its own affair, and is not seen"));
+        self.scene()?.pings(container).ok_or_else(unseen)
+    }
+
+    /// Does nothing for so long.
+    pub(crate) async fn idle(&self, time: Duration) -> Result<(), Stop> {
+        match self.scene()?.patience() {
+            Some(patience) if time > patience => Err(Stop::Skipped(format!("{IN_MEMORY_ALONE}it waits {} s for nothing", time.as_secs()))),
+            _ => {
+                tokio::time::sleep(time).await;
+                Ok(())
+            }
+        }
     }
 
     /// The policy in force.
     pub(crate) fn policy(&self) -> Result<SupervisionPolicy, Stop> {
-        Ok(self.supervisor()?.policy())
+        Ok(self.scene()?.policy())
     }
 
     /// The health limit: so long after something happened to an agent it is noticed at the latest.
@@ -205,13 +225,15 @@ impl SupervisionWorld {
         if let Ok(session) = self.one(label) {
             return Ok(session.workspace.clone());
         }
-        let supervisor = self.supervisor()?;
-        let n = supervisor.workspaces.get() + 1;
-        supervisor.workspaces.set(n);
-        let workspace = supervisor.folder().join(format!("work/{n}"));
-        let made = std::fs::create_dir_all(&workspace).and_then(|()| make_repository(&workspace, BRANCH));
-        made.map_err(|error| Stop::CouldNotTest(format!("no workspace: {error}")))?;
-        self.state.sessions.push(SupervisedSession { label: label.to_owned(), id: None, workspace: workspace.clone(), seen: None });
+        let made = self.scene()?.make_workspace(BRANCH);
+        let workspace = made.map_err(|error| Stop::CouldNotTest(format!("no workspace: {error}")))?;
+        self.state.sessions.push(SupervisedSession {
+            label: label.to_owned(),
+            role: ROLE.to_owned(),
+            id: None,
+            workspace: workspace.clone(),
+            seen: None,
+        });
         Ok(workspace)
     }
 
@@ -230,7 +252,7 @@ impl SupervisionWorld {
     /// The containers of a session, as the engine's own books have them.
     pub(crate) fn containers(&self, label: &str) -> Result<Vec<TrueContainer>, Stop> {
         let workspace = self.one(label)?.workspace.clone();
-        Ok(self.engine()?.truth().into_iter().filter(|container| container.workspace == workspace).collect())
+        Ok(self.scene()?.truth().into_iter().filter(|container| container.workspace == workspace).collect())
     }
 
     /// The session's one container.
@@ -247,14 +269,14 @@ impl SupervisionWorld {
 
     /// Where a session's record lies.
     pub(crate) fn record_path(&self, label: &str) -> Result<PathBuf, Stop> {
-        let place = self.record.clone().ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record".into()))?;
-        Ok(place(&SessionId(self.id(label)?)))
+        let place = self.scene()?.record(&self.one(label)?.role, &self.id(label)?);
+        place.ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record (`[supervision] record`)".into()))
     }
 
     /// Remembers how a session is.
     pub(crate) fn see(&mut self, label: &str) -> Result<(), Stop> {
         let (container, run, at) = (self.container(label)?.id, self.run(label)?.pid, self.log.len());
-        let pings = self.engine()?.pings(&container);
+        let pings = self.scene()?.pings(&container).unwrap_or_default();
         let seen = Some(SeenSession { container, agent: run, at, pings });
         self.state.sessions.iter_mut().filter(|session| session.label == label).for_each(|session| session.seen.clone_from(&seen));
         Ok(())
@@ -267,6 +289,10 @@ impl SupervisionWorld {
 
     /// What was announced of a session, each with its time and its place in the trace.
     pub(crate) fn told(&self, label: &str) -> Result<Vec<(u64, usize, Announcement)>, Stop> {
+        let offered = self.driver.driver().announcements();
+        if !offered.by_waiting && !offered.by_stream {
+            return Err(Stop::Skipped("the manifest maps no announcements: neither `wait_events` nor `[events]`".into()));
+        }
         let id = self.id(label)?;
         Ok(self.log.read(|records| {
             let of = |(at, record): (usize, &Record)| match &record.entry {
@@ -284,12 +310,14 @@ impl SupervisionWorld {
         mut look: impl AsyncFnMut(&mut Self) -> Result<Option<String>, Stop>,
     ) -> Result<Option<String>, Stop> {
         let deadline = tokio::time::Instant::now() + limit;
+        // Real time is waited for by somebody.
+        let look_again = if self.scene()?.patience().is_some() { LOOK_AGAIN / 10 } else { LOOK_AGAIN };
         loop {
             let last_chance = tokio::time::Instant::now() >= deadline;
             match look(self).await? {
                 None => return Ok(None),
                 Some(wrong) if last_chance => return Ok(Some(wrong)),
-                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
+                Some(_) => tokio::time::sleep(look_again).await,
             }
         }
     }
@@ -305,14 +333,26 @@ impl SupervisionWorld {
     /// What becomes of the sessions when their steps are over: each record, and whether its agent lives in its container.
     async fn look_at_records(&mut self) {
         let Ok(limit) = self.health_limit() else { return };
-        if self.supervisor().is_ok_and(|supervisor| supervisor.running().is_none()) {
+        let Ok(scene) = self.scene() else { return };
+        if scene.in_memory().is_some_and(|supervisor| supervisor.running().is_none()) {
             return;
         }
         // An engine that is away hides what there is, and that is no fault of the supervisor.
-        if let Ok(engine) = self.engine() {
-            engine.behave();
+        scene.behave();
+        if scene.patience().is_none() {
+            tokio::time::sleep(limit).await;
+        } else {
+            // As soon as records and truth agree there is nothing to wait for.
+            let _ = self.in_time(limit, async |w| Ok(rules::disagreement(&w.now_recorded()))).await;
         }
-        tokio::time::sleep(limit).await;
+        for entry in self.now_recorded() {
+            self.log.push(entry);
+        }
+    }
+
+    /// Each record now, and where an agent of its session lives.
+    fn now_recorded(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
         for label in self.state.sessions.iter().map(|session| session.label.clone()).collect::<Vec<_>>() {
             let (Ok(id), Ok(record), Ok(containers)) = (self.id(&label), self.record_file(&label), self.containers(&label)) else {
                 continue;
@@ -322,7 +362,8 @@ impl SupervisionWorld {
                 continue;
             }
             let living = containers.into_iter().filter(|container| container.agent.is_some()).map(|container| container.id).collect();
-            self.log.push(Entry::Recorded { session_id: id.as_str().into(), record, living: Some(living) });
+            entries.push(Entry::Recorded { session_id: id.as_str().into(), record, living: Some(living) });
         }
+        entries
     }
 }
