@@ -361,7 +361,7 @@ mod tests {
     fn podman_does_what_is_asked_and_its_refusals_are_told_apart() {
         let folder = tempfile::tempdir().unwrap();
         let [images, own] = ["images", "own"].map(|name| folder.path().join(name));
-        AgentImage::make(&images, Path::new("/bin/true"), &["sh", "sleep"]).unwrap();
+        AgentImage::make(&images, Path::new("/bin/true"), AgentImage::NAME, &["sh", "sleep"]).unwrap();
         let podman = PrivatePodman::start(&own, Some(&images)).unwrap();
         // In a relay's place, a process that waits, and ends at TERM.
         let program = folder.path().join("program");
