@@ -116,6 +116,7 @@ fn nothing_is_left_of_engines_and_containers(#[case] signal: &str) {
 }
 
 /// Waits for something that nobody announces.
+#[allow(clippy::disallowed_methods, reason = "nothing tells what becomes of somebody else's processes and folders")]
 fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
