@@ -34,6 +34,8 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The oldest API that is understood: that of Docker 20.10 and Podman 4.
 const OLDEST: (usize, usize) = (1, 40);
+/// What Podman says where a container ended by itself while it was about to be killed and removed: nothing was removed.
+const ENDED_MEANWHILE: &str = "container state improper";
 /// The label that names the folder through which a container's relay is reached.
 const RELAY: &str = "passmuster.relay";
 
@@ -316,7 +318,11 @@ impl ContainerEngine for DockerEngine {
 
     async fn remove(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        self.asked(async |client| client.remove_container(id, Some(options)).await).await?;
+        let remove = async || self.asked(async |client| client.remove_container(id, Some(options.clone())).await).await;
+        match remove().await {
+            Err(EngineError::Failed(why)) if why.contains(ENDED_MEANWHILE) => remove().await?,
+            removed => removed?,
+        }
         self.relays().remove(id);
         Ok(())
     }
@@ -446,6 +452,16 @@ mod tests {
             }
             assert_eq!(engine.list().await, Err(EngineError::Failed("full (500)".into())));
             assert_eq!(asked.recv().await.unwrap(), "GET /containers/json?all=true&size=false HTTP/1.1");
+        });
+    }
+
+    #[test]
+    fn who_ends_while_it_is_removed_is_removed() {
+        alone(async |engine, socket| {
+            let improper = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 79\r\nConnection: close\r\n\r\n\
+                            {\"message\":\"sending SIGKILL to container a: container state improper: stopped\"}";
+            let _asked = pretend(&socket, vec![improper, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"]);
+            assert_eq!(engine.remove("a").await, Ok(()));
         });
     }
 
