@@ -134,8 +134,8 @@ impl DockerEngine {
 
     /// Asks, and waits for the answer at most so long.
     async fn within<T>(&self, limit: Duration, ask: impl AsyncFnOnce(&Docker) -> Result<T, Error>) -> Result<T, EngineError> {
-        let client = tokio::time::timeout(LOOK, self.client()).await.unwrap_or_else(|_| {
-            Err(EngineError::Unreachable(format!("{} said nothing for {} s", self.socket.display(), LOOK.as_secs())))
+        let client = tokio::time::timeout(ANSWER, self.client()).await.unwrap_or_else(|_| {
+            Err(EngineError::Unreachable(format!("{} said nothing for {} s", self.socket.display(), ANSWER.as_secs())))
         })?;
         match tokio::time::timeout(limit, ask(client)).await {
             Ok(answer) => answer.map_err(|error| self.trouble(error)),
@@ -209,6 +209,11 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// Labels, in the order of their names.
+fn by_name(labels: Option<HashMap<String, String>>) -> Vec<(String, String)> {
+    labels.into_iter().flatten().collect::<BTreeMap<_, _>>().into_iter().collect()
+}
+
 fn no_folder(error: std::io::Error) -> EngineError {
     EngineError::Failed(format!("no folder for a container's relay: {error}"))
 }
@@ -250,7 +255,7 @@ impl ContainerEngine for DockerEngine {
             Some(ContainerStateStatusEnum::PAUSED) => ContainerStatus::Frozen,
             _ => ContainerStatus::Exited,
         };
-        let labels = found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect();
+        let labels = by_name(found.config.and_then(|config| config.labels));
         let name = found.name.unwrap_or_default().trim_start_matches('/').to_owned();
         let info = ContainerInfo { id: found.id.unwrap_or_default(), name, status, labels };
         self.note(&info);
@@ -273,7 +278,7 @@ impl ContainerEngine for DockerEngine {
                     Some(ContainerSummaryStateEnum::PAUSED) => ContainerStatus::Frozen,
                     _ => ContainerStatus::Exited,
                 },
-                labels: found.labels.unwrap_or_default().into_iter().collect(),
+                labels: by_name(found.labels),
             })
             .collect();
         infos.iter().for_each(|info| self.note(info));
