@@ -1,5 +1,6 @@
 //! What every layer stands on: diagnostics, clocks, words made safe to show.
 
+pub(crate) mod canary;
 pub mod clock;
 pub(crate) mod diagnostic;
 pub(crate) mod sanitise;

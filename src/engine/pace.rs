@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::scenario::{ScenarioRun, Strain, Trouble};
+use crate::core::canary;
 use crate::results::model::Verdict;
+use crate::results::verdict_of;
+use crate::spec::Registry;
 
 /// Scenarios at a time for each core, of a system that is up at once.
 const JOBS_PER_CORE: usize = 6;
@@ -73,7 +76,7 @@ impl PoolPace {
 
     /// Says of what came to nothing for want of time what it is that it wanted; a failure that the machine may have made is none.
     pub(crate) fn explain(&self, done: &mut ScenarioRun, is_doubted: bool) {
-        let (strain, result) = (done.strain, &mut done.result);
+        let ScenarioRun { result, strain, .. } = done;
         if strain.trouble == Some(Trouble::NotOpened) {
             let cost = format!(
                 "; its start took {:.1} s of processor time, the limit of a start is {} s on {} cores ([limits] start, --jobs)",
@@ -87,14 +90,21 @@ impl PoolPace {
             return;
         }
         let fell_short = is_doubted && matches!(result.verdict, Verdict::Failed | Verdict::Warned | Verdict::Blocked);
-        if let Some(missed) = strain.missed_ms.filter(|missed| fell_short && strain.late_ms * 10 > *missed) {
-            result.verdict = Verdict::CouldNotTest;
-            result.findings.clear();
-            result.reason = Some(format!(
-                "the machine was busy: a timer of the harness was {} ms late, and what came too late had {missed} ms",
-                strain.late_ms
-            ));
-        }
+        let Some(missed) = strain.missed_ms.filter(|missed| fell_short && canary::excuses(strain.late_ms, *missed)) else { return };
+        let busy = format!("a timer of the harness was {} ms late, and what came too late had {missed} ms", strain.late_ms);
+        // What rests on no limit is as true on a busy machine.
+        let kept = std::mem::take(&mut strain.timeless);
+        result.verdict = match verdict_of(&kept, Registry::embedded()) {
+            Verdict::Passed => Verdict::CouldNotTest,
+            found => found,
+        };
+        let dropped = result.findings.len().saturating_sub(kept.len());
+        result.reason = match (kept.len(), dropped) {
+            (0, _) => Some(format!("the machine was busy: {busy}")),
+            (_, 0) => result.reason.take(),
+            (_, _) => Some(format!("the machine was busy ({busy}): what rests on a limit is not told")),
+        };
+        result.findings = kept;
     }
 }
 

@@ -24,6 +24,8 @@ use super::scenario::{ScenarioRun, Strain, Trouble, unplayed};
 use super::target::Bounds;
 use super::worker::{HALT, Job, WORKER};
 use crate::results::model::{Event, Verdict, round_of};
+use crate::results::verdict_of;
+use crate::spec::Registry;
 
 /// How long a worker may take to clean up after its scenario's time limit.
 const GRACE: Duration = Duration::from_secs(15);
@@ -205,7 +207,9 @@ impl<'a> Pool<'a> {
         let fell_short = !matches!(done.result.verdict, Verdict::Passed | Verdict::Skipped);
         let strain = &done.strain;
         let is_doubted = self.failures == Failures::Doubted && fell_short && strain.missed_ms.is_some();
-        strain.trouble.is_some() || (is_doubted && self.pace.is_strained(strain))
+        // What is found whatever the time is not to be lost because it does not happen again.
+        let is_certain = verdict_of(&strain.timeless, Registry::embedded()) == Verdict::Failed;
+        !is_certain && (strain.trouble.is_some() || (is_doubted && self.pace.is_strained(strain)))
     }
 
     async fn play_again(&mut self, interrupted: &mut watch::Receiver<bool>) {

@@ -9,12 +9,12 @@ use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::AgentKind;
-use crate::engine::world::{State, Stop, World};
+use crate::engine::world::{StandingFinding, State, StepFinding, Stop, World};
 use crate::profile::Profiles;
 use crate::results::verdict_of;
 use crate::spec::Registry;
 use crate::sut::recorder::Recorder;
-use crate::trace::settings::Settings;
+use crate::trace::settings::{Limits, Settings};
 use crate::trace::{Contradiction, Entry, Log, Record};
 
 use super::plan::PlannedScenario;
@@ -33,7 +33,7 @@ pub struct ScenarioRun {
 }
 
 /// What a run had to bear on the machine that it ran on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Strain {
     /// How it came to nothing for want of time, where it did.
     pub trouble: Option<Trouble>,
@@ -43,6 +43,9 @@ pub struct Strain {
     pub late_ms: u64,
     /// The processor time that the system took until it was open, in milliseconds.
     pub start_ms: u64,
+    /// What was found and rests on no limit: it holds on the busiest machine.
+    #[serde(default)]
+    pub timeless: Vec<Finding>,
 }
 
 /// How a run comes to nothing for want of time.
@@ -92,8 +95,15 @@ pub(crate) async fn play<S: State>(
             strain: Strain::default(),
         };
     }
-    let result = judged(planned, &world, stop, &trace, settings, &stderr, log.clock().elapsed_ms());
-    ScenarioRun { result, trace, strain: Strain { trouble, missed_ms: driver.missed_ms(), ..Strain::default() } }
+    let found = found(&world, &trace, settings);
+    let told = |found: Vec<(Origin, Contradiction)>| -> Vec<Finding> {
+        found.into_iter().map(|(origin, found)| Finding::of(found, origin, &trace, &stderr)).collect()
+    };
+    let timeless = if found.is_empty() { Vec::new() } else { told(timeless(&world, &trace, settings)) };
+    let findings = told(found);
+    let (verdict, reason) = verdict(&findings, stop);
+    let result = ScenarioResult { duration_ms: log.clock().elapsed_ms(), ..unplayed(planned, verdict, reason, findings) };
+    ScenarioRun { result, trace, strain: Strain { trouble, missed_ms: driver.missed_ms(), timeless, ..Strain::default() } }
 }
 
 /// The result of a scenario that never ran.
@@ -135,25 +145,32 @@ async fn steps<S: State>(planned: &PlannedScenario, world: &mut World<S>) -> Opt
     None
 }
 
-fn judged<S: State>(
-    planned: &PlannedScenario,
-    world: &World<S>,
-    stop: Option<Stop>,
-    trace: &[Record],
-    settings: &Settings,
-    stderr: &str,
-    took: u64,
-) -> ScenarioResult {
-    let by_steps = world.found().iter().map(|(step, found)| (Origin::Step(step.clone()), found.clone()));
+/// What the steps found, and what the rules find of other requirements.
+fn found<S: State>(world: &World<S>, trace: &[Record], settings: &Settings) -> Vec<(Origin, Contradiction)> {
+    with_rules(world.found().iter().collect(), S::standing(trace, settings))
+}
+
+/// Of that, what rests on no limit: what steps found before anything had missed one, and what the rules find however long the
+/// limits are.
+fn timeless<S: State>(world: &World<S>, trace: &[Record], settings: &Settings) -> Vec<(Origin, Contradiction)> {
+    let endless = Settings { limits: Limits::ENDLESS, ..settings.clone() };
+    let mut by_rules = S::standing(trace, settings);
+    let whatever: Vec<_> = S::standing(trace, &endless);
+    by_rules.retain(|(rule, found)| {
+        whatever.iter().any(|(by, other)| by == rule && other.requirement == found.requirement && other.session == found.session)
+    });
+    with_rules(world.found().iter().filter(|found| found.is_timeless).collect(), by_rules)
+}
+
+fn with_rules(by_steps: Vec<&StepFinding>, by_rules: Vec<StandingFinding>) -> Vec<(Origin, Contradiction)> {
+    let by_steps = by_steps.into_iter().map(|found| (Origin::Step(found.step.clone()), found.what.clone()));
     let mut found: Vec<(Origin, Contradiction)> = by_steps.collect();
-    for (rule, contradiction) in S::standing(trace, settings) {
+    for (rule, contradiction) in by_rules {
         if !found.iter().any(|(_, other)| other.requirement == contradiction.requirement) {
             found.push((Origin::Rule(rule.to_owned()), contradiction));
         }
     }
-    let findings: Vec<Finding> = found.into_iter().map(|(origin, found)| Finding::of(found, origin, trace, stderr)).collect();
-    let (verdict, reason) = verdict(&findings, stop);
-    ScenarioResult { duration_ms: took, ..unplayed(planned, verdict, reason, findings) }
+    found
 }
 
 /// Findings decide; without any, why the scenario stopped.

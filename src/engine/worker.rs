@@ -5,8 +5,8 @@ use std::io::{BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use rustix::process::getppid;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::contract::AgentKind;
+use crate::core::canary;
 use crate::fakes::processes::{ProcFs, become_subreaper, start_no_more};
 use crate::profile::Profiles;
 use crate::sut::sandbox::{self, Sandbox, SandboxOptions};
@@ -136,7 +137,7 @@ fn leave_nothing() {
 
 /// Makes the sandbox and has the scenario's suite play it.
 async fn one(suites: Suites, job: &Job) -> ScenarioRun {
-    let canary = Canary::start();
+    canary::start();
     // The harness has read all of this before it started a worker: it cannot fail here for a reason of the user's.
     let profiles = Rc::new(job.profiles.clone());
     let (file, text, nth) = &job.feature;
@@ -156,36 +157,8 @@ async fn one(suites: Suites, job: &Job) -> ScenarioRun {
         trace: Vec::new(),
         strain: Strain::default(),
     });
-    run.strain.late_ms = canary.late_ms();
+    run.strain.late_ms = canary::late_ms();
     run
-}
-
-/// A timer of the harness's own: how late it is tells how busy the machine is.
-struct Canary(Arc<AtomicU64>);
-
-/// How long the canary sleeps at a time.
-const TICK: Duration = Duration::from_millis(20);
-
-impl Canary {
-    /// Starts one, which ends with the process.
-    #[allow(clippy::disallowed_methods, reason = "a thread that does nothing but sleep is all that it is")]
-    fn start() -> Self {
-        let late = Arc::new(AtomicU64::new(0));
-        let noted = late.clone();
-        std::thread::spawn(move || {
-            loop {
-                let asleep = Instant::now();
-                std::thread::sleep(TICK);
-                let late = asleep.elapsed().saturating_sub(TICK).as_millis();
-                noted.fetch_max(u64::try_from(late).unwrap_or(u64::MAX), Ordering::Relaxed);
-            }
-        });
-        Self(late)
-    }
-
-    fn late_ms(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 fn sandbox(job: &Job, profiles: &Profiles) -> Result<Rc<Sandbox>, String> {

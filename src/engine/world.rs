@@ -7,6 +7,7 @@ use std::time::Duration;
 use cucumber::gherkin::StepType;
 
 use crate::contract::{AgentKind, Args, SessionId};
+use crate::core::canary;
 use crate::fakes::processes::LiveProcesses;
 use crate::fakes::registry::AgentRegistry;
 use crate::fakes::sim::SimWorld;
@@ -106,6 +107,16 @@ pub(crate) trait State: Default + fmt::Debug + 'static {
     }
 }
 
+/// What a step found.
+#[derive(Debug, Clone)]
+pub(crate) struct StepFinding {
+    /// The step's text.
+    pub(crate) step: String,
+    pub(crate) what: Contradiction,
+    /// Whether nothing had missed a limit before, so that it rests on none.
+    pub(crate) is_timeless: bool,
+}
+
 /// What judged a whole trace, by its name, and what it found.
 pub(crate) type StandingFinding = (&'static str, Contradiction);
 
@@ -129,7 +140,7 @@ pub(crate) struct World<S> {
     pub(crate) state: S,
     requirement: RequirementId,
     step: Option<RunningStep>,
-    found: Vec<(String, Contradiction)>,
+    found: Vec<StepFinding>,
     stop: Option<Stop>,
 }
 
@@ -175,18 +186,18 @@ impl<S: State> World<S> {
         self.stop.take()
     }
 
-    /// What the steps found so far, each with the step's text.
-    pub(crate) fn found(&self) -> &[(String, Contradiction)] {
+    /// What the steps found so far.
+    pub(crate) fn found(&self) -> &[StepFinding] {
         &self.found
     }
 
     /// Makes one finding of those since then, which are of one cause: the first, with the labels of all that it befell.
     pub(crate) fn as_one_finding(&mut self, since: usize, labels: &[String]) {
         self.found.truncate(since + 1);
-        if let (Some((_, first)), [_, others @ ..]) = (self.found.get_mut(since), labels)
+        if let (Some(first), [_, others @ ..]) = (self.found.get_mut(since), labels)
             && !others.is_empty()
         {
-            first.message += &format!(" (so were \"{}\")", others.join("\", \""));
+            first.what.message += &format!(" (so were \"{}\")", others.join("\", \""));
         }
     }
 
@@ -226,7 +237,7 @@ impl<S: State> World<S> {
         // Whoever reads the trace alone is told, too.
         let told = serde_json::to_value(&found).expect("a contradiction is plain data");
         found.records.push(self.log.push_with(note, Args::from_iter([(FINDING.to_owned(), told)])));
-        self.found.push((step, found));
+        self.found.push(StepFinding { step, what: found, is_timeless: self.driver.missed_ms().is_none() });
     }
 
     /// Notes what is wrong, where `right` is false.
@@ -239,11 +250,11 @@ impl<S: State> World<S> {
         self.step.as_ref().is_some_and(|step| step.place == StepType::Given)
     }
 
-    /// Looks again and again, at most `limit` long, until `look` finds nothing wrong; gives what was wrong last.
+    /// Looks again and again, at most `limit` long (longer where the machine is too busy for that), until `look` finds nothing wrong; gives what was wrong last.
     pub(crate) async fn within(&mut self, limit: Duration, mut look: impl AsyncFnMut(&mut Self) -> Option<String>) -> Option<String> {
-        let deadline = tokio::time::Instant::now() + limit;
+        let began = tokio::time::Instant::now();
         loop {
-            let last_chance = tokio::time::Instant::now() >= deadline;
+            let last_chance = tokio::time::Instant::now() >= began + canary::stretched(limit);
             match look(self).await {
                 Some(wrong) if last_chance => {
                     if !limit.is_zero() {
