@@ -257,6 +257,20 @@ fn references_to_what_is_gone_are_found_in_the_whole_repository() {
 }
 
 #[test]
+fn a_name_without_its_folder_is_a_reference_where_people_write() {
+    let place = Repository::new();
+    place.session(NAME, fixture("SF105.pass.md"));
+    fs::create_dir(place.path("docs")).unwrap();
+    fs::write(place.path("docs/20251203-090000-minutes.md"), "x\n").unwrap();
+    fs::write(place.path("docs/plan.md"), format!("`{NAME}`, [m](20251203-090000-minutes.md), `20251203-090000-gone.md`\n")).unwrap();
+    fs::write(place.path("example.rs"), "20251203-090000-gone.md\n").unwrap();
+    let (code, told, _) = place.run(&["check", "--format", "concise"]);
+    let column = format!("`{NAME}`, [m](20251203-090000-minutes.md), `").len() + 1;
+    let wanted = format!("docs/plan.md:1:{column}: error SF602 the session file `20251203-090000-gone.md` is gone\n");
+    assert_eq!((code, told), (1, wanted));
+}
+
+#[test]
 fn current_state_is_compared_with_what_git_has() {
     let place = Repository::new();
     fs::remove_dir(place.path(".git")).unwrap();

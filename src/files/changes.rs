@@ -107,7 +107,7 @@ impl SessionFile {
 
     /// Where a section is added: before the log and the rule above it.
     fn before_log(&self) -> usize {
-        let Some(log) = self.outline.section("Session Log") else { return self.text.text.len() };
+        let Some(log) = self.outline.log() else { return self.text.text.len() };
         let before = self.outline.headings.iter().rfind(|heading| heading.span.start < log.heading.span.start);
         let from = before.map_or(self.matter.body, |heading| heading.span.end);
         let held = self.text.slice(&(from..log.heading.span.start));
@@ -121,7 +121,7 @@ impl SessionFile {
     /// Adds an entry at the end of the log.
     pub(crate) fn add_entry(&self, now: Timestamp, who: &str, text: &str) -> Edit {
         let entry = format!("### {} - {}\n\n{}", now.strftime("%Y-%m-%d %H:%M"), inline(who), contained(text, 3));
-        match self.outline.section("Session Log") {
+        match self.outline.log() {
             Some(log) => {
                 let held = self.text.slice(&log.body);
                 let at = log.body.start + held.trim_end().len();
@@ -173,6 +173,15 @@ mod tests {
             changed(flow, |file| file.set_value("session", "status", "paused").unwrap()),
             "---\nsession: {title: T, status: paused}\n---\n"
         );
+    }
+
+    #[test]
+    fn a_value_that_is_a_block_is_replaced_with_its_indicator() {
+        for (block, end) in [(">-\n    Write\n    the cache", "\n"), ("|\n    a\n\n    b", "\n"), ("|2-\r\n    a", "\r\n")] {
+            let text = FILE.replace("current_task: a\n", &format!("current_task: {block}{end}"));
+            let set = changed(&text, |file| file.set_value("orchestration", "current_task", "\"a: b\"").unwrap());
+            assert_eq!(set, FILE.replace("current_task: a\n", &format!("current_task: \"a: b\"{end}")));
+        }
     }
 
     #[test]

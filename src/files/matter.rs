@@ -2,6 +2,7 @@ use std::ops::Range;
 
 use serde_json::json;
 
+use super::rules::REQUIRED_SECTIONS;
 use super::text::FileText;
 use super::yaml::{self, YamlNode, YamlTrouble};
 
@@ -49,7 +50,14 @@ impl Matter {
         matter.body = text.whole_line(close).end;
         match yaml::read(text.slice(&span), span.start) {
             Ok(tree) => matter.tree = tree,
-            Err(trouble) => matter.trouble = Some(trouble),
+            Err(trouble) => match unclosed(text, &span) {
+                // What closes it is a rule of the body.
+                Some(body) => {
+                    matter.body = body;
+                    return matter;
+                }
+                None => matter.trouble = Some(trouble),
+            },
         }
         matter.span = Some(span);
         matter
@@ -77,6 +85,17 @@ impl Matter {
     pub fn time(&self, key: &str) -> Option<jiff::Timestamp> {
         self.value("session", key).and_then(YamlNode::scalar).and_then(rfc_3339)
     }
+}
+
+/// Where the body begins, where a front matter that is no YAML holds a section: it is YAML up to the first heading, and was not closed.
+fn unclosed(text: &FileText, span: &Range<usize>) -> Option<usize> {
+    let lines = text.line(span.start)..text.line(span.end);
+    let held = |line: usize| text.slice(&text.line_span(line)).trim_end();
+    let is_section = |line: usize| held(line).strip_prefix("## ").is_some_and(|title| REQUIRED_SECTIONS.contains(&title));
+    lines.clone().find(|line| is_section(*line))?;
+    let heading = lines.into_iter().find(|line| held(*line).starts_with('#') && held(line - 1).is_empty())?;
+    let body = text.line_span(heading).start;
+    matches!(yaml::read(text.slice(&(span.start..body)), span.start), Ok(Some(_))).then_some(body)
 }
 
 /// The JSON Schema of front matter: what every session file must have.
@@ -139,6 +158,7 @@ pub(crate) fn rfc_3339(text: &str) -> Option<jiff::Timestamp> {
         || (offset.len() == 6
             && offset.starts_with(['+', '-'])
             && offset.as_bytes()[3] == b':'
+            && offset[1..3].parse::<u8>().is_ok_and(|hours| hours < 24)
             && offset[4..].parse::<u8>().is_ok_and(|m| m < 60));
     if is_date_time && is_offset { text.parse().ok() } else { None }
 }
@@ -157,6 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_of_the_body_does_not_close_it() {
+        let open = "---\nsession:\n  title: T\n\n# T\n\n## Context\n\nA text.\n\n---\n\n## Session Log\n";
+        let matter = Matter::read(&FileText::new(open.as_bytes()));
+        assert!(matter.opens && matter.span.is_none() && open[matter.body..].starts_with("# T\n"));
+        // A comment is one, and what is no YAML before it is told of.
+        let matter = Matter::read(&FileText::new(b"---\na: b\n\n# c\nd: e: f\n---\n"));
+        assert!(matter.span.is_some() && matter.trouble.is_some());
+    }
+
+    #[test]
     fn a_time_has_an_offset() {
         for right in ["2025-12-04T14:30:00Z", "2025-12-04t14:30:00.25z", "2025-12-04T14:30:00+02:00"] {
             assert!(rfc_3339(right).is_some(), "{right}");
@@ -170,6 +200,7 @@ mod tests {
             "now",
             "2025-12-04T14:30:00+0200",
             "2025-12-04T14:30Z",
+            "2025-12-04T14:30:00+24:00",
         ] {
             assert!(rfc_3339(wrong).is_none(), "{wrong}");
         }

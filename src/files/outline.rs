@@ -70,6 +70,7 @@ pub struct MarkdownOutline {
     pub(crate) code: Vec<CodeBlock>,
     /// HTML: comments, mostly.
     pub(crate) html: Vec<Range<usize>>,
+    comments: Vec<Range<usize>>,
     end: usize,
 }
 
@@ -80,13 +81,16 @@ impl MarkdownOutline {
         let place = |range: &Range<usize>| body + range.start..body + range.end;
         let mut outline = Self { end: text.text.len(), ..Self::default() };
         let mut heading: Option<Heading> = None;
+        // What is quoted, or an item of a list, is somebody's text: it makes no section of the file.
+        let (mut quotes, mut items) = (0, 0);
         for (event, range) in Parser::new_ext(source, Options::ENABLE_TASKLISTS | Options::ENABLE_TABLES).into_offset_iter() {
             match event {
                 Event::Start(Tag::Heading { level, .. }) => {
                     heading = Some(Heading { level: level_number(level), text: String::new(), span: place(&range) });
                 }
                 Event::End(TagEnd::Heading(_)) => {
-                    if let Some(mut heading) = heading.take().filter(|heading| !text.slice(&heading.span).starts_with(CONFLICT)) {
+                    let own = |heading: &Heading| quotes + items == 0 && !text.slice(&heading.span).starts_with(CONFLICT);
+                    if let Some(mut heading) = heading.take().filter(own) {
                         heading.text = heading.text.trim().to_owned();
                         heading.span.end = heading.span.start + text.slice(&heading.span).trim_end().len();
                         outline.headings.push(heading);
@@ -103,12 +107,22 @@ impl MarkdownOutline {
                     }
                 }
                 Event::Start(Tag::CodeBlock(kind)) => {
-                    let unclosed = matches!(kind, CodeBlockKind::Fenced(_)) && !is_closed(&source[range.clone()]);
+                    // The fence of a quote ends with it.
+                    let unclosed = matches!(kind, CodeBlockKind::Fenced(_)) && quotes == 0 && !is_closed(&source[range.clone()]);
                     outline.code.push(CodeBlock { span: place(&range), unclosed });
                 }
                 Event::Start(Tag::List(_)) => outline.lists.push(body + range.start),
                 Event::TaskListMarker(ticked) => outline.boxes.push(TickBox { span: place(&range), ticked }),
-                Event::Html(_) | Event::InlineHtml(_) => outline.html.push(place(&range)),
+                Event::Start(Tag::BlockQuote(_)) => quotes += 1,
+                Event::End(TagEnd::BlockQuote(_)) => quotes -= 1,
+                Event::Start(Tag::Item) => items += 1,
+                Event::End(TagEnd::Item) => items -= 1,
+                Event::Start(Tag::HtmlBlock) => outline.comments.extend(comments(text, place(&range))),
+                Event::Html(_) => outline.html.push(place(&range)),
+                Event::InlineHtml(_) => {
+                    outline.html.push(place(&range));
+                    outline.comments.extend(comments(text, place(&range)));
+                }
                 _ => {}
             }
         }
@@ -138,10 +152,15 @@ impl MarkdownOutline {
         (0..self.headings.len()).filter(|at| inside(&self.headings[*at])).map(|at| self.section_at(at)).collect()
     }
 
+    /// The session log, in whatever case it is headed.
+    pub(crate) fn log(&self) -> Option<FileSection> {
+        let is_log = |heading: &Heading| heading.level == 2 && heading.text.eq_ignore_ascii_case("Session Log");
+        self.headings.iter().position(is_log).map(|at| self.section_at(at))
+    }
+
     /// The entries of the session log, in the order of the file.
     pub fn entries(&self) -> Vec<LogEntry> {
-        let log = self.section("Session Log");
-        let sections = log.map(|log| self.within(&log)).unwrap_or_default();
+        let sections = self.log().map(|log| self.within(&log)).unwrap_or_default();
         sections
             .into_iter()
             .map(|section| {
@@ -156,6 +175,17 @@ impl MarkdownOutline {
         self.code.iter().any(|block| block.span.contains(&at))
     }
 
+    /// A line that begins at an offset with its comments blanked out, byte for byte.
+    pub(crate) fn without_comments(&self, start: usize, line: &str) -> String {
+        let in_comment = |at: usize| self.comments.iter().any(|comment| comment.contains(&(start + at)));
+        let blank = |(at, c): (usize, char)| if in_comment(at) { " ".repeat(c.len_utf8()) } else { c.to_string() };
+        if self.comments.iter().any(|comment| comment.start < start + line.len() && start < comment.end) {
+            line.char_indices().map(blank).collect()
+        } else {
+            line.to_owned()
+        }
+    }
+
     /// A section's text without what is nobody's content: comments and the rule above the log.
     pub(crate) fn content<'a>(&self, text: &'a FileText, section: &Range<usize>) -> Vec<(usize, &'a str)> {
         let mut lines = Vec::new();
@@ -165,8 +195,8 @@ impl MarkdownOutline {
             at += line.len();
             let words = line.trim();
             let is_heading = self.headings.iter().any(|heading| heading.span.start < at && start < heading.span.end);
-            let is_comment = self.html.iter().any(|html| html.start < at && start < html.end) && is_comment(words);
-            if !words.is_empty() && !is_heading && !is_comment && !is_rule(words) {
+            let is_comment = self.without_comments(start, line).trim().is_empty();
+            if !is_heading && !is_comment && !is_rule(words) {
                 lines.push((start, line.trim_end()));
             }
         }
@@ -174,8 +204,14 @@ impl MarkdownOutline {
     }
 }
 
-fn is_comment(words: &str) -> bool {
-    words.starts_with("<!--") || words.ends_with("-->")
+/// The comments in a piece of HTML.
+fn comments(text: &FileText, html: Range<usize>) -> Vec<Range<usize>> {
+    let (mut found, mut from) = (Vec::new(), html.start);
+    while let Some(at) = text.text[from..html.end].find("<!--").map(|at| from + at) {
+        from = text.text[at..html.end].find("-->").map_or(html.end, |end| at + end + "-->".len());
+        found.push(at..from);
+    }
+    found
 }
 
 fn is_rule(words: &str) -> bool {
@@ -255,5 +291,20 @@ mod tests {
         let (text, read) = outline("## A\n<!-- say something -->\n\n---\n\n## B\ntext\n");
         let content = |title: &str| read.content(&text, &read.section(title).unwrap().body).len();
         assert_eq!((content("A"), content("B")), (0, 1));
+        let (text, read) = outline("## A\n\nDone. <!-- a\nb -->\n\n## B\n\n<!-- a --> Done.\n\n## C\n\n<!-- a -->\n<!-- b\n\nc -->\n");
+        let content = |title: &str| read.content(&text, &read.section(title).unwrap().body).len();
+        assert_eq!((content("A"), content("B"), content("C")), (1, 1, 0));
+    }
+
+    #[test]
+    fn what_is_quoted_or_an_item_is_no_section_and_a_quoted_fence_ends_with_its_quote() {
+        let (_, read) = outline("> ## A\n\n- ## B\n\n## C\n\n> ```\n> ## D\n\ntext\n");
+        assert_eq!(read.headings.iter().map(|heading| heading.text.as_str()).collect::<Vec<_>>(), ["C"]);
+        assert!(read.code.iter().all(|block| !block.unclosed));
+    }
+
+    #[test]
+    fn a_log_is_one_in_whatever_case() {
+        assert_eq!(outline("## Session log\n\n### 2025-12-04 25:40 - pm\n\nx\n").1.entries().len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, options};
 /// A value and its place in the file, in bytes.
 #[derive(Debug, Clone)]
 pub struct YamlNode {
-    /// The place. Of a plain or quoted scalar its text with the quotes; of a block its whole extent.
+    /// The place. Of a plain or quoted scalar its text with the quotes; of a block scalar from its `|` or `>` to its last word.
     pub span: Range<usize>,
     /// What it is.
     pub kind: YamlKind,
@@ -167,6 +167,8 @@ pub(crate) fn read(yaml: &str, base: usize) -> Result<Option<YamlNode>, YamlTrou
         let done = match event {
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let span = if is_block { whole_block(yaml, base, &span) } else { span };
                 Some((anchor, YamlNode { span, kind: YamlKind::Scalar { text: text.into_owned(), plain } }))
             }
             Event::Alias(anchor) => {
@@ -207,6 +209,30 @@ pub(crate) fn read(yaml: &str, base: usize) -> Result<Option<YamlNode>, YamlTrou
         }
     }
     Ok(root)
+}
+
+/// A block scalar with its indicator: the reader tells where its text is.
+fn whole_block(yaml: &str, base: usize, held: &Range<usize>) -> Range<usize> {
+    let mut end = held.start - base;
+    let start = loop {
+        let line = yaml[..end].rfind('\n').map_or(0, |at| at + 1);
+        match block_indicator(&yaml[line..end]) {
+            Some(at) => break line + at,
+            None if line > 0 && yaml[line..end].trim().is_empty() => end = line - 1,
+            None => break held.start - base,
+        }
+    };
+    let end = held.end - base;
+    base + start..base + start + yaml[start..end.max(start)].trim_end().len()
+}
+
+/// Where a line ends in the indicator of a block scalar, with a comment or none.
+fn block_indicator(line: &str) -> Option<usize> {
+    let begins = |at: usize| line[..at].chars().next_back().is_none_or(char::is_whitespace);
+    line.match_indices(['|', '>']).map(|(at, _)| at).filter(|at| begins(*at)).find(|at| {
+        let rest = line[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+        rest.trim().is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#')
+    })
 }
 
 fn span_start(open: &[Open]) -> usize {
@@ -258,6 +284,24 @@ mod tests {
         assert_eq!((at(&node.pairs()[0].0), at(node.get("a").unwrap()), node.get("a").unwrap().as_text()), ("a", "\"ä b\"", Some("ä b")));
         let YamlKind::Sequence(items) = &node.get("list").unwrap().kind else { panic!("{node:?}") };
         assert_eq!((at(items[0].get("x").unwrap()), items[0].get("x").unwrap().type_name()), ("1", "a number"));
+    }
+
+    #[test]
+    fn a_block_begins_at_its_indicator() {
+        for (block, text) in [
+            ("|\n  > a\n  b", "> a\nb\n"),
+            (">- # why > how\n    a\n    b", "a b"),
+            ("|2-\n\n   a", "\n a"),
+            ("!!str |-\r\n  a", "a"),
+            ("|-\n  \"a\"", "\"a\""),
+        ] {
+            let yaml = format!("x: y\nk: {block}\nz: 1\n");
+            let node = read(&yaml, 7).unwrap().unwrap();
+            let held = node.get("k").unwrap();
+            assert_eq!((&yaml[held.span.start - 7..held.span.end - 7], held.as_text()), (block.trim_start_matches("!!str "), Some(text)));
+        }
+        let empty = "k: |\nz: 1\n";
+        assert_eq!(&empty[read(empty, 0).unwrap().unwrap().get("k").unwrap().span.clone()], "|");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use jiff::Timestamp;
@@ -117,7 +117,7 @@ impl Editor<'_> {
     /// The edits that give a session file another name, wherever it is named.
     fn renamed(&self, uri: &str, text: &FileText, at: usize, new: &str) -> Option<Value> {
         let (old, _) = language::named(text, at, &own_name(uri))?;
-        let path = PathBuf::from(uri.strip_prefix("file://")?);
+        let path = language::path_of(uri)?;
         let root = repository_of(path.parent().unwrap_or(Path::new("/")));
         language::rename(&root, &old, new, &self.texts)
     }

@@ -19,11 +19,11 @@ pub(super) fn archived(file: &SessionFile, around: &Surroundings<'_>) -> Vec<Spo
 
 pub(super) fn references(file: &SessionFile, around: &Surroundings<'_>) -> Vec<Spot> {
     let Some(exists) = around.exists else { return Vec::new() };
-    gone(&file.text, exists)
+    gone(&file.text, exists, true)
 }
 
-fn gone(text: &FileText, exists: &dyn Fn(&str) -> bool) -> Vec<Spot> {
-    let dangling = mentions(&text.text).into_iter().filter(|mention| !exists(&mention.name));
+fn gone(text: &FileText, exists: &dyn Fn(&str) -> bool, bare: bool) -> Vec<Spot> {
+    let dangling = mentions(&text.text).into_iter().filter(|mention| (bare || !mention.is_bare) && !exists(&mention.name));
     dangling
         .map(|mention| {
             Spot::new(mention.span, format!("the session file `{}` is gone", mention.name))
@@ -32,14 +32,14 @@ fn gone(text: &FileText, exists: &dyn Fn(&str) -> bool) -> Vec<Spot> {
         .collect()
 }
 
-/// Where a file that is no session file names one that is gone, comments that ignore it aside.
-pub(crate) fn dangling(text: &FileText, exists: &dyn Fn(&str) -> bool) -> Vec<FileFinding> {
+/// Where a file that is no session file names one that is gone, comments that ignore it aside. `bare`: without its folder, too.
+pub(crate) fn dangling(text: &FileText, exists: &dyn Fn(&str) -> bool, bare: bool) -> Vec<FileFinding> {
     let rule = super::rule("SF602").expect("the table has it");
     if text.text.contains("passmuster: ignore-file SF602") {
         return Vec::new();
     }
     let ignored = |line: usize| text.slice(&text.line_span(line)).contains("passmuster: ignore SF602");
-    let findings = gone(text, exists).into_iter().map(|spot| spot.of(rule));
+    let findings = gone(text, exists, bare).into_iter().map(|spot| spot.of(rule));
     findings
         .filter(|finding| {
             let line = text.line(finding.span.start);

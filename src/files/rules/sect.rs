@@ -29,7 +29,7 @@ const TEMPLATE: &[&str] = &[
     "[Agent/Action]",
 ];
 static LATER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(TODO|TBD|FIXME)\b").expect("a pattern"));
-static WAVE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^Wave (\d+)\b").expect("a pattern"));
+static WAVE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)^Wave (\d+)\b").expect("a pattern"));
 static BLOCKED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?i)\(blocked by (?:waves? )?([^)]*)\)").expect("a pattern"));
 static DECISION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?m)^\s*(?:[-*]\s+)?(?:\*\*|__)Decision:?(?:\*\*|__)\s*:?\s*\S").expect("a pattern"));
@@ -129,7 +129,7 @@ pub(super) fn template(file: &SessionFile, _: &Surroundings<'_>) -> Vec<Spot> {
             if file.outline.is_code(start) {
                 continue;
             }
-            let prose = without_code(line);
+            let prose = without_code(&file.outline.without_comments(start, line));
             let copied = TEMPLATE.iter().find_map(|sentence| prose.find(sentence).map(|at| at..at + sentence.len()));
             let later = LATER.find(&prose).map(|found| found.range());
             if let Some(at) = copied.or(later) {

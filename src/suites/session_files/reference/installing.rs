@@ -89,7 +89,15 @@ impl HookSettings {
 
     /// Puts the hooks into the settings of a repository, or takes them out.
     pub(crate) fn install(&self, repository: &Path, remove: bool) -> Result<Installed, InstallError> {
-        let file = repository.join(self.file);
+        let named = repository.join(self.file);
+        // Settings that are a link stay one: what it leads to is changed.
+        let file = match std::fs::symlink_metadata(&named) {
+            Ok(about) if about.is_symlink() => std::fs::canonicalize(&named).map_err(|error| {
+                let told = io::Error::other(format!("it is a link that leads nowhere ({error})"));
+                InstallError::Io { file: named.clone(), error: told }
+            })?,
+            _ => named,
+        };
         let io = |error| InstallError::Io { file: file.clone(), error };
         let before = match std::fs::read_to_string(&file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -192,6 +200,22 @@ mod tests {
             settings.install(place.path(), true).unwrap();
             assert_eq!(std::fs::read_to_string(&file).unwrap(), others);
         }
+    }
+
+    #[test]
+    fn settings_that_are_a_link_stay_one() {
+        let place = tempfile::tempdir().unwrap();
+        let (file, real) = (place.path().join(".claude/settings.json"), place.path().join("real.json"));
+        std::fs::create_dir(place.path().join(".claude")).unwrap();
+        std::os::unix::fs::symlink("../real.json", &file).unwrap();
+        let wrong = HOOK_SETTINGS[0].install(place.path(), false).unwrap_err().to_string();
+        assert!(wrong.contains("it is a link that leads nowhere") && !real.exists(), "{wrong}");
+        std::fs::write(&real, "{\n  \"a\": 1\n}\n").unwrap();
+        HOOK_SETTINGS[0].install(place.path(), false).unwrap();
+        assert!(std::fs::symlink_metadata(&file).unwrap().is_symlink());
+        assert!(std::fs::read_to_string(&real).unwrap().contains("passmuster hook session-start"));
+        HOOK_SETTINGS[0].install(place.path(), true).unwrap();
+        assert_eq!(std::fs::read_to_string(&real).unwrap(), "{\n  \"a\": 1\n}\n");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -20,9 +21,32 @@ pub(crate) fn capabilities() -> Value {
     })
 }
 
+/// The path of a file by its address.
+pub(crate) fn path_of(uri: &str) -> Option<PathBuf> {
+    let escaped = uri.strip_prefix("file://")?.as_bytes();
+    let (mut path, mut at) = (Vec::with_capacity(escaped.len()), 0);
+    while let Some(byte) = escaped.get(at) {
+        let hex = escaped.get(at + 1..at + 3).filter(|hex| *byte == b'%' && hex.iter().all(u8::is_ascii_hexdigit));
+        let code = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        path.push(code.unwrap_or(*byte));
+        at += if code.is_some() { 3 } else { 1 };
+    }
+    Some(PathBuf::from(std::ffi::OsString::from_vec(path)))
+}
+
+/// The address of a file: what has a meaning there is escaped.
+fn uri_of(path: &Path) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
+    let bytes = path.as_os_str().as_bytes().iter();
+    bytes.fold(
+        "file://".to_owned(),
+        |uri, byte| if plain(byte) { uri + &char::from(*byte).to_string() } else { format!("{uri}%{byte:02X}") },
+    )
+}
+
 /// The path of a session file by its address.
 pub(crate) fn session_path(uri: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(uri.strip_prefix("file://")?);
+    let path = path_of(uri)?;
     let inside = path.to_string_lossy().contains(&format!("/{ROOT}/"));
     (inside && path.extension().is_some_and(|extension| extension == "md")).then_some(path)
 }
@@ -140,7 +164,9 @@ pub(crate) fn named(text: &FileText, at: usize, own: &str) -> Option<(String, Ra
 pub(crate) fn rename(root: &Path, old: &str, new: &str, open: &HashMap<String, String>) -> Option<Value> {
     let bare = new.trim().trim_end_matches(".md");
     let name = if FileName::new(new.trim()).is_right() { new.trim().to_owned() } else { format!("{}-{}.md", old.get(..15)?, slug(bare)) };
-    let uri = |path: &Path| format!("file://{}", path.display());
+    // An open file is told of by the address that its editor gave it.
+    let given: HashMap<PathBuf, &String> = open.keys().filter_map(|uri| Some((path_of(uri)?, uri))).collect();
+    let uri = |path: &Path| given.get(path).map_or_else(|| uri_of(path), |uri| (*uri).clone());
     let folder = root.join(ROOT);
     let mut changes: Map<String, Value> = Map::new();
     let mut look = |path: PathBuf, text: &FileText| {
@@ -171,6 +197,26 @@ pub(crate) fn rename(root: &Path, old: &str, new: &str, open: &HashMap<String, S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rename_finds_its_files_whatever_their_paths_hold() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("a b é#%20");
+        let old = "20251204-143000-a.md";
+        std::fs::create_dir_all(root.join(ROOT)).unwrap();
+        std::fs::write(root.join(ROOT).join(old), "x").unwrap();
+        std::fs::write(root.join("README.md"), format!("[x]({ROOT}/{old}) and {old}\n")).unwrap();
+        for path in [root.join("README.md"), root.join(ROOT).join(old)] {
+            assert_eq!(path_of(&uri_of(&path)), Some(path));
+        }
+        let open = HashMap::from([(uri_of(&root.join("README.md")).replace("%C3%A9", "é"), format!("{ROOT}/{old}\n"))]);
+        for (open, edits) in [(HashMap::new(), 2), (open, 1)] {
+            let changes = rename(&root, old, "b", &open).unwrap();
+            let changes = changes["documentChanges"].as_array().unwrap();
+            assert_eq!((changes.len(), changes[0]["edits"].as_array().unwrap().len()), (2, edits));
+            assert_eq!(changes[1]["oldUri"], uri_of(&root.join(ROOT).join(old)));
+        }
+    }
 
     #[test]
     fn places_are_counted_as_editors_do() {

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::gathering::{GatheredFiles, gather};
 use super::{history, placing, repository};
 use crate::files::{
-    FileRule, FileText, LintReport, LocatedFinding, ROOT, Repaired, Safety, SessionFile, Surroundings, UncheckedFile, check, dangling,
-    repair,
+    Edit, FileRule, FileText, LintReport, LocatedFinding, ROOT, Repaired, Safety, SessionFile, Surroundings, UncheckedFile, apply, check,
+    dangling, mentions, repair,
 };
 
 /// The largest file that is read: a session file has some thousand characters.
@@ -160,11 +160,12 @@ impl Linter<'_> {
         for file in repository::naming(root) {
             let path = root.join(&file.path).display().to_string();
             let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-            found.extend(
-                dangling(&file.text, &|name| names.contains(name))
-                    .into_iter()
-                    .map(|finding| LocatedFinding::new(&path, &file.text, finding)),
-            );
+            // Examples in programs and data have such names, too: bare ones count where people write.
+            let is_prose = file.path.ends_with(".md");
+            let beside = root.join(&file.path);
+            let exists = |name: &str| names.contains(name) || is_prose && beside.with_file_name(name).exists();
+            found
+                .extend(dangling(&file.text, &exists, is_prose).into_iter().map(|finding| LocatedFinding::new(&path, &file.text, finding)));
         }
         found
     }
@@ -223,9 +224,10 @@ fn write(path: &Path, change: &ChangedFile, root: PathBuf) -> std::io::Result<()
     let sessions = repository::session_names(&root).into_iter().map(|name| root.join(ROOT).join(name));
     let sessions = sessions.filter_map(|path| Some((path.clone(), FileText::new(&placing::read(&path).ok()?))));
     for (path, text) in others.chain(sessions).filter(|(_, text)| text.invalid.is_none()) {
-        let named = text.text.replace(&format!("{ROOT}/{old}"), &format!("{ROOT}/{new}"));
-        if named != text.text {
-            placing::replace(&path, text.text.as_bytes(), named.as_bytes())?;
+        let own = mentions(&text.text).into_iter().filter(|mention| mention.name == old);
+        let edits: Vec<Edit> = own.map(|mention| Edit { span: mention.span, text: new.clone() }).collect();
+        if !edits.is_empty() {
+            placing::replace(&path, text.text.as_bytes(), &apply(text.text.as_bytes(), &edits))?;
         }
     }
     Ok(())

@@ -54,9 +54,6 @@ fn names_in(repository: &Path, path: &Path) -> Option<NamingFile> {
     let about = fs::symlink_metadata(&whole).ok().filter(|about| about.is_file() && about.len() <= LARGEST)?;
     let mut bytes = Vec::with_capacity(about.len() as usize);
     fs::File::open(&whole).ok()?.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    if !String::from_utf8_lossy(&bytes).contains(ROOT) {
-        return None;
-    }
     let text = FileText::new(&bytes);
     (!mentions(&text.text).is_empty()).then(|| NamingFile { path: path.to_string_lossy().into_owned(), text })
 }

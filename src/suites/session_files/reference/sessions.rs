@@ -64,6 +64,13 @@ impl ListedFile {
         if let Some(at) = file.text.invalid {
             return Err(format!("line {}: it is not UTF-8", file.text.line(at)));
         }
+        if let Some(trouble) = &file.matter.trouble {
+            return Err(format!("line {}: the front matter is no YAML: {}", file.text.line(trouble.at), trouble.what));
+        }
+        if file.matter.span.is_none() {
+            let why = if file.matter.opens { "the front matter is never closed" } else { "there is no front matter" };
+            return Err(why.to_owned());
+        }
         let text = |part: &str, key: &str| file.matter.text(part, key).map(str::to_owned).ok_or_else(|| format!("`{key}` is not there"));
         let time = |key: &str| file.matter.time(key).ok_or_else(|| format!("`{key}` is no time"));
         Ok(Self {

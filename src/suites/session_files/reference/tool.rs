@@ -232,6 +232,7 @@ impl SessionFolder {
         if file.status() != Some("completed") {
             open.push(format!("the session is {}: complete it first", file.status().unwrap_or("of no status")));
         }
+        open.extend(open_agents(&file));
         let references = self.references(name);
         for (item, state) in self.checklist(name, &file) {
             let is_last = item == CHECKLIST[5];
@@ -528,13 +529,21 @@ mod tests {
         let done = ground.ask("complete_session", json!({ "file": file })).unwrap();
         let states: Vec<&str> = done["checklist"].as_array().unwrap().iter().map(|item| item["state"].as_str().unwrap()).collect();
         assert_eq!(states, ["done", "done", "unknown", "open", "done", "open"]);
-        std::fs::write(ground.folder.path().join("README.md"), format!("a\nsee {ROOT}/{file}\n")).unwrap();
+        std::fs::write(ground.folder.path().join("README.md"), format!("a\nsee {ROOT}/{file}\nor [it]({file})\n")).unwrap();
         let (code, why) = ground.ask("delete_session", json!({ "file": file })).unwrap_err();
         assert_eq!(code, ErrorCode::NotReady);
-        assert_eq!(why, "open: Lessons learned added to relevant docs; Remaining work created as issues · references: README.md:2");
+        assert_eq!(
+            why,
+            "open: Lessons learned added to relevant docs; Remaining work created as issues · references: README.md:2, README.md:3"
+        );
         let confirmed = json!({ "file": file, "confirmed": [CHECKLIST[2], CHECKLIST[3]] });
-        assert_eq!(ground.ask("delete_session", confirmed.clone()).unwrap_err().1, "references: README.md:2");
+        assert_eq!(ground.ask("delete_session", confirmed.clone()).unwrap_err().1, "references: README.md:2, README.md:3");
         std::fs::write(ground.folder.path().join("README.md"), "a\n").unwrap();
+        let (path, text) = (ground.folder.path().join(ROOT).join(&file), ground.text(&file));
+        let running = text.replace("\"status\": \"completed\"", "\"status\": \"in_progress\"");
+        std::fs::write(&path, running).unwrap();
+        assert_eq!(ground.ask("delete_session", confirmed.clone()).unwrap_err().1, "open: agent `a` is in_progress");
+        std::fs::write(&path, text).unwrap();
         ground.ask("delete_session", confirmed).unwrap();
         assert_eq!(ground.names(), [other.as_str()]);
     }
