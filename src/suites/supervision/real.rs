@@ -47,6 +47,7 @@ pub(crate) const MEMORY_STEPS: &[(&str, &str)] = &[
     ("a second supervisor", "a second supervisor is opened by hand"),
     ("a supervisor ", "the supervisor is configured otherwise for one scenario"),
     ("somebody takes the name of the next container", "how a system calls its next container is its own affair"),
+    ("the agent of \"A\" dies every", "its agent crashes for a day"),
     ("each state was recorded before", "its records are read at the moment of each announcement"),
 ];
 
@@ -98,6 +99,11 @@ impl RealScene {
         let (engine, socket) = (sandbox.path().join(ENGINE), sandbox.path().join("run/engine.sock"));
         let broken = |error: &dyn std::fmt::Display| format!("no container engine: {error}");
         let podman = PrivatePodman::start(&engine, Some(&images)).map_err(|error| broken(&error))?;
+        // A system is not to wait for an engine that is still coming up.
+        let answer = podman.command().arg("version").stdin(Stdio::null()).output().map_err(|error| broken(&error))?;
+        if !answer.status.success() {
+            return Err(broken(&String::from_utf8_lossy(&answer.stderr).trim()));
+        }
         let proxy = EngineProxy::open(&socket, podman.socket(), engine.clone(), stage.log.clone()).map_err(|error| broken(&error))?;
         let url = format!("unix://{}", socket.display());
         let program = find_program("podman").map_err(|error| broken(&error))?;
