@@ -378,7 +378,7 @@ mod tests {
         };
         let status = |answer: Option<(String, String)>| answer.map(|(first, _)| first);
         let (first, text) = ask("/v1.41/containers/create").await.unwrap();
-        assert_eq!((first.as_str(), text.as_str()), ("HTTP/1.1 200 OK", "2a\r\nP"));
+        assert_eq!((first.as_str(), text.as_str()), ("HTTP/1.1 200 OK", "26\r\nP"));
         proxy.trouble(Some("create"), Some(1), EngineTrouble::Fail);
         assert_eq!(status(ask("/containers/a/start").await).as_deref(), Some("HTTP/1.1 200 OK"));
         assert_eq!(status(ask("/containers/create").await).as_deref(), Some("HTTP/1.1 500 Internal Server Error"));
