@@ -184,6 +184,8 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("delivers-twice", "LC-CLEAN-9", A_RUN_MORE),
     ("delivers-twice", "LC-OBS-7", A_RUN_MORE),
     ("delivers-twice", "LC-TIME-2", A_RUN_MORE),
+    ("drops-what-comes-late", "LC-SEND-1", "a message starts a process: it is not typed"),
+    ("sends-by-prefix", "LC-SEND-2", "it goes to a process of its own: the agents that there were notice nothing"),
     ("never-looks-again", "LC-OBS-7", "between turns no agent has to live, and in the first turn CX-6 finds it"),
     ("never-looks-again", "LC-SEND-1", "who does not notice that a turn's process is over starts no next one"),
     ("ignores-failures", "CX-6", "the end of the turn's process tells it, as failed"),

@@ -30,6 +30,20 @@ Feature: Ending sessions
     Then the answer is "success"
     And nothing of "A" is alive
 
+  @LC-CLEAN-1 @each-agent @needs:processes=session
+  Scenario Outline: Ending a session whose agent died ends what it had started: it will <do>
+    Given the agent of "A" will <do>
+    And session "A" is started
+    And the agent of "A" runs in its folder
+    And the agent of "A" dies
+    When session "A" is ended
+    Then nothing of "A" is alive
+
+    Examples:
+      | do                       |
+      | start a background child |
+      | start a setsid child     |
+
   @LC-CLEAN-1
   Scenario: A session whose folder is gone can be ended
     Given session "A" is started
@@ -105,6 +119,12 @@ Feature: Ending sessions
     When each session's id without its last character is ended, where that is no id
     Then every session is unharmed
 
+  @LC-CLEAN-5
+  Scenario: Ending what is nearly an id harms nobody
+    Given session "A" is started
+    When what is nearly the id of "A" is ended
+    Then session "A" is unharmed
+
   @LC-CLEAN-6 @each-agent
   Scenario: Ending twice
     Given session "A" is started
@@ -114,6 +134,25 @@ Feature: Ending sessions
     Then the answer is "success or session_not_found or session_ended"
     And nothing of "A" is alive
     And session "B" is unharmed
+
+  @LC-CLEAN-6
+  Scenario: Ending twice at once
+    Given session "A" is started
+    When session "A" is ended twice at once
+    Then the answer is "success or session_not_found or session_ended"
+    And nothing of "A" is alive
+
+  @LC-CLEAN-7 @each-agent @needs:processes=session
+  Scenario: A session whose agent exited by itself can still be ended
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    And the agent of "A" exits
+    And session "A" is not called alive within the announce limit
+    Then session "A" is reported until it is ended
+    When session "A" is ended
+    Then the answer is "success"
+    And session "A" is not listed as alive
 
   @LC-CLEAN-7 @each-agent
   Scenario: A session whose agent died by itself can still be ended
@@ -177,7 +216,7 @@ Feature: Ending sessions
     And the message "plain" is sent to "A"
     And the sessions are listed
     And session "B" is started
-    And 1 s pass
+    And 3 s pass
     Then nothing of "A" is alive
     And session "A" is not listed as alive
 

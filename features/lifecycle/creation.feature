@@ -23,6 +23,19 @@ Feature: Creating sessions
     Then session "B" has an id of its own
     And session "C" has an id of its own
 
+  @LC-CREATE-1
+  Scenario Outline: Sessions that have one title, <title>, have ids of their own
+    Given session "A" is started with the title "<title>"
+    When session "B" is started with the title "<title>"
+    Then the answer is "success"
+    And session "B" has an id of its own
+
+    Examples:
+      | title        |
+      | review       |
+      | ../x         |
+      | it's größe 2 |
+
   @LC-CREATE-2 @each-agent
   Scenario: The agent runs when the session is started
     When session "A" is started
@@ -33,6 +46,23 @@ Feature: Creating sessions
     When session "A" is started
     Then the agent of "A" runs in its folder
     And the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-CREATE-3
+  Scenario Outline: The agent is started in a folder named <name>
+    When session "A" is started in a folder named "<name>"
+    Then the agent of "A" runs in its folder
+    And the agent of "A" was given its messages exactly once, in order, unaltered
+
+    Examples:
+      | name     |
+      | a b      |
+      | it's     |
+      | größe 漢字 |
+
+  @LC-CREATE-3
+  Scenario: An agent that is to be asked nothing is asked nothing
+    Given session "A" is started without a message
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
 
   @LC-CREATE-3
   Scenario Outline: The first message arrives unaltered: <message>
@@ -60,6 +90,12 @@ Feature: Creating sessions
     Then LC-CREATE-3b: the answer is "success"
     And the agent of "A" was given all that was accepted, exactly once, in order, unaltered
 
+  @LC-CREATE-3 @LC-CREATE-3b @LC-CREATE-3c
+  Scenario: The stated limit is one of characters
+    When session "A" is started with the message "longest of CJK"
+    Then LC-CREATE-3b: the answer is "success"
+    And the agent of "A" was given all that was accepted, exactly once, in order, unaltered
+
   @LC-CREATE-3c
   Scenario: A message beyond the stated limit is refused, not cut
     When session "A" is started with the message "too long"
@@ -79,6 +115,13 @@ Feature: Creating sessions
   Scenario: An unknown agent is refused
     When session "A" is started with agent "no-such-agent"
     Then the answer is "unknown_agent"
+    And no agent of "A" was started
+    And nothing new is listed
+
+  @LC-CREATE-5
+  Scenario: No agent is an unknown agent
+    When session "A" is started with agent ""
+    Then the answer is "unknown_agent or invalid_argument"
     And no agent of "A" was started
     And nothing new is listed
 
@@ -147,6 +190,29 @@ Feature: Creating sessions
     Then the answer is "success"
     And the answer names session "A"
     And one agent of "A" was started
+
+  @LC-CREATE-10
+  Scenario: A request that is repeated while it is at work answers the same session
+    When session "A" is started twice at once with request id "req-1"
+    Then the answer is "success"
+    And the answer names session "A"
+    And one agent of "A" was started
+
+  @LC-CREATE-10
+  Scenario: A repeated request starts nothing when its session was ended
+    Given session "A" is started with request id "req-1"
+    And session "A" is ended
+    When session "A" is started again with request id "req-1"
+    Then one agent of "A" was started
+
+  @LC-CREATE-11
+  Scenario: The list tells each session's own agent
+    Given 3 sessions of mixed agents are started at once
+    And every session is observable
+    When the sessions are listed
+    Then session "1" is listed with its agent
+    And session "2" is listed with its agent
+    And session "3" is listed with its agent
 
   @LC-CREATE-11 @each-agent
   Scenario: The list tells the agent

@@ -22,6 +22,36 @@ Feature: Sending messages
     Then every agent was given its messages exactly once, in order, unaltered
 
   @LC-SEND-1 @each-agent
+  Scenario: What is said twice is said twice
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When the first message is sent to "A" again
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+    When the agent of "A" completes its turn
+    And the first message is sent to "A" again
+    Then the answer is "success"
+    And the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-SEND-1
+  Scenario: Messages that come at once arrive whole
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When 2 messages are sent to "A" at once
+    Then the answer is "success"
+    When the agent of "A" completes its turn
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-SEND-1
+  Scenario: A message whose turn takes long is not given again
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When the message "plain" is sent to "A"
+    And the agent of "A" works on turn 2
+    And 3 s pass
+    And the agent of "A" completes its turn
+    Then the agent of "A" was given its messages exactly once, in order, unaltered
+
+  @LC-SEND-1 @each-agent
   Scenario: A message that comes during a turn is taken after it
     Given session "A" is started
     And the agent of "A" works on turn 1
@@ -147,6 +177,13 @@ Feature: Sending messages
     When the message "plain" is sent to "B"
     Then the agent of "A" was given its messages exactly once, in order, unaltered
     And the agent of "C" was given its messages exactly once, in order, unaltered
+
+  @LC-SEND-2
+  Scenario: A message to what is nearly an id reaches nobody
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    When a message is sent to what is nearly the id of "A"
+    Then session "A" is unharmed
 
   @LC-SEND-2
   Scenario: A message to a part of an id reaches nobody

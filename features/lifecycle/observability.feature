@@ -37,6 +37,20 @@ Feature: Observing sessions
     When session "12" is started
     Then every other session than "12" is listed and readable
 
+  @LC-OBS-2
+  Scenario: Two sessions in one folder are both there
+    Given sessions "A" and "B" are started at once in one folder
+    And every agent completes its turn
+    Then every session is observable
+
+  @LC-OBS-2
+  Scenario: A session whose folder is gone is still there
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the folder of "A" is removed
+    Then session "A" is listed and readable within the observe limit
+
   @LC-OBS-3 @LC-OBS-3b @each-agent
   Scenario: Before it is observable a session is pending, not ended
     Given session "A" is started
@@ -45,6 +59,21 @@ Feature: Observing sessions
     Then the answer is "data or pending or session_pending or session_not_found"
     And LC-OBS-3b: the answer is "data or pending or session_pending"
     And session "A" is not called ended
+
+  @LC-OBS-3 @each-agent
+  Scenario: The end of what is not there yet is pending, too
+    Given session "A" is started
+    And session "A" is not yet observable
+    When the last 100 characters of "A" are read
+    Then the answer is "data or pending or session_pending or session_not_found"
+
+  @LC-OBS-4
+  Scenario: What was said twice is shown twice
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And the first message is sent to "A" again
+    And the agent of "A" completes its turn
+    Then the data of "A" shows its first message 2 times
 
   @LC-OBS-4 @each-agent
   Scenario: The data has every turn, in order, and nobody else's
@@ -186,6 +215,15 @@ Feature: Observing sessions
     Given session "A" is started
     And the agent of "A" completes its turn
     And session "A" is observable
+    When the agent of "A" dies
+    Then session "A" is not called alive within the announce limit
+
+  @LC-OBS-7 @each-agent @needs:processes=session
+  Scenario: An agent that dies in a later turn is not called alive
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And the message "plain" is sent to "A"
+    And the agent of "A" works on turn 2
     When the agent of "A" dies
     Then session "A" is not called alive within the announce limit
 

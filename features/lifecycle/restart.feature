@@ -16,6 +16,23 @@ Feature: The manager is killed and comes back
     When the manager is killed and started again
     Then session "A" is listed as alive, or nothing of it is alive
 
+  @LC-RESTART-1 @needs:serve
+  Scenario: Nothing runs unlisted after a second restart
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    And the manager is killed and started again
+    When the manager is killed and started again
+    Then session "A" is listed as alive, or nothing of it is alive
+
+  @LC-RESTART-1 @needs:serve
+  Scenario: A kept session can be read after a restart
+    Given session "A" is started
+    And the agent of "A" completes its turn
+    And session "A" is observable
+    When the manager is killed and started again
+    Then session "A" can be read, or nothing of it is alive
+
   @LC-RESTART-1
   Scenario: A kept session can be ended after a restart
     Given session "A" is started
@@ -67,6 +84,21 @@ Feature: The manager is killed and comes back
     Then the manager came back
     And the sessions can be listed
     And session "B" is listed as alive, or nothing of it is alive
+
+  @LC-RESTART-2 @needs:record
+  Scenario Outline: A record that is no record costs one session: <record>
+    Given session "A" is started
+    And session "B" is started
+    When the manager is killed and started again with "<record>" for the record of "A"
+    Then the manager came back
+    And the sessions can be listed
+    And session "B" is listed as alive, or nothing of it is alive
+
+    Examples:
+      | record |
+      | {}     |
+      | []     |
+      | null   |
 
   @LC-CLEAN-10 @needs:serve
   Scenario: What was ended stays ended

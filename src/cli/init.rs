@@ -30,6 +30,7 @@ enum StarterKind {
     Cli,
     Rpc,
     Mcp,
+    Http,
 }
 
 /// Runs the command.
@@ -159,6 +160,40 @@ arguments = { id = "{{ session_id }}" }
 errors.session_not_found = { message = "no such session" }
 "#;
 
+const HTTP: &str = r#"[operations.start_session]
+path = "/sessions"
+body = { tool = "{{ agent_command }}", dir = "{{ cwd }}", title = "{{ title }}", prompt = "{{ message }}" }   # makes it a POST
+result = { session_id = "$.id" }
+errors.unknown_agent = { status = 400, message = "no such tool" }
+errors.invalid_argument = { status = 400 }
+
+[operations.list_sessions]
+path = "/sessions"
+result = { sessions = "$[*]" }
+each = { session_id = "$.id", agent = "$.tool", status = "$.state", cwd = "$.dir" }
+
+[operations.get_session_data]
+path = "/sessions/{{ session_id | urlencode }}/output"
+query = { tail = "{{ tail_chars }}" }
+result = { text = "$.output" }
+errors.session_not_found = { status = 404 }   # first match wins
+
+[operations.send_message]
+path = "/sessions/{{ session_id | urlencode }}/messages"
+body = { text = "{{ message }}" }
+errors.session_not_found = { status = 404 }
+
+[operations.end_session]
+method = "DELETE"
+path = "/sessions/{{ session_id | urlencode }}"
+errors.session_not_found = { status = 404 }
+
+[events.turn_completed]
+sse = "/events"                            # server-sent events: JSON objects
+when = "$[?@.type == 'done']"
+result = { session_id = "$.id" }
+"#;
+
 /// Lines as comments.
 fn commented(lines: &str) -> String {
     lines.lines().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect()
@@ -176,6 +211,10 @@ fn starter(kind: StarterKind) -> String {
         StarterKind::Mcp => (
             "kind = \"mcp\"\ncommand = [\"my-manager\", \"mcp\"]             # a server on standard input and output\n# instead: url = \"http://127.0.0.1:{{ port }}/mcp\", with [serve]\n",
             MCP,
+        ),
+        StarterKind::Http => (
+            "kind = \"http\"\nurl = \"http://127.0.0.1:{{ port }}\"           # where every path begins; the server is started by [serve]\n# headers = { Authorization = \"Bearer secret\" }\n",
+            HTTP,
         ),
     };
     let operation = commented(example);
@@ -230,7 +269,7 @@ mod tests {
 
     #[test]
     fn what_a_starter_shows_in_comments_is_right_and_maps_every_operation_that_is_owed() {
-        for (kind, example) in [(StarterKind::Cli, CLI), (StarterKind::Rpc, RPC), (StarterKind::Mcp, MCP)] {
+        for (kind, example) in [(StarterKind::Cli, CLI), (StarterKind::Rpc, RPC), (StarterKind::Mcp, MCP), (StarterKind::Http, HTTP)] {
             let text = format!("{}\n{example}", starter(kind));
             let manifest = Manifest::parse("passmuster.toml".as_ref(), &text, &claims(SUITES))
                 .unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
@@ -242,7 +281,7 @@ mod tests {
 
     #[test]
     fn starters_are_manifests() {
-        for kind in [StarterKind::Cli, StarterKind::Rpc, StarterKind::Mcp] {
+        for kind in [StarterKind::Cli, StarterKind::Rpc, StarterKind::Mcp, StarterKind::Http] {
             let text = starter(kind);
             Manifest::parse("passmuster.toml".as_ref(), &text, &claims(SUITES))
                 .unwrap_or_else(|errors| panic!("{:?}", miette::Report::new(*errors)));
@@ -250,5 +289,6 @@ mod tests {
         insta::assert_snapshot!("a_starter_for_cli", starter(StarterKind::Cli));
         insta::assert_snapshot!("a_starter_for_rpc", starter(StarterKind::Rpc));
         insta::assert_snapshot!("a_starter_for_mcp", starter(StarterKind::Mcp));
+        insta::assert_snapshot!("a_starter_for_http", starter(StarterKind::Http));
     }
 }

@@ -58,7 +58,7 @@ impl ReferenceArgs {
     }
 }
 
-/// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP
+/// Serve the reference manager: JSON-RPC or MCP over standard input and output, a socket or HTTP; REST
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
@@ -73,12 +73,13 @@ pub(crate) struct ServeArgs {
 /// Where something is served.
 #[derive(Debug, Args)]
 pub(crate) struct ServeAt {
-    /// The front: rpc, mcp, or for the manager cli (the daemon that `passmuster session` talks to)
+    /// The front: rpc, mcp, http (REST, at the address that `--http` names), or for the manager cli (the daemon that `passmuster session`
+    /// talks to)
     front: Front,
     /// Serve JSON-RPC on this Unix socket instead
     #[arg(long, value_name = "PATH", conflicts_with = "http")]
     socket: Option<PathBuf>,
-    /// Serve over HTTP on this address instead: JSON-RPC at /, MCP at /mcp
+    /// Serve over HTTP on this address: JSON-RPC at /, MCP at /mcp, of the front http each operation at its name
     #[arg(long, value_name = "ADDR:PORT")]
     http: Option<SocketAddr>,
 }
@@ -97,6 +98,8 @@ impl ServeAt {
             (Front::Rpc, None, Some(address), _) => Ok(ServePlace::RpcHttp(address)),
             (Front::Mcp, None, None, _) => Ok(ServePlace::McpStdio),
             (Front::Mcp, None, Some(address), _) => Ok(ServePlace::McpHttp(address)),
+            (Front::Http, None, Some(address), _) => Ok(ServePlace::Rest(address)),
+            (Front::Http, ..) => Err("http wants an address: `--http 127.0.0.1:PORT`"),
             (Front::Cli | Front::Mcp, ..) => Err("`--socket` goes with rpc, `--http` with rpc and mcp"),
         }
     }
@@ -108,6 +111,7 @@ enum Front {
     Cli,
     Rpc,
     Mcp,
+    Http,
 }
 
 /// Runs the command.

@@ -34,8 +34,15 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The oldest API that is understood: that of Docker 20.10 and Podman 4.
 const OLDEST: (usize, usize) = (1, 40);
-/// What Podman says where a container ended by itself while it was about to be killed and removed: nothing was removed.
-const ENDED_MEANWHILE: &str = "container state improper";
+/// How often a removal is asked for: where a container ends by itself while it is about to be killed and removed, Podman refuses
+/// ("container state improper", among others), and has removed nothing.
+const REMOVALS: usize = 5;
+/// What Podman calls a container whose process is over and that it has not tidied up: no status of Docker's.
+const STOPPED: &str = "`stopped`";
+/// How often such a one is looked at: Podman tidies up within a second or two.
+const LOOKS_AT_THE_STOPPED: usize = 50;
+/// How long a container that is ending is given between two looks, and two removals.
+const UNTIL_SETTLED: Duration = Duration::from_millis(100);
 /// The label that names the folder through which a container's relay is reached.
 const RELAY: &str = "passmuster.relay";
 
@@ -246,7 +253,19 @@ impl ContainerEngine for DockerEngine {
     }
 
     async fn inspect(&self, id: &str) -> Result<ContainerInfo, EngineError> {
-        let found = self.within(LOOK, async |client| client.inspect_container(id, None::<InspectContainerOptions>).await).await?;
+        let look = async |client: &Docker| match client.inspect_container(id, None::<InspectContainerOptions>).await {
+            Err(Error::JsonDataError { message, .. }) if message.contains(STOPPED) => Ok(None),
+            found => found.map(Some),
+        };
+        let mut found = self.within(LOOK, look).await?;
+        for _ in 1..LOOKS_AT_THE_STOPPED {
+            if found.is_some() {
+                break;
+            }
+            tokio::time::sleep(UNTIL_SETTLED).await;
+            found = self.within(LOOK, look).await?;
+        }
+        let found = found.ok_or(EngineError::Lost)?;
         let status = match found.state.and_then(|state| state.status) {
             Some(ContainerStateStatusEnum::CREATED) => ContainerStatus::Created,
             Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING | ContainerStateStatusEnum::STOPPING) => {
@@ -324,10 +343,15 @@ impl ContainerEngine for DockerEngine {
     async fn remove(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let remove = async || self.asked(async |client| client.remove_container(id, Some(options.clone())).await).await;
-        match remove().await {
-            Err(EngineError::Failed(why)) if why.contains(ENDED_MEANWHILE) => remove().await?,
-            removed => removed?,
+        let mut removed = remove().await;
+        for _ in 1..REMOVALS {
+            if !matches!(removed, Err(EngineError::Failed(_))) {
+                break;
+            }
+            tokio::time::sleep(UNTIL_SETTLED).await;
+            removed = remove().await;
         }
+        removed?;
         self.relays().remove(id);
         Ok(())
     }

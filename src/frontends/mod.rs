@@ -1,8 +1,9 @@
-//! The front ends: the same service behind JSON-RPC and MCP; the CLI is a client of the former.
+//! The front ends: the same service behind JSON-RPC, MCP and REST; the CLI is a client of the first.
 pub(crate) mod bridge;
 pub(crate) mod client;
 pub(crate) mod clients;
 pub(crate) mod mcp;
+pub(crate) mod rest;
 pub(crate) mod rpc;
 pub(crate) mod server;
 pub(crate) mod service;

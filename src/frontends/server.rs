@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::frontends::service::Service;
 
-use super::{Dispatcher, mcp, rpc};
+use super::{Dispatcher, mcp, rest, rpc};
 
 /// Where a manager is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) enum ServePlace {
     McpStdio,
     /// MCP over HTTP.
     McpHttp(SocketAddr),
+    /// REST.
+    Rest(SocketAddr),
 }
 
 /// The signals that ask for an orderly end. They are noted from the moment that this is made.
@@ -87,6 +89,10 @@ async fn front(dispatcher: &Dispatcher, place: &ServePlace) -> Result<(), String
         ServePlace::McpHttp(address) => {
             let listener = listen(address, "MCP", "/mcp").await?;
             mcp::serve_http(dispatcher, listener).await.map_err(|error| format!("{address}: {error}"))
+        }
+        ServePlace::Rest(address) => {
+            let listener = listen(address, "REST", "/").await?;
+            rest::serve_http(dispatcher, listener).await.map_err(|error| format!("{address}: {error}"))
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::contract::{Announcement, Args, OperationSpec};
 
 use super::announced::announcement;
-use super::events::{IsReady, Subscription, Take, follow, tail_file};
+use super::events::{IsReady, Subscription, Take, follow, follow_sse, tail_file};
 use super::ground::SandboxedSystem;
 use super::manifest::{AnswerSeen, EventMap, Manifest, Matcher, Step, Stream, Variables, judge};
 use super::recorder::shortened;
@@ -250,6 +250,11 @@ impl Adapter {
                 let path = path.text(variables).map_err(|what| CallError::Broken { what })?;
                 Some(tail_file(path.into(), self.take(map), self.oddities.clone()))
             }
+            Stream::Sse(path) => {
+                let path = path.text(variables).map_err(|what| CallError::Broken { what })?;
+                let (url, headers) = self.ground.stream_place(&path)?;
+                Some(follow_sse(url, headers, self.ground.start_limit(), self.take(map), self.oddities.clone()).await?)
+            }
             Stream::Command(command) => {
                 let launch = self.ground.launch(command, variables)?;
                 let is_ready = (!map.ready.is_empty()).then(|| is_ready(map, variables.clone()));
@@ -305,7 +310,7 @@ fn ears(ground: &SandboxedSystem, into: Into, oddities: Oddities) -> Ears {
         .iter()
         .filter_map(|map| match &map.stream {
             Stream::Method(method) => Some((method.clone(), take(ground, map.clone(), into.clone(), oddities.clone()))),
-            Stream::Command(_) | Stream::File(_) => None,
+            Stream::Command(_) | Stream::File(_) | Stream::Sse(_) => None,
         })
         .collect();
     Arc::new(move |method, params| by_method.iter().filter(|(known, _)| known == method).for_each(|(_, take)| take(params)))
@@ -370,7 +375,8 @@ impl Driver for Adapter {
         self.transport.listen().await?;
         for map in &self.manifest().events {
             if let Some(subscription) = self.stream(map).await? {
-                self.subscriptions.borrow_mut().push((matches!(map.stream, Stream::Command(_)).then(|| map.clone()), subscription));
+                let ends_with_the_server = matches!(map.stream, Stream::Command(_) | Stream::Sse(_));
+                self.subscriptions.borrow_mut().push((ends_with_the_server.then(|| map.clone()), subscription));
             }
         }
         Ok(())
@@ -396,7 +402,7 @@ impl Driver for Adapter {
             let renewed = match &command {
                 Some(map) => {
                     drop(subscription);
-                    self.stream(map).await?.expect("a command makes a stream")
+                    self.stream(map).await?.expect("it made a stream before")
                 }
                 None => subscription,
             };

@@ -6,12 +6,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
+use http_body_util::BodyDataStream;
+use hyper::Method;
+
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio_util::io::StreamReader;
 
 use super::running::{RunningProcess, drain};
 use super::{CallError, Tail};
+use crate::sut::transports::http;
 use crate::sut::transports::process::{ANSWER_LIMIT, ProcessLaunch};
 use crate::sut::transports::wire::{Oddities, Oddity, WireLine, WireLines};
 
@@ -29,6 +36,8 @@ pub(crate) type IsReady = Box<dyn Fn(&str) -> bool + Send + Sync>;
 pub(crate) struct Subscription {
     task: AbortHandle,
     running: Option<RunningProcess>,
+    /// The URL of a stream of server-sent events.
+    url: Option<String>,
 }
 
 impl Drop for Subscription {
@@ -38,8 +47,11 @@ impl Drop for Subscription {
 }
 
 impl Subscription {
-    /// Why nothing comes any more, where the process of the stream has ended.
+    /// Why nothing comes any more, where the stream or its process has ended.
     pub(crate) fn ended(&self) -> Option<String> {
+        if let Some(url) = self.url.as_ref().filter(|_| self.task.is_finished()) {
+            return Some(format!("the stream of announcements at {url} was closed by the system"));
+        }
         let running = self.running.as_ref()?;
         running.exit().map(|exit| format!("the stream of announcements, `{}`, {exit}", running.program()))
     }
@@ -77,7 +89,7 @@ pub(crate) async fn follow(
             }
         }
     });
-    let subscription = Subscription { task: task.abort_handle(), running: Some(running) };
+    let subscription = Subscription { task: task.abort_handle(), running: Some(running), url: None };
     if asked {
         let why = match (tokio::time::timeout(limit, ready).await, &subscription.running) {
             (Ok(Ok(())), _) => return Ok(subscription),
@@ -87,6 +99,89 @@ pub(crate) async fn follow(
         return Err(CallError::Broken { what: format!("the stream of announcements, `{}`, {why}", launch.argv.join(" ")) });
     }
     Ok(subscription)
+}
+
+/// Asks for server-sent events and returns once the answer has begun. An event's data is a JSON object; its type, where it has one and
+/// the object has no `event`, becomes that.
+///
+/// # Errors
+/// `Broken` where nobody answers in time, or with another status than 200.
+pub(crate) async fn follow_sse(
+    url: String,
+    headers: Vec<(String, String)>,
+    limit: Duration,
+    take: Take,
+    oddities: Oddities,
+) -> Result<Subscription, CallError> {
+    let wants = [("accept".to_owned(), "text/event-stream".to_owned())];
+    let headers: Vec<(String, String)> = wants.into_iter().chain(headers).collect();
+    let wrong = |why: String| CallError::Broken { what: format!("the stream of announcements at {url} {why}") };
+    let response = match tokio::time::timeout(limit, http::send(Method::GET, &url, &headers, Vec::new())).await {
+        Ok(response) => response.map_err(|error| wrong(format!("cannot be had: {error}")))?,
+        Err(_) => return Err(wrong(format!("did not begin within {} s", limit.as_secs_f64()))),
+    };
+    if response.status() != hyper::StatusCode::OK {
+        return Err(wrong(format!("was refused: status {}", response.status().as_u16())));
+    }
+    let body = BodyDataStream::new(response.into_body()).map_err(std::io::Error::other);
+    let mut body = StreamReader::new(body);
+    let task = tokio::spawn(async move {
+        let (mut event, mut line) = (SentEvent::default(), Vec::new());
+        loop {
+            line.clear();
+            match (&mut body).take(ANSWER_LIMIT as u64).read_until(b'\n', &mut line).await {
+                Ok(0) | Err(_) => return,
+                // A stream without ends of lines, or of an event, cannot be followed.
+                Ok(_) if line.len() == ANSWER_LIMIT || event.bytes > ANSWER_LIMIT => return oddities.note(Oddity::TooLong, ""),
+                Ok(_) => event.read(&String::from_utf8_lossy(&line), |data| take_line(&data, &take, &oddities)),
+            }
+        }
+    });
+    Ok(Subscription { task: task.abort_handle(), running: None, url: Some(url) })
+}
+
+/// A server-sent event, line by line (WHATWG HTML, 9.2.6).
+#[derive(Debug, Default)]
+struct SentEvent {
+    kind: String,
+    data: Vec<String>,
+    /// How long the data is so far.
+    bytes: usize,
+}
+
+impl SentEvent {
+    /// Reads a line; an empty one ends the event, whose data is then taken.
+    fn read(&mut self, line: &str, take: impl FnOnce(Vec<u8>)) {
+        let line = line.trim_end_matches(['\r', '\n']);
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value);
+        match field {
+            "" if line.is_empty() => {
+                let Self { kind, data, .. } = std::mem::take(self);
+                if !data.is_empty() {
+                    take(named(&kind, data.join("\n")).into_bytes());
+                }
+            }
+            "event" => value.clone_into(&mut self.kind),
+            "data" => {
+                self.bytes += value.len() + 1;
+                self.data.push(value.to_owned());
+            }
+            // A comment keeps the connection alive; ids and retries are for those who reconnect.
+            _ => {}
+        }
+    }
+}
+
+/// An event's data, which says of which type it is.
+fn named(kind: &str, data: String) -> String {
+    match serde_json::from_str::<Value>(&data) {
+        Ok(Value::Object(mut fields)) if !kind.is_empty() && !fields.contains_key("event") => {
+            fields.insert("event".to_owned(), kind.into());
+            Value::Object(fields).to_string()
+        }
+        _ => data,
+    }
 }
 
 /// Reads a file's lines from its beginning, also while it grows, is emptied or replaced. It need not be there yet.
@@ -99,7 +194,7 @@ pub(crate) fn tail_file(path: PathBuf, take: Take, oddities: Oddities) -> Subscr
             growing.read_on(|line| take_line(line, &take, &oddities), || oddities.note(Oddity::TooLong, ""));
         }
     });
-    Subscription { task: task.abort_handle(), running: None }
+    Subscription { task: task.abort_handle(), running: None, url: None }
 }
 
 fn take_line(line: &[u8], take: &Take, oddities: &Oddities) {
@@ -175,6 +270,16 @@ mod tests {
         let limit = Duration::from_millis(limit_ms);
         let subscription = follow(&shell(script), Some(is_ready), limit, take, oddities.clone(), Tail::new(100)).await?;
         Ok((subscription, oddities))
+    }
+
+    #[test]
+    fn server_sent_events_are_read_line_by_line() {
+        let (mut event, mut taken) = (SentEvent::default(), Vec::new());
+        let lines = ": hello\nevent: done\ndata: {\"n\":\ndata: 1}\r\nid: 7\n\n\ndata:{\"event\":\"own\"}\n\ndata: unfinished\n";
+        for line in lines.split_inclusive('\n') {
+            event.read(line, |data| taken.push(serde_json::from_slice::<Value>(&data).unwrap()));
+        }
+        assert_eq!(taken, [serde_json::json!({"n": 1, "event": "done"}), serde_json::json!({"event": "own"})]);
     }
 
     #[tokio::test]

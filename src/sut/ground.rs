@@ -13,6 +13,7 @@ use super::running::ProcessExit;
 use super::sandbox::Sandbox;
 use super::{CallError, Tail, serve};
 use crate::sut::transports::process::{ProcessLaunch, ProcessOutput, run};
+use crate::sut::transports::rest::HttpRoute;
 use crate::sut::transports::rpc::link::Endpoint;
 use crate::sut::transports::rpc::link::WireGreeting;
 use crate::sut::transports::transport::{Route, WireCall};
@@ -129,6 +130,28 @@ impl SandboxedSystem {
             (None, Some(socket)) => Ok(Endpoint::Socket(text(socket)?.into())),
             (None, None) => Ok(Endpoint::Stdio(self.launch(&transport.command, &self.variables)?)),
         }
+    }
+
+    /// The URL of a stream of events at a path, and what its request carries.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub(crate) fn stream_place(&self, path: &str) -> Result<(String, Vec<(String, String)>), CallError> {
+        let base = self.endpoint()?.to_string();
+        let route = HttpRoute { base, headers: self.headers()? };
+        Ok((route.url(path, None), route.headers))
+    }
+
+    /// What every request carries.
+    ///
+    /// # Errors
+    /// `Broken`, naming what is missing.
+    pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, CallError> {
+        let header = |(name, value): &(String, Template)| {
+            let value = value.text(&self.variables).map_err(|why| broken("[transport] headers", why))?;
+            Ok((name.clone(), value))
+        };
+        self.manifest.transport.headers.iter().map(header).collect()
     }
 
     /// What is said first.

@@ -4,12 +4,13 @@ use serde_json::{Map, Value};
 
 use super::manifest::AnswerSeen;
 use crate::sut::transports::mcp::connection::ToolAnswer;
+use crate::sut::transports::rest::HttpAnswer;
 use crate::sut::transports::rpc::peer::PeerAnswer;
 use crate::sut::transports::transport::Raw;
 
 impl Raw {
     /// The answer as matchers and paths look at it. Roots of paths: a process's output (parsed later, as the manifest
-    /// says), `result`, `structuredContent` or else the first text; of an error the error itself.
+    /// says), `result`, `structuredContent` or else the first text, a response's body; of an error the error itself.
     pub fn seen(self) -> AnswerSeen {
         match self {
             Raw::Cli(output) => {
@@ -20,6 +21,7 @@ impl Raw {
             Raw::Rpc(PeerAnswer::Error { code, message, data }) => error(code, message, data),
             Raw::Mcp(ToolAnswer::Error { code, message, data }) => error(Some(code), message, data),
             Raw::Mcp(ToolAnswer::Result(result)) => tool_result(&result),
+            Raw::Http(answer) => response(answer),
         }
     }
 }
@@ -55,6 +57,17 @@ fn tool_result(result: &Map<String, Value>) -> AnswerSeen {
     AnswerSeen { code: said("code"), message: said("message").or_else(|| text.map(str::to_owned)), failed, value, ..AnswerSeen::default() }
 }
 
+/// A response: a success by its status. What went wrong is said at `error` or at the top, as servers do.
+fn response(HttpAnswer { status, value }: HttpAnswer) -> AnswerSeen {
+    if (200..300).contains(&status) {
+        return AnswerSeen { status: Some(status), value, ..AnswerSeen::default() };
+    }
+    let said = |places: &[&str]| places.iter().find_map(|place| value.pointer(place)?.as_str().map(str::to_owned));
+    let code = said(&["/error/code", "/code"]);
+    let message = said(&["/error/message", "/message", "/error", "/detail"]).or_else(|| value.as_str().map(str::to_owned));
+    AnswerSeen { status: Some(status), code, message, failed: true, value, ..AnswerSeen::default() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +91,17 @@ mod tests {
         assert_eq!((seen.failed, seen.code.as_deref(), seen.message.as_deref()), (true, Some("session_not_found"), Some("no")));
         let seen = tool(json!({"isError":true,"content":[{"type":"text","text":"Error: nope"}]}));
         assert_eq!((seen.code, seen.message.as_deref()), (None, Some("Error: nope")));
+    }
+
+    #[test]
+    fn a_response_is_known_by_its_status_and_tells_its_code_and_its_words() {
+        let seen = |status, value| Raw::Http(HttpAnswer { status, value }).seen();
+        let good = seen(201, json!({"id":"s"}));
+        assert_eq!((good.failed, good.status, good.value), (false, Some(201), json!({"id":"s"})));
+        let gone = seen(404, json!({"error":{"code":"session_not_found","message":"no"}}));
+        assert_eq!((gone.failed, gone.code.as_deref(), gone.message.as_deref()), (true, Some("session_not_found"), Some("no")));
+        assert_eq!(seen(422, json!({"detail":"no such folder"})).message.as_deref(), Some("no such folder"));
+        assert_eq!(seen(500, json!("oops")).message.as_deref(), Some("oops"));
     }
 
     #[test]

@@ -33,12 +33,18 @@ pub(crate) struct ManagerBehavior {
     pub(crate) no_folder: fn(ContractError, &Path) -> Result<PathBuf, ContractError>,
     /// The longest message that is taken, of the limit that is stated, in characters.
     pub(crate) taken: fn(usize) -> usize,
+    /// Whether the limit is one of bytes.
+    pub(crate) counts_bytes: bool,
     /// What becomes of a message beyond the limit, in characters.
     pub(crate) too_long: fn(ContractError, &str, usize) -> Result<String, ContractError>,
     /// What is changed in a start that was found right.
     pub(crate) asked: fn(&mut StartRequest),
     /// Whether a start is another one over again.
     pub(crate) repeats: fn(&StartRequest, &SessionRecord) -> bool,
+    /// Whether a request is remembered when its session was ended.
+    pub(crate) requests_stay: bool,
+    /// Whether a start waits for one of the same `request_id` that is at work.
+    pub(crate) requests_wait: bool,
     /// When the agent is launched.
     pub(crate) launching: Launching,
     /// What is typed for a message, and for which (from 1).
@@ -63,6 +69,8 @@ pub(crate) struct ManagerBehavior {
     pub(crate) status: fn(&View) -> &'static str,
     /// Whether a session is listed.
     pub(crate) listed: fn(&View) -> bool,
+    /// Whether one is whose folder is gone.
+    pub(crate) lists_the_homeless: bool,
     /// What is changed in a list, its entries in the order of their starts.
     pub(crate) list: fn(&mut Vec<Args>),
     /// For how long a list is given again.
@@ -94,7 +102,11 @@ pub(crate) struct ManagerBehavior {
     /// What becomes of an empty message.
     pub(crate) empty_message: Empty,
     /// Whether a message is typed, by what is known of its session then.
-    pub(crate) types: fn(&View) -> bool,
+    pub(crate) types: fn(&View, &str) -> bool,
+    /// After how long in a turn its message is typed again.
+    pub(crate) typed_again_after: Option<Duration>,
+    /// Whether messages to a session go one after the other, or all of them by one buffer.
+    pub(crate) one_buffer: bool,
     /// Into whose terminal a message is typed as well that is for nobody, or for a session that was ended.
     pub(crate) strays_to: StraysTo,
 
@@ -169,9 +181,12 @@ impl Default for ManagerBehavior {
             unknown_agent: Err,
             no_folder: |refusal, _| Err(refusal),
             taken: |stated| stated,
+            counts_bytes: false,
             too_long: |refusal, _, _| Err(refusal),
             asked: |_| {},
             repeats: |asked, known| asked.request_id.is_some() && asked.request_id == known.request_id,
+            requests_stay: true,
+            requests_wait: true,
             launching: Launching::Now,
             typed: |message, _| vec![message.to_owned()],
             refused: Remains::Nothing,
@@ -183,6 +198,7 @@ impl Default for ManagerBehavior {
             probe: Probe::Process,
             status: |view| view.record.status(view.alive).name(),
             listed: |_| true,
+            lists_the_homeless: true,
             list: |_| {},
             list_kept: Duration::ZERO,
             native: Native::Own,
@@ -197,7 +213,9 @@ impl Default for ManagerBehavior {
             misdelivered: |_, _| false,
             to_the_dead: ToTheDead::Refused,
             empty_message: Empty::Refused,
-            types: |_| true,
+            types: |_, _| true,
+            typed_again_after: None,
+            one_buffer: false,
             strays_to: StraysTo::Nobody,
             owner: Owner::Named,
             counts: |_, _| true,
@@ -300,6 +318,8 @@ pub(crate) enum Probe {
     Screen,
     /// By whether its terminal shows less than so many bytes.
     Quiet(usize),
+    /// By its process, until a turn is over.
+    UntilATurn,
 }
 
 /// Which native files are a session's.
@@ -332,6 +352,8 @@ pub(crate) enum Pending {
     Empty,
     /// What the terminal shows.
     Screen,
+    /// An error, where the end of it is asked for.
+    NoEnd,
 }
 
 /// Into whose terminal a message is typed as well that is for nobody.
@@ -424,6 +446,8 @@ pub(crate) enum Exits {
     Forgotten,
     /// It is noted; a turn that was open stays so, and nothing is announced.
     Silent,
+    /// It is noted where no turn is over yet.
+    NotedAtFirst,
 }
 
 /// When a session that is to be ended is.
@@ -452,6 +476,8 @@ pub(crate) enum AtOnce {
     OneOrFail,
     /// One; the others are told that they were.
     OneOrLie,
+    /// Each once; who asks again meanwhile fails.
+    EachOnceOrFail,
 }
 
 /// What an operation says of a session that is no more, or never was.
@@ -507,6 +533,10 @@ pub(crate) enum TimedOut {
     Marks,
     /// Its agent is ended; the session stays as it was.
     EndsTheAgent,
+    /// It ends the agent's own process, and the session.
+    EndsTheProcess,
+    /// It ends the session when the list is next asked for.
+    EndsWhenListed,
     /// Nothing.
     Nothing,
 }
@@ -548,6 +578,12 @@ pub(crate) enum Adopting {
     Deaf,
     /// It goes on with them, and has no hold of their agents any more.
     LosesHold,
+    /// It goes on with them once: those that it went on with before are left.
+    Once,
+    /// It goes on with them, and reads nothing of them.
+    Unread,
+    /// It fails at every list where a record is JSON and no record.
+    StumblesOverJson,
 }
 
 /// When something is done besides.

@@ -124,7 +124,8 @@ fn canonical_error(seen: &AnswerSeen) -> ContractError {
     in_lines.or(by_code).unwrap_or_else(|| {
         // What it was on the wire: whoever maps it has to know.
         let exit = seen.exit.map(|exit| format!("exit status {exit}: "));
-        let wire = exit.or_else(|| seen.code.as_ref().map(|code| format!("code {code}: "))).unwrap_or_default();
+        let status = seen.status.map(|status| format!("status {status}: "));
+        let wire = exit.or(status).or_else(|| seen.code.as_ref().map(|code| format!("code {code}: "))).unwrap_or_default();
         ContractError::unnamed(format!("{wire}{}", said(seen)))
     })
 }

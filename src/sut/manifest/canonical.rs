@@ -14,8 +14,11 @@ pub(crate) fn operations(kind: TransportKind, program: &[Word], table: Operation
 }
 
 fn step(kind: TransportKind, program: &[Word], operation: &OperationSpec) -> Step {
-    let call = match kind.spec().keys {
-        Some(_) => CallShape::Named(template(operation.name), Some(arguments(operation))),
+    let call = match kind.spec().named {
+        Some(named) => {
+            let (name, params) = (named.canonical)(operation.name, arguments(operation));
+            CallShape::Named(template(&name), Some(Shape::parse(&params).expect("fields' names are variables")))
+        }
         None => CallShape::Command(command(program, operation)),
     };
     let path = |name: &str| Source::Paths(vec![Path::parse(&format!("$.{name}")).expect("a field's name is a path")]);
@@ -35,10 +38,9 @@ fn step(kind: TransportKind, program: &[Word], operation: &OperationSpec) -> Ste
     }
 }
 
-fn arguments(operation: &OperationSpec) -> Shape {
-    let fields: Map<String, Value> =
-        operation.args.iter().map(|field| (field.name.to_owned(), json!(format!("{{{{ {} }}}}", field.name)))).collect();
-    Shape::parse(&Value::Object(fields)).expect("fields' names are variables")
+fn arguments(operation: &OperationSpec) -> Value {
+    let fields = operation.args.iter().map(|field| (field.name.to_owned(), json!(format!("{{{{ {} }}}}", field.name))));
+    Value::Object(fields.collect::<Map<_, _>>())
 }
 
 fn command(program: &[Word], operation: &OperationSpec) -> Vec<Word> {
@@ -58,7 +60,7 @@ pub(crate) fn events(kind: TransportKind, program: &[Word], table: OperationTabl
     }
     let ready = |stream: &Stream| match stream {
         Stream::Command(_) => vec![says_ready()],
-        Stream::File(_) | Stream::Method(_) => Vec::new(),
+        Stream::File(_) | Stream::Method(_) | Stream::Sse(_) => Vec::new(),
     };
     let streams = (kind.spec().streams)(program);
     streams.into_iter().map(|(name, stream)| EventMap { name, ready: ready(&stream), stream, when: None, result: Vec::new() }).collect()

@@ -14,6 +14,8 @@ use super::template::{Template, Variables};
 pub struct AnswerSeen {
     /// The exit status of a process.
     pub exit: Option<i32>,
+    /// The status of an HTTP response.
+    pub status: Option<u16>,
     /// Its standard output.
     pub stdout: String,
     /// Its standard error.
@@ -33,6 +35,8 @@ pub struct AnswerSeen {
 pub struct Matcher {
     /// The exit status.
     pub exit: Option<i32>,
+    /// The status of an HTTP response.
+    pub status: Option<u16>,
     /// What standard output holds.
     pub stdout: Option<Regex>,
     /// What standard error holds.
@@ -63,6 +67,7 @@ impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let regexes = [("stdout", &self.stdout), ("stderr", &self.stderr), ("code", &self.code), ("message", &self.message)];
         let mut parts: Vec<String> = self.exit.iter().map(|exit| format!("exit = {exit}")).collect();
+        parts.extend(self.status.iter().map(|status| format!("status = {status}")));
         parts.extend(regexes.iter().filter_map(|(name, regex)| Some(format!("{name} = '{}'", regex.as_ref()?))));
         if let Some((path, wanted)) = &self.path {
             parts.push(match wanted {
@@ -79,7 +84,8 @@ impl fmt::Display for Matcher {
 impl AnswerSeen {
     /// What was answered, for people.
     pub fn told(&self) -> String {
-        let error = self.code.iter().map(|code| format!("code {code}")).chain(self.message.clone());
+        let status = self.status.iter().map(|status| format!("status {status}"));
+        let error = status.chain(self.code.iter().map(|code| format!("code {code}"))).chain(self.message.clone());
         let exit = self.exit.map(|exit| format!("exit status {exit}, stdout {:?}, stderr {:?}", self.stdout, self.stderr));
         let error: Vec<String> = error.collect();
         exit.unwrap_or_else(|| if error.is_empty() { self.value.to_string() } else { error.join(": ") })
@@ -94,6 +100,7 @@ impl Matcher {
             regex.as_ref().is_none_or(|regex| text.as_ref().is_some_and(|text| regex.is_match(text)))
         };
         self.exit.is_none_or(|exit| seen.exit == Some(exit))
+            && self.status.is_none_or(|status| seen.status == Some(status))
             && text(&self.stdout, &seen.stdout)
             && text(&self.stderr, &seen.stderr)
             && known(&self.code, &seen.code)
@@ -186,6 +193,7 @@ mod tests {
     #[rstest]
     #[case::nothing_else(|_: &mut Matcher| {}, true)]
     #[case::another_exit_status(|m: &mut Matcher| m.exit = Some(0), false)]
+    #[case::another_status(|m: &mut Matcher| m.status = Some(200), false)]
     #[case::another_output(|m: &mut Matcher| m.stdout = regex("x"), false)]
     #[case::another_complaint(|m: &mut Matcher| m.stderr = regex("x"), false)]
     #[case::another_code(|m: &mut Matcher| m.code = regex("x"), false)]
@@ -200,6 +208,7 @@ mod tests {
     fn all_of_a_condition_must_hold(#[case] also: fn(&mut Matcher), #[case] holds: bool) {
         let seen = AnswerSeen {
             exit: Some(1),
+            status: Some(404),
             stdout: "out".into(),
             stderr: "err".into(),
             code: Some("404".into()),
@@ -209,6 +218,7 @@ mod tests {
         };
         let mut matcher = Matcher {
             exit: Some(1),
+            status: Some(404),
             stdout: regex("out"),
             stderr: regex("err"),
             code: regex("404"),

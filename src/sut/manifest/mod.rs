@@ -51,6 +51,8 @@ pub enum TransportKind {
     Rpc,
     /// MCP.
     Mcp,
+    /// HTTP requests.
+    Http,
 }
 
 /// A manifest, checked and typed.
@@ -126,6 +128,8 @@ pub struct Transport {
     pub url: Option<Template>,
     /// The Unix socket of a server.
     pub socket: Option<Template>,
+    /// What every request carries.
+    pub headers: Vec<(String, Template)>,
     /// Further environment.
     pub env: Vec<(String, Template)>,
     /// Variables taken from the caller's environment.
@@ -244,6 +248,8 @@ pub enum Stream {
     File(Template),
     /// Notifications of that method.
     Method(String),
+    /// Server-sent events at that path.
+    Sse(Template),
 }
 
 impl Manifest {
@@ -254,7 +260,7 @@ impl Manifest {
     pub fn read(path: &FilePath, claims: &[Claim]) -> Result<Self, Box<Diagnostics>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             let file = path.display().to_string();
-            let diagnostic = Diagnostic::unreadable(&file, &error, "`passmuster init cli|rpc|mcp` writes a starter");
+            let diagnostic = Diagnostic::unreadable(&file, &error, "`passmuster init cli|rpc|mcp|http` writes a starter");
             Box::new(Diagnostics::new(unusable(&file), vec![diagnostic]))
         })?;
         Self::parse(path, &text, claims)

@@ -144,14 +144,17 @@ pub struct RawSystem {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Transport")]
 pub struct RawTransport {
-    /// What it speaks: a command for each call, JSON-RPC, or MCP.
+    /// What it speaks: a command for each call, JSON-RPC, MCP, or HTTP requests.
     #[schemars(extend("enum" = words::names(&words::transports())))]
     pub kind: Text,
     /// cli: the program and its leading arguments; rpc, mcp: the server to start, on its standard input and output.
     #[schemars(with = "Option<Vec<Text>>")]
     pub command: Option<Placed<Vec<Text>>>,
-    /// rpc, mcp: the URL of a server.
+    /// rpc, mcp: the URL of a server; http: where every path begins.
     pub url: Option<Text>,
+    /// http: what every request carries.
+    #[serde(default)]
+    pub headers: BTreeMap<String, Text>,
     /// rpc, mcp: the Unix socket of a server.
     pub socket: Option<Text>,
     /// Further environment.
@@ -261,11 +264,25 @@ pub struct RawLimits {
 pub struct RawOperation {
     /// cli: the command. An inner array is dropped whole where its variable is absent.
     pub command: Option<Vec<Placed<RawWord>>>,
-    /// rpc: the method.
+    /// rpc: the method; http: `GET`, `POST` and so on, by default `POST` where there is a `body` or a `form`, else `GET`.
     pub method: Option<Text>,
     /// rpc: its parameters; strings in them are templates.
     #[schemars(with = "Option<Value>")]
     pub params: Option<Placed<Value>>,
+    /// http: the path, which begins with `/`; `{{ session_id | urlencode }}` puts a variable in whole.
+    pub path: Option<Text>,
+    /// http: the query's fields; strings in them are templates.
+    #[schemars(with = "Option<Value>")]
+    pub query: Option<Placed<Value>>,
+    /// http: headers; strings in them are templates.
+    #[schemars(with = "Option<Value>")]
+    pub headers: Option<Placed<Value>>,
+    /// http: the body, as JSON; strings in it are templates.
+    #[schemars(with = "Option<Value>")]
+    pub body: Option<Placed<Value>>,
+    /// http: the body, as fields of a form; strings in them are templates.
+    #[schemars(with = "Option<Value>")]
+    pub form: Option<Placed<Value>>,
     /// mcp: the tool.
     pub tool: Option<Text>,
     /// mcp: its arguments; strings in them are templates.
@@ -355,6 +372,8 @@ pub enum RawMatchers {
 pub struct RawMatcher {
     /// The exit status.
     pub exit: Option<i32>,
+    /// The status of an HTTP response.
+    pub status: Option<u16>,
     /// A regular expression for standard output.
     pub stdout: Option<String>,
     /// A regular expression for standard error.
@@ -373,7 +392,7 @@ pub struct RawMatcher {
     pub absent: Option<String>,
 }
 
-/// Where an announcement comes from: one of `command`, `file`, `method`.
+/// Where an announcement comes from: one of `command`, `file`, `method`, `sse`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Event")]
@@ -384,6 +403,8 @@ pub struct RawEvent {
     pub file: Option<Text>,
     /// rpc, mcp: the notifications of this method.
     pub method: Option<Text>,
+    /// http: the path of a stream of server-sent events, each with a JSON object as its data; an event's type is its field `event`.
+    pub sse: Option<Text>,
     /// When the subscription holds.
     pub ready: Option<Placed<RawMatchers>>,
     /// A JSONPath; only values in which it selects something count.

@@ -249,6 +249,12 @@ impl ManifestReader<'_> {
             }
             _ => {}
         }
+        if kind == TransportKind::Http && places == 1 && given.url.is_none() {
+            self.wrong(given.kind.span(), "http is reached by a `url`".into(), Some("start the server by [serve]".into()));
+        }
+        if kind != TransportKind::Http && !given.headers.is_empty() {
+            self.wrong(given.kind.span(), format!("only an http system has `headers`, this one is {}", kind.name()), None);
+        }
         if !kind.spec().has_handshake
             && let Some(greeting) = given.handshake.first()
         {
@@ -273,6 +279,7 @@ impl ManifestReader<'_> {
                 .collect(),
             url: given.url.as_ref().map(|url| self.text(url, &[])),
             socket: given.socket.as_ref().map(|socket| self.text(socket, &[])),
+            headers: given.headers.iter().map(|(name, value)| (name.clone(), self.text(value, &[]))).collect(),
             env: given.env.iter().map(|(name, value)| (name.clone(), self.text(value, &[]))).collect(),
             pass_env: given.pass_env.clone(),
             handshake,
@@ -328,9 +335,7 @@ impl ManifestReader<'_> {
         transport: &Transport,
         table: OperationTable,
     ) -> BTreeMap<String, Vec<Step>> {
-        let own = |operation: &raw::RawOperation| {
-            operation.command.is_some() || operation.method.is_some() || operation.tool.is_some() || operation.steps.is_some()
-        };
+        let own = |operation: &raw::RawOperation| operation.command.is_some() || operation.is_named() || operation.steps.is_some();
         let mapped = raw.operations.values().any(own);
         let canonical: BTreeMap<String, Vec<Step>> = canonical::operations(kind, &transport.command, table).into_iter().collect();
         let mut operations = if raw.transport.canonical.unwrap_or(!mapped) { canonical.clone() } else { BTreeMap::new() };
@@ -412,30 +417,38 @@ impl ManifestReader<'_> {
         base: Option<&Step>,
         also: &[String],
     ) -> Step {
-        let given_of = |key: &str| match key {
-            "method" => (given.method.as_ref(), given.params.as_ref()),
-            _ => (given.tool.as_ref(), given.arguments.as_ref()),
-        };
-        let keys = kind.spec().keys;
-        let named = keys.and_then(|(name, _)| given_of(name).0);
-        let is_only = usize::from(given.command.is_some()) + usize::from(given.method.is_some()) + usize::from(given.tool.is_some()) == 1;
-        let call = match (&given.command, named) {
-            (Some(words), _) if keys.is_none() && is_only => CallShape::Command(self.words(words, also)),
-            (None, Some(name)) if is_only => {
-                let params = keys.and_then(|(key, _)| given_of(key).1);
-                let params = params.and_then(|params| self.shape(params.span(), params.as_ref(), also));
-                CallShape::Named(self.text(name, also), params)
+        let named = kind.spec().named;
+        let name = named.and_then(|named| (named.name)(given));
+        let is_only = [given.command.is_some(), given.method.is_some() || given.path.is_some(), given.tool.is_some()]
+            .iter()
+            .filter(|is_given| **is_given)
+            .count()
+            == 1;
+        let call = match (&given.command, name) {
+            (Some(words), _) if named.is_none() && is_only => CallShape::Command(self.words(words, also)),
+            (None, Some((at, name))) if is_only => {
+                let params = named.and_then(|named| (named.params)(given));
+                let params = params.and_then(|(at, params)| self.shape(at, &params, also));
+                let name = name.unwrap_or_else(|why| {
+                    self.wrong(at.clone(), why, None);
+                    String::new()
+                });
+                CallShape::Named(self.template(at, &name, also), params)
             }
-            (None, None) if given.method.is_none() && given.tool.is_none() && base.is_some() => {
-                base.map(|base| base.call.clone()).expect("just looked")
-            }
+            (None, None) if !given.is_named() && base.is_some() => base.map(|base| base.call.clone()).expect("just looked"),
             _ => {
-                let wanted = keys.map_or("`command`".to_owned(), |(name, params)| format!("`{name}` (and `{params}`)"));
-                let at = given.method.as_ref().or(given.tool.as_ref()).map_or(0..0, |name| name.span());
+                let wanted = named.map_or("`command`", |named| named.keys);
+                let at = [&given.method, &given.path, &given.tool].into_iter().flatten().next().map_or(0..0, |name| name.span());
                 self.wrong(at, format!("a call of `{}` over {} has {wanted}", operation.name, kind.name()), None);
                 CallShape::Command(Vec::new())
             }
         };
+        if kind != TransportKind::Http {
+            let parts = [(&given.query, "query"), (&given.headers, "headers"), (&given.body, "body"), (&given.form, "form")];
+            for (part, name) in parts.into_iter().filter_map(|(part, name)| Some((part.as_ref()?, name))) {
+                self.wrong(part.span(), format!("a call over {} has no `{name}`: a request over http has one", kind.name()), None);
+            }
+        }
         let output = match &given.output {
             None => base.map_or(Output::Json, |base| base.output.clone()),
             Some(output) => match output.as_ref() {
@@ -552,8 +565,9 @@ impl ManifestReader<'_> {
             self.wrong(at.clone(), "`equals` and `matches` belong to a `path`".into(), None);
         }
         let absent = given.absent.as_ref().and_then(|path| self.path(at.clone(), path, also));
-        let matcher = Matcher { exit: given.exit, stdout, stderr, code, message, path, absent };
+        let matcher = Matcher { exit: given.exit, status: given.status, stdout, stderr, code, message, path, absent };
         let says_nothing = matcher.exit.is_none()
+            && matcher.status.is_none()
             && matcher.path.is_none()
             && matcher.absent.is_none()
             && [&matcher.stdout, &matcher.stderr, &matcher.code, &matcher.message].iter().all(|regex| regex.is_none());
@@ -598,12 +612,18 @@ impl ManifestReader<'_> {
         let mut events = Vec::new();
         for (name, given) in &raw.events {
             let announcement = self.word(name, "announcement", &names);
-            let stream = match (&given.command, &given.file, &given.method) {
-                (Some(words), None, None) => Stream::Command(self.words(words, &[])),
-                (None, Some(file), None) => Stream::File(self.text(file, &[])),
-                (None, None, Some(method)) if kind.spec().is_server => Stream::Method(method.as_ref().clone()),
+            let is_http = kind == TransportKind::Http;
+            let stream = match (&given.command, &given.file, &given.method, &given.sse) {
+                (Some(words), None, None, None) => Stream::Command(self.words(words, &[])),
+                (None, Some(file), None, None) => Stream::File(self.text(file, &[])),
+                (None, None, Some(method), None) if kind.spec().is_server && !is_http => Stream::Method(method.as_ref().clone()),
+                (None, None, None, Some(path)) if is_http => Stream::Sse(self.text(path, &[])),
                 _ => {
-                    let wanted = if kind.spec().is_server { "`method`, `command` or `file`" } else { "`command` or `file`" };
+                    let wanted = match kind.spec().is_server {
+                        true if is_http => "`sse`, `command` or `file`",
+                        true => "`method`, `command` or `file`",
+                        false => "`command` or `file`",
+                    };
                     self.wrong(name.span(), format!("an announcement over {} comes by one {wanted}", kind.name()), None);
                     continue;
                 }
@@ -617,6 +637,13 @@ impl ManifestReader<'_> {
             });
         }
         events
+    }
+}
+
+impl raw::RawOperation {
+    /// Whether a call of it names something of a server's.
+    fn is_named(&self) -> bool {
+        self.method.is_some() || self.path.is_some() || self.tool.is_some()
     }
 }
 

@@ -56,7 +56,7 @@ fn known_filters(source: &str) -> Result<(), String> {
 }
 
 /// The filters that manifests have use for, of the many that the engine knows.
-const FILTERS: [&str; 9] = ["sh", "default", "lower", "upper", "trim", "replace", "join", "length", "tojson"];
+const FILTERS: [&str; 10] = ["sh", "urlencode", "default", "lower", "upper", "trim", "replace", "join", "length", "tojson"];
 
 /// A string with variables in it, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,7 +286,7 @@ mod tests {
     #[test]
     fn a_filter_that_there_is_not_is_found_in_every_branch() {
         let said = |source: &str| Template::parse(source).unwrap_err();
-        assert!(said("{{ cwd | urlencoded }}").starts_with("there is no filter `urlencoded`; of use here are sh, default"));
+        assert!(said("{{ cwd | base64 }}").starts_with("there is no filter `base64`; of use here are sh, urlencode, default"));
         assert!(said("{% if title %}{{ title | uper }}{% endif %}").starts_with("there is no filter `uper`; did you mean `upper`?"));
         assert!(said("{{ message | replace('a', 'b') | shh }}").starts_with("there is no filter `shh`; of use here are sh"));
         for good in ["{{ cwd | default('a | b') }}", "{{ message | sh }}", "a | b", "{{ 'x | y' }}", "{{ title|upper|trim }}"] {

@@ -2,26 +2,37 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::process::{ANSWER_LIMIT, is_too_long, too_long};
 use crate::sut::CallError;
 
-/// Sends a request and reads the whole answer, of at most [`ANSWER_LIMIT`]. The caller sets the time limit.
+/// Sends JSON and reads the whole answer. The caller sets the time limit.
 ///
 /// # Errors
-/// `Broken` where there is no connection or it breaks, `Malformed` where the answer is no HTTP or too long.
+/// As [`send`] and [`read`].
 pub(crate) async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result<(StatusCode, Bytes), CallError> {
+    let response = send(method, url, &[], body).await?;
+    let status = response.status();
+    Ok((status, read(url, response).await?))
+}
+
+/// Sends a request, of JSON where its headers do not say otherwise, and waits for the head of the answer.
+///
+/// # Errors
+/// `Broken` where there is no connection, it breaks, or a header is none; `Malformed` where the answer is no HTTP.
+pub(crate) async fn send(method: Method, url: &str, headers: &[(String, String)], body: Vec<u8>) -> Result<Response<Incoming>, CallError> {
     let (uri, address) = parse(url)?;
     let stream = TcpStream::connect(&address).await.map_err(|error| broken(url, &error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(url, &error))?;
     // Ends by itself once the answer is read or this future is dropped: the sender goes with it.
     tokio::spawn(connection);
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
         .header(HOST, uri.authority().expect("parsed").as_str())
@@ -29,8 +40,18 @@ pub(crate) async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result
         .header(ACCEPT, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| broken(url, &error))?;
-    let response = sender.send_request(request).await.map_err(|error| unanswered(url, &error))?;
-    let status = response.status();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| broken(url, &error))?;
+        request.headers_mut().insert(name, HeaderValue::from_str(value).map_err(|error| broken(url, &error))?);
+    }
+    sender.send_request(request).await.map_err(|error| unanswered(url, &error))
+}
+
+/// Reads the whole body of an answer, of at most [`ANSWER_LIMIT`].
+///
+/// # Errors
+/// `Broken` where the connection breaks, `Malformed` where it is too long.
+pub(crate) async fn read(url: &str, response: Response<Incoming>) -> Result<Bytes, CallError> {
     let body =
         Limited::new(response.into_body(), ANSWER_LIMIT).collect().await.map_err(|error| match error.downcast_ref::<hyper::Error>() {
             Some(error) => unanswered(url, error),
@@ -38,7 +59,7 @@ pub(crate) async fn exchange(method: Method, url: &str, body: Vec<u8>) -> Result
             None => broken(url, error.as_ref()),
         })?;
     let body = body.to_bytes();
-    if is_too_long(&body) { Err(too_long()) } else { Ok((status, body)) }
+    if is_too_long(&body) { Err(too_long()) } else { Ok(body) }
 }
 
 /// Takes a URL apart: the whole of it, and the `host:port` to connect to.

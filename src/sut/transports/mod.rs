@@ -4,6 +4,7 @@ pub(crate) mod http;
 pub(crate) mod kinds;
 pub mod mcp;
 pub mod process;
+pub mod rest;
 pub mod rpc;
 pub mod transport;
 pub mod wire;

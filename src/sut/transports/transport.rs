@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::mcp::connection::ToolAnswer;
 use super::process::ProcessOutput;
+use super::rest::HttpAnswer;
 use super::rpc::link::Endpoint;
 use super::rpc::peer::{Notified, PeerAnswer};
 use super::wire::Oddities;
@@ -75,11 +76,11 @@ pub enum WireCall {
         /// What it reads.
         stdin: Option<String>,
     },
-    /// Something that a server has a name for: a method, a tool.
+    /// Something that a server has a name for: a method, a tool, a method of HTTP and a path.
     Named {
         /// The name.
         name: String,
-        /// What is passed along: parameters, arguments.
+        /// What is passed along: parameters, arguments, the parts of a request.
         params: Option<Value>,
     },
 }
@@ -104,6 +105,8 @@ pub enum Raw {
     Rpc(PeerAnswer),
     /// What a tool's call gave.
     Mcp(ToolAnswer),
+    /// What a request was answered with.
+    Http(HttpAnswer),
 }
 
 /// Takes notifications for as long as the system is connected, over every reconnection: their method and `params`.

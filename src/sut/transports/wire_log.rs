@@ -58,6 +58,7 @@ fn coming(answer: &Result<Raw, CallError>) -> String {
         Ok(Raw::Mcp(ToolAnswer::Result(result))) => beginning(result),
         Ok(Raw::Rpc(PeerAnswer::Error { code, message, data })) => format!("error {}: {message} {}", beginning(code), beginning(data)),
         Ok(Raw::Mcp(ToolAnswer::Error { code, message, data })) => format!("error {code}: {message} {}", beginning(data)),
+        Ok(Raw::Http(answer)) => format!("status {}: {}", answer.status, beginning(&answer.value)),
         Err(error) => error.to_string(),
     }
 }

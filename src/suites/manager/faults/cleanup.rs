@@ -4,23 +4,40 @@ use std::time::Duration;
 
 use crate::contract::{ErrorCode, SessionId};
 
-use super::{ManagerFault, by_prefix, fault};
+use super::{ManagerFault, by_likeness, by_prefix, fault};
 use crate::suites::manager::behavior::{Adopting, Afterwards, AtOnce, Ending, Exits, ExtraAct, Late, Occasion, Pending, Probe};
 use crate::suites::manager::reference::host::{End, Tamper};
-use crate::suites::manager::steps::MADE;
+use crate::suites::manager::steps::{MADE, MADE_TOO};
 
 const KEPT: Afterwards = Afterwards { listed: None, read: Late::NotFound, sent: Late::NotFound, ended: Late::NotFound, record: false };
 
 pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-CLEAN-1: nothing is left
     fault("leaks-setsid", "ends the agent's process group and misses what left it", &["LC-CLEAN-1"], |s| s.how = |_| Some(End::Group))
-        .also(&["LC-CLEAN-1b"])
+        .also(&["LC-CLEAN-1b", "LC-TIME-3"])
         .seen("gastown #699, imbue-ai/mngr #1510"),
     fault("leaks-children", "ends the agent's own process", &["LC-CLEAN-1"], |s| s.how = |_| Some(End::ProcessOnly))
-        .also(&["LC-CLEAN-1b"])
+        .also(&["LC-CLEAN-1b", "LC-TIME-3"])
         .seen("kill_on_drop; loom #2268"),
+    fault("leaves-the-dead", "ends nothing where the agent is dead already", &["LC-CLEAN-1"], |s| {
+        s.how = |record| (!record.dead).then_some(End::Tree);
+    }),
+    fault("ends-what-matches", "takes the id of what is to be ended for a pattern or a path", &["LC-CLEAN-5"], |s| {
+        s.meant = |operation, asked, known| by_likeness("end_session", operation, asked, known);
+    })
+    .seen("tmux targets are patterns"),
+    fault("tidies-up", "removes from a session's folder what looks like rubbish, at its end", &["LC-CLEAN-12"], |s| {
+        s.besides = vec![(Occasion::Ended, ExtraAct::InFolder(MADE_TOO, Tamper::Remove))];
+    }),
+    fault("trips-over-itself", "fails at an end that is asked for while the session is being ended", &["LC-CLEAN-6"], |s| {
+        s.ends_at_once = AtOnce::EachOnceOrFail;
+    }),
+    fault("readmits-much-later", "takes a session back into its list two seconds after its end", &["LC-CLEAN-10"], |s| {
+        s.besides = vec![(Occasion::Ended, ExtraAct::ReadmitAfter(Duration::from_secs(2)))];
+        s.probe = Probe::None;
+    }),
     fault("asks-politely", "sends HUP and TERM, and does not look", &["LC-CLEAN-1"], |s| s.how = |_| Some(End::Polite))
-        .also(&["LC-CLEAN-1b"])
+        .also(&["LC-CLEAN-1b", "LC-TIME-3"])
         .seen("tmux kill-session"),
     fault("forgets-instead", "ends a session by forgetting it", &["LC-CLEAN-1"], |s| s.how = |_| None)
         .also(&[
@@ -144,10 +161,11 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.afterwards = Afterwards { ended: Late::Breaks, ..KEPT };
     }),
     // ---- LC-CLEAN-7: one that died can be ended
-    fault("reaps-the-dead", "forgets a session whose agent died", &["LC-CLEAN-7"], |s| s.exits = Exits::Forgotten),
+    fault("reaps-the-dead", "forgets a session whose agent died", &["LC-CLEAN-7"], |s| s.exits = Exits::Forgotten).also(&["LC-CLEAN-1"]),
     fault("cannot-end-the-dead", "fails to end a session whose agent died", &["LC-CLEAN-7"], |s| {
         s.ending = |record| if record.dead { Ending::Refused(ErrorCode::Internal) } else { Ending::Now };
     })
+    .also(&["LC-CLEAN-1"])
     .seen("kill: no such process"),
     // ---- LC-CLEAN-8: also in the first turn
     fault("ends-what-it-can-read", "does not know a session in its first turn when it is to be ended", &["LC-CLEAN-8"], |s| {
@@ -164,6 +182,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TERM-2",
         "LC-CLEAN-12",
         "LC-CLEAN-9",
+        "LC-CLEAN-6",
     ]),
     fault("forgets-the-unfinished", "ends a session in its first turn by forgetting it", &["LC-CLEAN-8"], |s| {
         s.how = |record| (record.turns > 0).then_some(End::Tree);
@@ -230,6 +249,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TERM-2",
         "LC-TIME-3",
         "LC-OBS-7",
+        "LC-CREATE-10",
     ])
     .seen("agent-deck #1040: one exit causes 3 to 5 restarts at once"),
     fault("readmits-on-reading", "takes a session back into its list when it is read after its end", &["LC-CLEAN-10"], |s| {
@@ -290,7 +310,8 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     .also(&["LC-CLEAN-1", "LC-CLEAN-9", "LC-TERM-2"]),
     fault("ends-one-at-a-time", "fails to end a session while another is being ended", &["LC-TERM-2"], |s| {
         s.ends_at_once = AtOnce::OneOrFail
-    }),
+    })
+    .also(&["LC-CLEAN-6"]),
     fault("ends-one-of-many", "says of sessions that they are ended while it ends another", &["LC-TERM-2"], |s| {
         s.ends_at_once = AtOnce::OneOrLie;
     })

@@ -9,10 +9,62 @@ use crate::suites::manager::behavior::{ExtraAct, Launching, Numbers, Occasion, R
 use crate::suites::manager::reference::host::End;
 
 /// What else may fail where several sessions have one id.
-const ONE_ID: &[&str] =
-    &["CX-3", "CX-7", "CX-8", "LC-CLEAN-5", "LC-CLEAN-6", "LC-CLEAN-9", "LC-CLEAN-10", "LC-CREATE-7", "LC-OBS-2", "LC-SEND-1", "LC-TERM-2"];
+const ONE_ID: &[&str] = &[
+    "CX-3",
+    "CX-7",
+    "CX-8",
+    "LC-CLEAN-5",
+    "LC-CLEAN-6",
+    "LC-CLEAN-9",
+    "LC-CLEAN-10",
+    "LC-CREATE-7",
+    "LC-CREATE-11",
+    "LC-OBS-2",
+    "LC-SEND-1",
+    "LC-TERM-2",
+];
 
 pub(crate) const FAULTS: &[ManagerFault] = &[
+    // ---- what an argument may hold
+    fault("ids-of-titles", "makes a session's id of its title", &["LC-CREATE-1"], |s| {
+        s.id = |number, asked| asked.title.clone().unwrap_or_else(|| format!("s{number}"));
+    })
+    .seen("psmux/psmux #545: a name that is taken acts on what has it"),
+    fault("starts-at-the-blank", "cuts a working directory where a shell would", &["LC-CREATE-3"], |s| {
+        s.asked = |asked| {
+            let name = asked.cwd.to_string_lossy().into_owned();
+            if name.contains([' ', '\'']) || !name.is_ascii() {
+                asked.cwd.pop();
+            }
+        };
+    }),
+    fault("says-none", "gives an agent the message `None` where it was to be given none", &["LC-CREATE-3"], |s| {
+        s.asked = |asked| asked.message = asked.message.take().or_else(|| Some("None".to_owned()));
+    })
+    .also(&["LC-TIME-2"]),
+    fault(
+        "forgets-ended-requests",
+        "starts another worker for a request that is repeated when its session was ended",
+        &["LC-CREATE-10"],
+        |s| {
+            s.requests_stay = false;
+        },
+    ),
+    fault("takes-so-many-bytes", "counts the bytes of a message, and states a limit of characters", &["LC-CREATE-3b"], |s| {
+        s.counts_bytes = true
+    }),
+    fault("races-requests", "starts a second worker for a request that is repeated while it is at work", &["LC-CREATE-10"], |s| {
+        s.requests_wait = false;
+    })
+    .seen("a client that timed out and asks again"),
+    fault("lists-one-agent", "tells the newest session's agent for every session", &["LC-CREATE-11"], |s| {
+        s.list = |entries| {
+            let newest = entries.last().and_then(|entry| entry.get("agent").cloned());
+            for (entry, agent) in entries.iter_mut().zip(newest.into_iter().cycle()) {
+                entry.insert("agent".into(), agent);
+            }
+        };
+    }),
     // ---- LC-CREATE-1: an id that was never used
     fault("reuses-ids", "gives the id of an ended session to the next one", &["LC-CREATE-1"], |s| s.numbers = Numbers::Freed)
         .also(&["LC-CLEAN-10"])
@@ -82,6 +134,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TIME-4",
         "LC-CREATE-3b",
         "LC-SEND-2",
+        "LC-OBS-2",
     ]),
     fault("starts-elsewhere", "starts the agent in the folder above the one asked for", &["LC-CREATE-2", "LC-CREATE-3"], |s| {
         s.asked = |asked| asked.cwd = asked.cwd.parent().unwrap_or(&asked.cwd).to_owned();
@@ -123,11 +176,13 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TERM-2",
         "LC-CLEAN-12",
         "LC-CREATE-3b",
+        "LC-CLEAN-6",
+        "LC-CLEAN-7",
     ]),
     fault("knows-files-only", "knows a session once its file is there", &["LC-CREATE-4", "LC-CLEAN-8"], |s| {
         s.knows = |_, record| record.native.is_some();
     })
-    .also(&["CX-8", "LC-CLEAN-1", "LC-CLEAN-4", "LC-OBS-3b", "LC-TERM-2", "CX-3"])
+    .also(&["CX-8", "LC-CLEAN-1", "LC-CLEAN-4", "LC-OBS-3b", "LC-TERM-2", "CX-3", "LC-CLEAN-7"])
     .seen("openai/codex #31158: no rollout found for a thread just started"),
     // ---- LC-CREATE-5: what is refused leaves nothing
     fault("takes-any-agent", "starts Claude for an agent that it does not know", &["LC-CREATE-5"], |s| {
@@ -176,7 +231,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("races-for-ids", "reads its counter, and writes it when the start has got further", &["LC-CREATE-1", "LC-CREATE-7"], |s| {
         s.numbers = Numbers::Raced;
     })
-    .also(&["CX-7", "LC-CLEAN-9", "LC-SEND-1", "LC-TERM-2"]),
+    .also(&["CX-7", "LC-CLEAN-9", "LC-SEND-1", "LC-TERM-2", "LC-CREATE-11"]),
     fault("starts-in-turn", "launches an agent when all that were started before are ended", &["LC-CREATE-7"], |s| {
         s.launching = Launching::InTurn
     })
@@ -204,7 +259,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("waits-for-the-first-turn", "answers a start when the first turn is over", &["LC-CREATE-9"], |s| {
         s.launching = Launching::ForATurn
     })
-    .also(&["LC-CREATE-1", "LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-7", "LC-TIME-1"]),
+    .also(&["LC-CREATE-1", "LC-CREATE-3", "LC-CREATE-3b", "LC-CREATE-7", "LC-TIME-1", "LC-CREATE-10"]),
     fault("ignores-request-ids", "starts another session for a request that it has answered", &["LC-CREATE-10"], |s| {
         s.asked = |asked| asked.request_id = None;
     }),

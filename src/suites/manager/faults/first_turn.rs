@@ -57,7 +57,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     fault("waits-for-a-second-turn", "shows a session's data when its second turn has begun", &["CX-5"], |s| {
         s.readable = |view| view.record.messages > 1;
     })
-    .also(&["CX-4", "CX-7", "CX-9", "CX-10", "LC-OBS-1", "LC-OBS-5", "LC-OBS-8"]),
+    .also(&["CX-4", "CX-7", "CX-9", "CX-10", "LC-OBS-1", "LC-OBS-5", "LC-OBS-8", "LC-OBS-2"]),
     // ---- CX-6: a first turn that dies is not silence for ever
     fault("ignores-failures", "does not count a turn that failed as over", &["CX-6"], |s| {
         s.counts = |_, status| status == TurnStatus::Completed
@@ -128,6 +128,8 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TIME-4",
         "LC-CLEAN-4",
         "LC-SEND-2",
+        "LC-OBS-2",
+        "LC-SEND-1",
     ])
     .seen("Untrivial-ai/agent-orchestrator #2501: a live session terminated mid-turn by a probe race and silently replaced"),
     fault("knocks-when-listing", "sends agents a signal to see whether they live", &["CX-10"], |s| {
@@ -150,5 +152,6 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-TIME-4",
         "LC-CLEAN-4",
         "LC-SEND-2",
+        "LC-OBS-2",
     ]),
 ];

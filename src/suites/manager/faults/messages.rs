@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ManagerFault, by_prefix, fault};
+use super::{ManagerFault, by_likeness, by_prefix, fault};
 use crate::suites::manager::behavior::{Afterwards, Empty, Late, StraysTo, ToTheDead};
 
 /// What is broken where every message is typed wrongly.
@@ -88,12 +88,25 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
     })
     .also(&["LC-CREATE-3", "LC-SEND-2"])
     .seen("tmux send-keys without a target"),
+    fault("sends-to-what-matches", "takes the id that a message is for for a pattern or a path", &["LC-SEND-2"], |s| {
+        s.meant = |operation, asked, known| by_likeness("send_message", operation, asked, known);
+    })
+    .also(&["LC-CREATE-3"])
+    .seen("tmux targets are patterns"),
+    fault("types-again", "types a message again where its turn takes longer than two seconds", &["LC-SEND-1"], |s| {
+        s.typed_again_after = Some(Duration::from_secs(2));
+    }),
+    fault("drops-repeats", "takes a message that says what the first one said for the same", &["LC-SEND-1"], |s| {
+        s.types = |view, message| view.record.message.as_deref() != Some(message);
+    }),
+    fault("shares-a-buffer", "types messages that come together from one buffer", &["LC-SEND-1"], |s| s.one_buffer = true)
+        .seen("tmux load-buffer, paste-buffer"),
     fault("drops-what-comes-early", "drops a message that comes while a turn is open", &["LC-SEND-1"], |s| {
-        s.types = |view| !view.record.is_busy();
+        s.types = |view, _| !view.record.is_busy();
     })
     .also(&["CX-3"]),
     fault("drops-what-comes-late", "drops a message to a session that was idle for an hour", &["LC-SEND-1"], |s| {
-        s.types = |view| view.record.is_busy() || view.idle < Duration::from_secs(3600);
+        s.types = |view, _| view.record.is_busy() || view.idle < Duration::from_secs(3600);
     }),
     fault("loses-the-third-message", "types the first two messages of a session, and loses the third", &["LC-SEND-1"], |s| {
         s.typed = |message, nth| if nth == 3 { Vec::new() } else { vec![message.to_owned()] };

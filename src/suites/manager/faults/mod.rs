@@ -51,6 +51,13 @@ fn by_prefix(of: &str, operation: &str, asked: &str, known: &[SessionId]) -> Opt
     exact.or_else(|| known.iter().find(|id| operation == of && !asked.is_empty() && id.as_str().starts_with(asked)).cloned())
 }
 
+/// The session that an id means to who takes it for a pattern, or for a path.
+fn by_likeness(of: &str, operation: &str, asked: &str, known: &[SessionId]) -> Option<SessionId> {
+    let exact = known.iter().find(|id| id.as_str() == asked).cloned();
+    let (stem, last) = (asked.trim_end_matches('*'), asked.rsplit('/').next().unwrap_or(asked));
+    exact.or_else(|| known.iter().find(|id| operation == of && (id.as_str() == stem || id.as_str() == last)).cloned())
+}
+
 /// A row of a family: name, title, what it breaks, what it changes.
 const fn fault(name: &'static str, title: &'static str, breaks: &'static [&'static str], change: fn(&mut ManagerBehavior)) -> ManagerFault {
     ManagerFault::new(name, title, breaks, change)

@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const FAULTS: &[ManagerFault] = &[
     // ---- LC-OBS-1: observable from its phase on
     fault("finds-no-file", "looks for session files where the agent keeps none", &["LC-OBS-1"], |s| s.native = Native::Nothing)
-        .also(&["CX-4", "CX-5", "CX-7", "CX-9", "CX-10", "LC-OBS-4", "LC-OBS-5", "LC-OBS-8", "CX-3"]),
+        .also(&["CX-4", "CX-5", "CX-7", "CX-9", "CX-10", "LC-OBS-4", "LC-OBS-5", "LC-OBS-8", "CX-3", "LC-OBS-2"]),
     fault("lists-every-minute", "makes its list once a minute", &["LC-OBS-1"], |s| s.list_kept = MINUTE).also(&[
         "CX-4",
         "LC-CLEAN-2",
@@ -47,6 +47,36 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.listed = |view| view.record.turns == 0;
     })
     .also(&["CX-4", "LC-OBS-7", "LC-OBS-8"]),
+    fault("lists-a-folder-once", "lists of sessions in one folder the first", &["LC-OBS-2"], |s| {
+        s.list = |entries| {
+            let folders: Vec<_> = entries.iter().map(|entry| entry.get("cwd").cloned()).collect();
+            let mut at = 0;
+            entries.retain(|_| {
+                at += 1;
+                !folders[..at - 1].contains(&folders[at - 1])
+            });
+        };
+    })
+    .also(&["CX-4"]),
+    fault("forgets-the-homeless", "does not list a session whose folder is gone", &["LC-OBS-2"], |s| s.lists_the_homeless = false),
+    fault("shows-nothing-twice", "shows of messages and replies that are alike one", &["LC-OBS-4"], |s| {
+        s.text = |said, _| {
+            let mut once: Vec<TranscriptEntry> = Vec::new();
+            said.iter().for_each(|one| {
+                if !once.contains(one) {
+                    once.push(one.clone())
+                }
+            });
+            text(&once)
+        };
+    }),
+    fault("sees-first-deaths", "notices the death of an agent in its first turn, and no later one", &["LC-OBS-7"], |s| {
+        s.probe = Probe::UntilATurn;
+        s.exits = Exits::NotedAtFirst;
+    }),
+    fault("has-no-end", "answers `internal` where the end of what is not there yet is asked for", &["LC-OBS-3"], |s| {
+        s.pending = Pending::NoEnd;
+    }),
     // ---- LC-OBS-3: before that, pending
     fault("calls-pending-broken", "answers `internal` where a session has no file yet", &["LC-OBS-3"], |s| {
         s.pending = Pending::Code(ErrorCode::Internal);
@@ -177,6 +207,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         "LC-OBS-7",
         "LC-OBS-8",
         "LC-TIME-4",
+        "LC-RESTART-1",
     ]),
     fault("shows-news-only", "shows a transcript three times, and from then on what is new", &["LC-OBS-6"], |s| {
         s.text = |said, nth| if nth <= 3 { text(said) } else { "(nothing new)".into() };
@@ -231,7 +262,7 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.timeout_waits = false;
         s.asked = |asked| asked.timeout_s = asked.timeout_s.min(3600.0);
     })
-    .also(&["CX-3", "CX-9", "LC-TIME-4"])
+    .also(&["CX-3", "CX-9", "LC-TIME-4", "LC-TIME-1", "LC-TIME-2"])
     .seen("orca #18368"),
 ];
 

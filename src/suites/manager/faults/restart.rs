@@ -34,6 +34,17 @@ pub(crate) const FAULTS: &[ManagerFault] = &[
         s.adopting = Adopting::CallsTurnsComplete;
     })
     .seen("ytarasova/ark #551: a turn that the restart cut off is told as completed"),
+    fault("comes-back-once", "goes on with its sessions when it comes back, and not when it comes back again", &["LC-RESTART-1"], |s| {
+        s.adopting = Adopting::Once;
+    }),
+    fault("reads-nothing-after-a-restart", "reads nothing of the sessions that it comes back to", &["LC-RESTART-1"], |s| {
+        s.adopting = Adopting::Unread;
+        s.readable = |view| !view.record.adopted;
+    }),
+    fault("stumbles-over-json", "cannot list anything where one record is JSON and no record", &["LC-RESTART-2"], |s| {
+        s.adopting = Adopting::StumblesOverJson;
+    })
+    .seen("a field that an older version did not write"),
     fault("forgets-timeouts-on-restart", "goes on with the default timeout when it comes back", &["LC-TIME-2"], |s| {
         s.adopting = Adopting::ForgetsTimeouts;
     })

@@ -2,12 +2,13 @@
 //! timeout is over.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::host::Signal;
+use super::host::{End, Signal};
 use super::manager::Manager;
 use super::session::Live;
 use crate::suites::manager::behavior::TimedOut;
@@ -49,6 +50,15 @@ impl Manager {
                 return;
             }
             TimedOut::Marks => live.record().dead = true,
+            TimedOut::EndsTheProcess => {
+                let handle = live.record().handle.clone();
+                if let Some(handle) = handle {
+                    let _ = self.host.end(&handle, End::ProcessOnly).await;
+                }
+                self.forget(live);
+                return self.announce_end(live, "timeout");
+            }
+            TimedOut::EndsWhenListed => live.overdue.store(true, Ordering::Relaxed),
             TimedOut::EndsTheAgent => drop(self.end_agent(live).await),
             TimedOut::Nothing => {}
         }

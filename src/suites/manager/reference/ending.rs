@@ -23,6 +23,10 @@ impl Manager {
         };
         let _only = match (self.behavior.ends_at_once, self.one_at_a_time.try_lock()) {
             (AtOnce::Any, _) => None,
+            (AtOnce::EachOnceOrFail, _) if live.gate.try_lock().is_err() => {
+                return Err(ContractError::new(ErrorCode::Internal, "no such process"));
+            }
+            (AtOnce::EachOnceOrFail, _) => None,
             (_, Ok(only)) => Some(only),
             (AtOnce::OneOrFail, Err(_)) => return Err(ContractError::new(ErrorCode::Internal, "another session is being ended")),
             (AtOnce::OneOrLie, Err(_)) => return Ok(Args::new()),

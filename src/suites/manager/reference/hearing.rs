@@ -116,6 +116,10 @@ impl Manager {
         if !self.has(live) || live.record().dead || self.behavior.exits == Exits::Ignored || self.goes_on(live, pid).await {
             return;
         }
+        let is_unseen = self.behavior.exits == Exits::NotedAtFirst && live.record().turns > 0;
+        if is_unseen {
+            return;
+        }
         if self.behavior.exits == Exits::Forgotten {
             return self.forget(live);
         }

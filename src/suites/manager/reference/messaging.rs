@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::contract::{Args, ContractError, ErrorCode, SessionId};
 
@@ -11,6 +12,9 @@ use super::observing::ended;
 use super::session::Live;
 use crate::suites::manager::behavior::{Announcing, Empty, ExtraAct, StraysTo, ToTheDead};
 use crate::trace::settings::Processes;
+
+/// How long a message lies in a buffer that all share, in a faulty manager.
+const IN_THE_BUFFER: Duration = Duration::from_millis(5);
 
 impl Manager {
     pub(crate) async fn send(self: &Arc<Self>, args: &Args) -> Result<Args, ContractError> {
@@ -33,7 +37,10 @@ impl Manager {
                 return self.late(args, self.behavior.afterwards.sent, error).await;
             }
         };
-        let _changing = live.gate.lock().await;
+        let (message, _changing) = match self.behavior.one_buffer {
+            false => (message, Some(live.gate.lock().await)),
+            true => (self.buffered(message).await, None),
+        };
         if !self.has(&live) {
             return Err(not_found(&live.id().0));
         }
@@ -50,14 +57,35 @@ impl Manager {
             self.announce(announcement);
         }
         let is_lost = live.mute.swap(false, Ordering::Relaxed);
-        if is_lost || !(self.behavior.types)(&self.view(&live).await) {
+        if is_lost || !(self.behavior.types)(&self.view(&live).await, &message) {
             return Ok(Args::new());
         }
         self.deliver(&live, &handle, &message).await?;
+        self.type_again(&live, handle, message);
         if self.behavior.announcing == Announcing::AtDelivery {
             self.announce_at_delivery(&live);
         }
         Ok(Args::new())
+    }
+
+    /// Types a message again where its turn takes long: only a faulty manager does that.
+    fn type_again(self: &Arc<Self>, live: &Arc<Live>, handle: Handle, message: String) {
+        let Some(delay) = self.behavior.typed_again_after else { return };
+        let (manager, live) = (self.clone(), live.clone());
+        self.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let is_busy = live.record().is_busy();
+            if is_busy {
+                let _ = manager.host.deliver(&handle, &message).await;
+            }
+        });
+    }
+
+    /// What is in the buffer that all messages share, once a message has been put there: only a faulty manager has one.
+    async fn buffered(&self, message: String) -> String {
+        *locked(&self.buffer) = Some(message.clone());
+        tokio::time::sleep(IN_THE_BUFFER).await;
+        locked(&self.buffer).clone().unwrap_or(message)
     }
 
     /// Takes a message in for a turn of its own: at once, or when the one before it is over.

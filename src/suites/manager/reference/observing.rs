@@ -16,7 +16,7 @@ use crate::trace::settings::Processes;
 
 impl Manager {
     pub(crate) async fn list(self: &Arc<Self>) -> Result<Args, ContractError> {
-        if self.broken.load(Ordering::Relaxed) && self.behavior.adopting == Adopting::Stumbles {
+        if self.broken.load(Ordering::Relaxed) && matches!(self.behavior.adopting, Adopting::Stumbles | Adopting::StumblesOverJson) {
             return Err(ContractError::new(ErrorCode::Internal, "a session's record is unreadable"));
         }
         let kept = locked(&self.listed).clone().filter(|(made, _)| made.elapsed() < self.behavior.list_kept);
@@ -32,8 +32,13 @@ impl Manager {
         let mut entries = Vec::new();
         for live in self.all() {
             self.besides(Occasion::Listed, &live).await;
+            if live.overdue.load(Ordering::Relaxed) {
+                let _ = self.end_live(&live, "timeout").await;
+                continue;
+            }
             let view = self.view(&live).await;
-            if (self.behavior.listed)(&view) {
+            let is_homeless = !self.behavior.lists_the_homeless && !self.host.is_folder(&view.record.cwd).await;
+            if (self.behavior.listed)(&view) && !is_homeless {
                 entries.push(entry(&view, (self.behavior.status)(&view)));
             }
         }
@@ -66,6 +71,9 @@ impl Manager {
         }
         self.besides(Occasion::Unreadable, &live).await;
         self.besides(Occasion::UnreadableAgain(live.unreadable.fetch_add(1, Ordering::Relaxed) + 1), &live).await;
+        if self.behavior.pending == Pending::NoEnd && args.contains_key("tail_chars") {
+            return Err(ContractError::new(ErrorCode::Internal, "byte index is out of bounds"));
+        }
         if view.alive { self.pending(&live).await } else { Err(ended("the session's agent died, and left nothing to read")) }
     }
 
@@ -79,7 +87,9 @@ impl Manager {
     /// What is answered of a session that cannot be read yet. It exists; that it lives has been found out.
     async fn pending(&self, live: &Live) -> Result<Args, ContractError> {
         let text = match self.behavior.pending {
-            Pending::Result => return Ok(Args::from_iter([("text".to_owned(), "".into()), ("pending".to_owned(), true.into())])),
+            Pending::Result | Pending::NoEnd => {
+                return Ok(Args::from_iter([("text".to_owned(), "".into()), ("pending".to_owned(), true.into())]));
+            }
             Pending::Code(code) => return Err(ContractError::new(code, format!("session `{}` has no file yet", live.id()))),
             Pending::Empty => String::new(),
             Pending::Screen => {
@@ -143,6 +153,7 @@ impl Manager {
         match self.behavior.probe {
             Probe::Process => !dead && self.host.alive(&handle).await,
             Probe::None => true,
+            Probe::UntilATurn => live.record().turns > 0 || self.host.alive(&handle).await,
             Probe::Screen => !dead && self.host.screen(&handle).await.is_ok_and(|screen| !screen.is_empty()),
             Probe::Quiet(bytes) => !dead && self.host.screen(&handle).await.is_ok_and(|screen| screen.len() < bytes),
             Probe::Seldom(every) => {

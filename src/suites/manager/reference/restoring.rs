@@ -66,7 +66,7 @@ impl Manager {
             Ok(record) => self.adopt(record).await,
             Err(error) => {
                 self.complain(format_args!("{name} is unreadable: {error}"));
-                self.leave_out(name).await;
+                self.leave_out(name, error.is_data()).await;
                 None
             }
         }
@@ -74,8 +74,8 @@ impl Manager {
 
     /// An unreadable record costs its session and no other. Its file stays, for whoever wants to mend it; an agent that
     /// can be found is ended, for nothing runs unlisted.
-    async fn leave_out(&self, name: &str) {
-        self.broken.store(true, Ordering::Relaxed);
+    async fn leave_out(&self, name: &str, is_json: bool) {
+        self.broken.store(is_json || self.behavior.adopting != Adopting::StumblesOverJson, Ordering::Relaxed);
         match self.behavior.adopting {
             Adopting::AllOrNothing => self.sessions().clear(),
             Adopting::GivesUp => return,
@@ -104,6 +104,8 @@ impl Manager {
             Adopting::AllOrNothing if self.broken.load(Ordering::Relaxed) => return None,
             Adopting::CallsOver => record.dead = true,
             Adopting::LosesHold => record.handle = None,
+            Adopting::Once if record.adopted => return None,
+            Adopting::Once | Adopting::Unread => record.adopted = true,
             Adopting::ForgetsTimeouts => record.timeout_s = self.config.default_timeout_s,
             _ => {}
         }

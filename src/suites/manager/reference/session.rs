@@ -71,6 +71,9 @@ pub(crate) struct SessionRecord {
     /// Whether the session's end was announced.
     #[serde(default)]
     pub end_announced: bool,
+    /// Whether a manager that came back went on with it: only faulty ones note that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl SessionRecord {
@@ -128,6 +131,8 @@ pub(crate) struct Live {
     pub(crate) unreadable: AtomicU64,
     /// Whether the next message to it is lost, in a faulty manager.
     pub(crate) mute: AtomicBool,
+    /// Whether its timeout is over and it was not ended, in a faulty manager.
+    pub(crate) overdue: AtomicBool,
     pub(crate) remembered: Mutex<Option<(Instant, bool)>>,
     /// What was shown of it first.
     pub(crate) shown: Mutex<Option<String>>,
@@ -147,6 +152,7 @@ impl Live {
             asked: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             mute: AtomicBool::new(false),
+            overdue: AtomicBool::new(false),
             remembered: Mutex::new(None),
             shown: Mutex::new(None),
         };

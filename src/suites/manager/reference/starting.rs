@@ -40,11 +40,14 @@ impl Manager {
         };
         (self.behavior.asked)(&mut asked);
         let _turn = match &asked.request_id {
-            Some(request_id) => Some(self.requests.turn(request_id).await),
-            None => None,
+            Some(request_id) if self.behavior.requests_wait => Some(self.requests.turn(request_id).await),
+            _ => None,
         };
         if let Some(answer) = self.answered_before(&asked) {
             return Ok(answer);
+        }
+        if !self.behavior.requests_wait {
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
         let number = self.number().await?;
         let id = SessionId((self.behavior.id)(number, &asked));
@@ -104,7 +107,8 @@ impl Manager {
         if let Some(key) = message.chars().find(|c| UNTYPABLE.contains(c)) {
             return Err(invalid(format!("`message` holds the character U+{:04X}, which cannot be typed at a terminal", u32::from(key))));
         }
-        let (count, limit) = (message.chars().count(), (self.behavior.taken)(self.config.message_chars));
+        let count = if self.behavior.counts_bytes { message.len() } else { message.chars().count() };
+        let limit = (self.behavior.taken)(self.config.message_chars);
         if count <= limit {
             return Ok(message);
         }
@@ -117,7 +121,8 @@ impl Manager {
         let live = self.all().into_iter().find(|live| (self.behavior.repeats)(asked, &live.record()));
         match live {
             Some(live) => Some((self.behavior.started)(&live.record())),
-            None => self.requests.answer(asked.request_id.as_deref()?),
+            None if self.behavior.requests_stay => self.requests.answer(asked.request_id.as_deref()?),
+            None => None,
         }
     }
 
@@ -175,6 +180,7 @@ impl Manager {
             native_bytes: 0,
             dead: false,
             end_announced: false,
+            adopted: false,
         }
     }
 

@@ -43,7 +43,12 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         stopped
     ),
     step!(Act, "the agent of {string} goes on", "the agent's process is no longer stopped (SIGCONT)", goes_on),
-    step!(Act, "a file is made in the folder of {string}", "as an agent at work leaves them, in no repository", file_made),
+    step!(
+        Act,
+        "a file is made in the folder of {string}",
+        "two, as an agent at work leaves them, in no repository; the name of one ends with `.tmp`",
+        file_made
+    ),
     step!(Act, "the folder of {string} is removed", "remove the session's working directory with what is in it", folder_removed),
     step!(
         Act,
@@ -70,6 +75,12 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         "the manager is killed and started again with the record of {string} unreadable",
         "the same, with one session's record overwritten with garbage in between; as `When` it need not come back",
         restarted_broken
+    ),
+    step!(
+        Act,
+        "the manager is killed and started again with {string} for the record of {string}",
+        "the same, with that in the record's place",
+        restarted_with
     ),
 ];
 
@@ -170,12 +181,18 @@ async fn goes_on(w: &mut ManagerWorld, a: &Arguments) -> Done {
 /// The name of the file that is made in sessions' folders, and what is in it.
 pub(crate) const MADE: &str = "made-by-the-agent.txt";
 pub(crate) const MADE_OF: &str = "half of the work\n";
+/// One beside it, of a name that is taken for rubbish.
+pub(crate) const MADE_TOO: &str = "made-by-the-agent.tmp";
 
 async fn file_made(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let path = w.session(a.text(0))?.cwd.join(MADE);
-    match &w.ground {
-        Ground::Virtual(world) => world.write_file(&path, MADE_OF.as_bytes()),
-        Ground::Real(_) => std::fs::write(&path, MADE_OF).map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?,
+    for name in [MADE, MADE_TOO] {
+        let path = w.session(a.text(0))?.cwd.join(name);
+        match &w.ground {
+            Ground::Virtual(world) => world.write_file(&path, MADE_OF.as_bytes()),
+            Ground::Real(_) => {
+                std::fs::write(&path, MADE_OF).map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?
+            }
+        }
     }
     Ok(())
 }
@@ -256,18 +273,27 @@ async fn restarted(w: &mut ManagerWorld, _: &Arguments) -> Done {
 }
 
 async fn restarted_broken(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let id = w.id(a.text(0))?;
+    restarted_on(w, a.text(0), b"{ not a record").await
+}
+
+async fn restarted_with(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    restarted_on(w, a.text(1), a.text(0).as_bytes()).await
+}
+
+/// Kills the manager and starts it again, with these bytes for a session's record.
+async fn restarted_on(w: &mut ManagerWorld, label: &str, record: &[u8]) -> Done {
+    let id = w.id(label)?;
     let place =
         w.record.clone().ok_or_else(|| Stop::Skipped("the manifest names no place of a session's record (`[serve] state`)".into()))?;
     let path = place(&id);
     match &w.ground {
-        Ground::Virtual(world) => world.write_file(&path, b"{ not a record"),
+        Ground::Virtual(world) => world.write_file(&path, record),
         // A session's id may say `../../x`.
         Ground::Real(sandbox) if path.canonicalize().is_ok_and(|path| !sandbox.holds(&path)) => {
             return Err(Stop::CouldNotTest(format!("the record {} is outside the sandbox and is left alone", path.display())));
         }
         Ground::Real(_) if path.is_file() => {
-            std::fs::write(&path, b"{ not a record").map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?;
+            std::fs::write(&path, record).map_err(|error| Stop::CouldNotTest(format!("{}: {error}", path.display())))?;
         }
         Ground::Real(_) => return Err(Stop::CouldNotTest(format!("there is no record at {}: check `[serve] state`", path.display()))),
     }

@@ -1,5 +1,7 @@
 //! Acts of the caller: the operations besides starting.
 
+use futures::future::join_all;
+
 use crate::contract::{Args, Status, TurnStatus};
 
 use super::act_agent::end_all;
@@ -31,6 +33,13 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     step!(Act, "the last {int} characters of {string} are read", "ask for `get_session_data` with `tail_chars`", read_tail),
     step!(Act, "the screen of {string} is captured", "ask for `capture_screen`", capture),
     step!(Act, "the message {string} is sent to {string}", "ask for `send_message` with one of the named messages", send),
+    step!(Act, "the first message is sent to {string} again", "word for word", send_first_again),
+    step!(
+        Act,
+        "{int} messages are sent to {string} at once",
+        "all in flight together; they count in the order in which its agent takes them",
+        send_at_once
+    ),
     step!(Act, "a message is sent to a session that never was", "ask for `send_message` with an id that nobody gave", send_never),
     step!(
         Act,
@@ -52,8 +61,26 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         end_while_starting
     ),
     step!(Act, "session {string} is ended", "ask for `end_session`", end),
+    step!(
+        Act,
+        "session {string} is ended twice at once",
+        "two `end_session`, both in flight together; of two answers the one that is an error is kept",
+        end_twice
+    ),
     step!(Act, "all sessions are ended at once", "ask for every `end_session` together", end_every),
     step!(Act, "a session that never was is ended", "ask for `end_session` with an id that nobody gave", end_never),
+    step!(
+        Act,
+        "what is nearly the id of {string} is ended",
+        "ask for `end_session` with patterns that match the id, and paths that end with it",
+        end_nearly
+    ),
+    step!(
+        Act,
+        "a message is sent to what is nearly the id of {string}",
+        "ask for `send_message` with patterns that match the id, and paths that end with it",
+        send_nearly
+    ),
     step!(
         Act,
         "each session's id without its last character is ended, where that is no id",
@@ -160,6 +187,46 @@ async fn send(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
+async fn send_first_again(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let label = a.text(0);
+    let first = w.session(label)?.messages.first().cloned();
+    let text = first.ok_or_else(|| Stop::CouldNotTest(format!("session \"{label}\" was given no message before")))?;
+    let mut args = of(w.id(label)?.as_str());
+    args.insert("message".into(), text.clone().into());
+    let answer = w.ask("send_message", args).await?;
+    if answer.result.is_ok() {
+        w.session_mut(label)?.messages.push(text);
+    }
+    let given = w.is_given();
+    w.granted(&answer, given)
+}
+
+async fn send_at_once(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let (label, before) = (a.text(1), w.session(a.text(1))?.messages.len());
+    let mut requests = Vec::new();
+    for _ in 0..a.number::<usize>(0) {
+        let text = named(w, "plain", label)?;
+        let mut args = of(w.id(label)?.as_str());
+        args.insert("message".into(), text.clone().into());
+        w.session_mut(label)?.messages.push(text);
+        requests.push(args);
+    }
+    let driver = w.driver.clone();
+    let answers = join_all(requests.into_iter().map(|args| driver.call("send_message", args))).await;
+    let sent = w.session_mut(label)?.messages.split_off(before);
+    let mut sent: Vec<String> = sent.into_iter().zip(&answers).filter(|(_, answer)| answer.result.is_ok()).map(|(text, _)| text).collect();
+    // Which of them is first is the manager's choice.
+    if w.turn_open(label, before as u64 + 1).await.is_ok()
+        && let Some(taken) = w.turns(label)?.get(before).map(|turn| turn.text.clone())
+        && let Some(first) = sent.iter().position(|text| text.trim_end() == taken.trim_end())
+    {
+        sent.swap(0, first);
+    }
+    w.session_mut(label)?.messages.extend(sent);
+    w.last = answers.into_iter().max_by_key(|answer| answer.result.is_err());
+    Ok(())
+}
+
 async fn send_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
     w.remember_list().await?;
     w.mark_quiet();
@@ -178,6 +245,16 @@ async fn end(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
+async fn end_twice(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let id = w.id(a.text(0))?;
+    w.mark_quiet();
+    let driver = w.driver.clone();
+    let (one, other) = tokio::join!(driver.call("end_session", of(id.as_str())), driver.call("end_session", of(id.as_str())));
+    w.session_mut(a.text(0))?.ended |= one.result.is_ok() || other.result.is_ok();
+    w.last = Some(if one.result.is_err() { one } else { other });
+    Ok(())
+}
+
 async fn end_every(w: &mut ManagerWorld, _: &Arguments) -> Done {
     end_all(w).await
 }
@@ -194,6 +271,30 @@ async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
         w.ask("end_session", of(&part)).await?;
     }
     Ok(())
+}
+
+async fn end_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    w.mark_quiet();
+    for near in nearly(w.id(a.text(0))?.as_str()) {
+        w.ask("end_session", of(&near)).await?;
+    }
+    Ok(())
+}
+
+async fn send_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    w.mark_quiet();
+    for near in nearly(w.id(a.text(0))?.as_str()) {
+        let mut args = of(&near);
+        args.insert("message".into(), "ask-nobody-1. Please answer.".into());
+        w.ask("send_message", args).await?;
+    }
+    Ok(())
+}
+
+/// What is no id, and is taken for one by whoever matches patterns or cuts paths.
+fn nearly(id: &str) -> [String; 3] {
+    let behind: String = id.chars().skip(1).collect();
+    [format!("{id}*"), format!("?{behind}"), format!("x/../{id}")]
 }
 
 async fn send_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {

@@ -20,6 +20,20 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     ),
     step!(Act, "a {word} session {string} is started", "the same, of the agent named", start_of, Some(no_agent)),
     step!(Act, "session {string} is started without a message", "start an idle session", start_idle),
+    step!(
+        Act,
+        "session {string} is started without a message and with a timeout of {int} s",
+        "an idle session with `timeout_s`, stretched where answers take long",
+        start_idle_with_timeout
+    ),
+    step!(Act, "session {string} is started with the title {string}", "start it with a `title`", start_titled),
+    step!(Act, "session {string} is started in a folder named {string}", "start it in a folder of its own, of that name", start_in_named),
+    step!(
+        Act,
+        "session {string} is started twice at once with request id {string}",
+        "the very same request twice, both in flight together; of two answers the one that is an error is kept",
+        start_twice
+    ),
     step!(Act, "session {string} is started with the message {string}", "start it with one of the named messages", start_with_message),
     step!(Act, "session {string} is started with request id {string}", "start it with a `request_id`", start_with_request),
     step!(Act, "session {string} is started again with request id {string}", "repeat the very same request", start_again),
@@ -77,6 +91,7 @@ struct StartStep {
     message: Option<String>,
     request_id: Option<String>,
     timeout_s: Option<u64>,
+    title: Option<String>,
 }
 
 /// A plain start of a session that is new to the scenario (its folder may have been prepared by `will`).
@@ -98,6 +113,9 @@ async fn begin(w: &mut ManagerWorld, label: &str, agent: AgentKind, start: Start
     }
     if let Some(timeout_s) = start.timeout_s {
         args.insert("timeout_s".into(), timeout_s.into());
+    }
+    if let Some(title) = start.title {
+        args.insert("title".into(), title.into());
     }
     let session = ScenarioSession {
         label: label.to_owned(),
@@ -207,13 +225,48 @@ async fn start_again(w: &mut ManagerWorld, a: &Arguments) -> Done {
     w.granted(&answer, given)
 }
 
-async fn start_with_timeout(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    // Some four answers must fit into a second of the scenario: whoever answers slowly does not end sessions early.
+/// A timeout of so many seconds, in which some four answers must fit into each: whoever answers slowly does not end sessions early.
+async fn stretched(w: &mut ManagerWorld, seconds: u64) -> Result<Option<u64>, Stop> {
     let asked = tokio::time::Instant::now();
     w.list().await?.map_err(Stop::Blocked)?;
     w.state.stretch = 1 + (asked.elapsed() * 4).as_secs();
-    let start = StartStep { timeout_s: Some(a.number::<u64>(1) * w.state.stretch), ..plain(w, a.text(0)) };
+    Ok(Some(seconds * w.state.stretch))
+}
+
+async fn start_with_timeout(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let start = StartStep { timeout_s: stretched(w, a.number(1)).await?, ..plain(w, a.text(0)) };
     one(w, a.text(0), w.agents[0], start).await
+}
+
+async fn start_idle_with_timeout(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let start = StartStep { timeout_s: stretched(w, a.number(1)).await?, ..StartStep::default() };
+    one(w, a.text(0), w.agents[0], start).await
+}
+
+async fn start_titled(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let start = StartStep { title: Some(a.text(1).into()), ..plain(w, a.text(0)) };
+    one(w, a.text(0), w.agents[0], start).await
+}
+
+async fn start_in_named(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let cwd = w.new_folder()?.join(a.text(1));
+    match &w.ground {
+        Ground::Virtual(world) => world.make_folder(&cwd),
+        Ground::Real(_) => std::fs::create_dir(&cwd).map_err(|e| Stop::CouldNotTest(format!("{}: {e}", cwd.display())))?,
+    }
+    let start = StartStep { cwd: Some(cwd), ..plain(w, a.text(0)) };
+    one(w, a.text(0), w.agents[0], start).await
+}
+
+async fn start_twice(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let label = a.text(0);
+    let start = StartStep { request_id: Some(a.text(1).into()), ..plain(w, label) };
+    let args = begin(w, label, w.agents[0], start).await?;
+    let driver = w.driver.clone();
+    let (one, other) = tokio::join!(driver.call("start_session", args.clone()), driver.call("start_session", args));
+    was_started(w, label, if one.result.is_ok() { &one } else { &other }).await?;
+    w.last = Some(if one.result.is_ok() { other } else { one });
+    Ok(())
 }
 
 async fn start_with_agent(w: &mut ManagerWorld, a: &Arguments) -> Done {

@@ -11,6 +11,12 @@ use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
 
 pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
+    step!(
+        Check,
+        "the data of {string} shows its first message {int} times",
+        "within the observe limit; raw lines may show each more than once",
+        shows_first
+    ),
     step!(Check, "the data of {string} has come to turn {int}", "wait (observe limit) until a read shows that turn's reply", come_to),
     step!(
         Check,
@@ -274,6 +280,25 @@ fn never_written(shown: &str, reply: &str, rendering: Option<&BTreeSet<char>>) -
 fn tail(text: &str, count: usize) -> String {
     let skip = text.chars().count().saturating_sub(count);
     text.chars().skip(skip).collect()
+}
+
+async fn shows_first(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let (label, wanted, limit) = (a.text(0), a.number::<usize>(1), w.limits.observe);
+    let marker = format!("ask-{label}-1.");
+    let mut last = Err(Stop::CouldNotTest("nothing was read".into()));
+    let wrong = w
+        .within(limit, async |w| {
+            last = w.read(label, None).await;
+            let shown = last.as_ref().ok().and_then(|answer| answer.result.as_ref().ok()?.get("text")?.as_str());
+            let count = shown.map_or(0, |text| text.matches(&marker).count());
+            (count < wanted).then(|| format!("the data of session \"{label}\" shows its first message {count} times"))
+        })
+        .await;
+    let claimed = last?.claim();
+    match wrong {
+        None => Ok(()),
+        Some(wrong) => w.wrong(Some(label), wrong, claimed, format!("its agent took it {wanted} times")),
+    }
 }
 
 async fn not_cut(w: &mut ManagerWorld, _: &Arguments) -> Done {

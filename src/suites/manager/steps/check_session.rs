@@ -50,6 +50,12 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
     ),
     step!(Check, "session {string} is reported until it is ended", "it is listed (as not alive), or a read still knows it", reported),
     step!(Check, "session {string} is listed as alive, or nothing of it is alive", "nothing runs unlisted", listed_or_gone),
+    step!(
+        Check,
+        "session {string} can be read, or nothing of it is alive",
+        "it is listed and readable within the observe limit; of one that was lost nothing runs",
+        readable_or_gone
+    ),
     step!(Check, "session {string} is unharmed", "its agent lives and noticed nothing, and it is not called ended", unharmed),
     step!(Check, "every session is unharmed", "the same for every session", all_unharmed),
     step!(Check, "every other session than {string} is unharmed", "the same for all others", others_unharmed),
@@ -200,6 +206,11 @@ async fn readable_always(w: &mut ManagerWorld, a: &Arguments) -> Done {
         look_within(w, a.text(0), std::time::Duration::ZERO).await?;
     }
     Ok(())
+}
+
+async fn readable_or_gone(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let is_listed = matches!(listed(w, a.text(0)).await?, Ok(Some(_)));
+    if is_listed || !w.alive(a.text(0))?.is_empty() { readable(w, a).await } else { Ok(()) }
 }
 
 fn others(w: &ManagerWorld, label: &str) -> Vec<String> {
@@ -463,6 +474,11 @@ async fn others_unharmed(w: &mut ManagerWorld, a: &Arguments) -> Done {
 async fn timeout_stated(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let started = w.session(a.text(0))?.started.clone().ok_or_else(|| Stop::CouldNotTest("nothing was started".into()))?;
     let stated = started.result.as_ref().is_ok_and(|result| result.get("timeout_s").is_some_and(|t| t.as_f64().is_some_and(|t| t > 0.0)));
+    let is_other = |result: &Args| Some(result.get("timeout_s")?.as_f64()? != w.session(a.text(0)).ok()?.timeout_s? as f64);
+    if started.result.as_ref().is_ok_and(|result| is_other(result) == Some(true)) {
+        let truth = "the start named the timeout".to_owned();
+        return w.wrong(Some(a.text(0)), "another timeout is stated than was asked for".into(), started.claim(), truth);
+    }
     let right = stated || w.default_timeout_s.is_some_and(|t| t > 0.0);
     w.expect(
         right,

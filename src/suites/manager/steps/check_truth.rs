@@ -1,6 +1,7 @@
 //! Checks of what is true: processes, prompts, files. The manager is not asked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -12,7 +13,7 @@ use crate::trace::history::same_prompt;
 use crate::trace::settings::Processes;
 use crate::trace::{Entry, Fact, Record};
 
-use super::act_agent::{MADE, MADE_OF};
+use super::act_agent::{MADE, MADE_OF, MADE_TOO};
 use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::{Ground, Stop};
@@ -46,6 +47,12 @@ pub(crate) const STEPS: &[StepDef<ManagerWorld>] = &[
         "nothing of {string} is alive",
         "its agent's process, and everything that came from it, is gone within the end limit",
         nothing_alive
+    ),
+    step!(
+        Check,
+        "nothing of {string} is alive {int} s after its timeout, unasked",
+        "the same, within its timeout, so many seconds and the end limit; the manager is asked nothing meanwhile",
+        nothing_alive_unasked
     ),
     step!(Check, "nothing of any session is alive", "the same for every session", nothing_alive_at_all),
     step!(
@@ -247,6 +254,12 @@ async fn nothing_alive(w: &mut ManagerWorld, a: &Arguments) -> Done {
     nothing_alive_of_any(w, &[a.text(0).to_owned()]).await
 }
 
+async fn nothing_alive_unasked(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let timeout_s = w.session(a.text(0))?.timeout_s.unwrap_or_default();
+    tokio::time::sleep(Duration::from_secs(timeout_s + a.number::<u64>(1) * w.state.stretch)).await;
+    nothing_alive_of(w, a.text(0)).await.map(drop)
+}
+
 async fn nothing_alive_at_all(w: &mut ManagerWorld, _: &Arguments) -> Done {
     let labels = w.labels();
     nothing_alive_of_any(w, &labels).await
@@ -371,15 +384,18 @@ async fn files_as_left(w: &mut ManagerWorld, a: &Arguments) -> Done {
 }
 
 async fn made_there(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let path = w.session(a.text(0))?.cwd.join(MADE);
-    let content = w.file(&path.to_string_lossy());
     let claimed = w.last()?.claim();
-    let truth = match &content {
-        None => format!("{} is gone", path.display()),
-        Some(_) => format!("{} has other content than it was left with", path.display()),
-    };
-    let right = content.as_deref() == Some(MADE_OF.as_bytes());
-    w.expect(right, a.text(0), "ending a session changed what its agent had made", &claimed, &truth)
+    for name in [MADE, MADE_TOO] {
+        let path = w.session(a.text(0))?.cwd.join(name);
+        let content = w.file(&path.to_string_lossy());
+        let truth = match &content {
+            None => format!("{} is gone", path.display()),
+            Some(_) => format!("{} has other content than it was left with", path.display()),
+        };
+        let right = content.as_deref() == Some(MADE_OF.as_bytes());
+        w.expect(right, a.text(0), "ending a session changed what its agent had made", &claimed, &truth)?;
+    }
+    Ok(())
 }
 
 async fn files_there(w: &mut ManagerWorld, a: &Arguments) -> Done {

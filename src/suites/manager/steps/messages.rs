@@ -43,6 +43,11 @@ pub(crate) const MESSAGES: &[MessageKind] = &[
     MessageKind { name: "tabs", about: "tabs between words", text: |marker, _| format!("{marker}\ta\tb\t\tc") },
     MessageKind { name: "blanks around", about: "blanks before and behind", text: |marker, _| format!("  {marker} in between  ") },
     MessageKind { name: "4000 characters", about: "4,000 characters in lines of 80", text: |marker, _| padded(marker, 4_000) },
+    MessageKind {
+        name: "longest of CJK",
+        about: "as long as the manager states it takes, nearly all of it characters of three bytes",
+        text: |marker, limit| marker.chars().chain([' ']).chain("漢字かな".chars().cycle()).take(limit).collect(),
+    },
     MessageKind { name: "longest", about: "as long as the manager states it takes", text: padded },
     MessageKind {
         name: "too long",

@@ -13,6 +13,6 @@ pub(crate) mod check_truth;
 pub(crate) mod sessions;
 pub(crate) mod turns;
 
-pub(crate) use act_agent::MADE;
+pub(crate) use act_agent::{MADE, MADE_TOO};
 pub(crate) use act_start::BEHAVIOURS;
 pub(crate) use sessions::ManagerState;

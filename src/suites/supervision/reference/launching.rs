@@ -375,8 +375,9 @@ impl Supervisor {
     pub(crate) async fn again(&self, what: Harmless, id: &str) -> Result<(), EngineError> {
         match self.harmless(what, id).await {
             Err(EngineError::Lost) => match self.harmless(what, id).await {
-                // The first time did it.
-                Err(EngineError::Failed(_) | EngineError::NotFound) => Ok(()),
+                // The first time did it. What is refused to be removed is still there.
+                Err(EngineError::NotFound) => Ok(()),
+                Err(EngineError::Failed(_)) if what != Harmless::Remove => Ok(()),
                 second => second,
             },
             first => first,
