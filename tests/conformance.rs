@@ -73,6 +73,7 @@ fn agrees_with_the_built_in(manifests: &[&str], selection: &[&str]) {
 fn every_transport_and_runtime_gives_the_same_verdicts() {
     agrees_with_the_built_in(&["reference-cli.toml", "reference-rpc.toml", "reference-mcp.toml"], &[]);
     agrees_with_the_built_in(&["reference-rpc-stdio.toml", "reference-rpc-http.toml", "reference-mcp-http.toml"], &["--agent", "codex"]);
+    agrees_with_the_built_in(&["reference-http.toml"], &["--agent", "codex"]);
     agrees_with_the_built_in(&["reference-cli-turn.toml", "reference-rpc-turn.toml", "reference-mcp-turn.toml"], &["--agent", "codex"]);
     agrees_with_the_built_in(&["reference-cli-tmux.toml", "reference-rpc-tmux.toml", "reference-mcp-tmux.toml"], &["--agent", "codex"]);
 }
