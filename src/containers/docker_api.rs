@@ -34,15 +34,15 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(365 * 24 * 3600);
 /// The oldest API that is understood: that of Docker 20.10 and Podman 4.
 const OLDEST: (usize, usize) = (1, 40);
-/// How often a removal is asked for: where a container ends by itself while it is about to be killed and removed, Podman refuses
-/// ("container state improper", among others), and has removed nothing.
-const REMOVALS: usize = 5;
-/// What Podman calls a container whose process is over and that it has not tidied up: no status of Docker's.
+/// What Podman says where a container ended by itself while it was about to be killed and removed: nothing was removed.
+const ENDED_MEANWHILE: &str = "container state improper";
+/// What Podman calls a container whose process is over until a process of its own has tidied up: no status of Docker's, and nothing
+/// tells when it is over.
 const STOPPED: &str = "`stopped`";
-/// How often such a one is looked at: Podman tidies up within a second or two.
+/// How often one that is called so is looked at before the answer counts as none.
 const LOOKS_AT_THE_STOPPED: usize = 50;
-/// How long a container that is ending is given between two looks, and two removals.
-const UNTIL_SETTLED: Duration = Duration::from_millis(100);
+/// How long it is given between two looks.
+const UNTIL_TIDIED_UP: Duration = Duration::from_millis(100);
 /// The label that names the folder through which a container's relay is reached.
 const RELAY: &str = "passmuster.relay";
 
@@ -74,7 +74,8 @@ pub(crate) fn engine_socket(variable: impl Fn(&str) -> Option<String>) -> Result
     })
 }
 
-/// An engine on a socket, asked over the Docker API. What it loses is [`EngineError::Lost`]; nothing is asked twice.
+/// An engine on a socket, asked over the Docker API. What it loses is [`EngineError::Lost`]; nothing is asked twice but what Podman
+/// answers half-way through a container's end.
 pub(crate) struct DockerEngine {
     socket: PathBuf,
     client: OnceCell<Docker>,
@@ -262,7 +263,7 @@ impl ContainerEngine for DockerEngine {
             if found.is_some() {
                 break;
             }
-            tokio::time::sleep(UNTIL_SETTLED).await;
+            tokio::time::sleep(UNTIL_TIDIED_UP).await;
             found = self.within(LOOK, look).await?;
         }
         let found = found.ok_or(EngineError::Lost)?;
@@ -343,15 +344,10 @@ impl ContainerEngine for DockerEngine {
     async fn remove(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let remove = async || self.asked(async |client| client.remove_container(id, Some(options.clone())).await).await;
-        let mut removed = remove().await;
-        for _ in 1..REMOVALS {
-            if !matches!(removed, Err(EngineError::Failed(_))) {
-                break;
-            }
-            tokio::time::sleep(UNTIL_SETTLED).await;
-            removed = remove().await;
+        match remove().await {
+            Err(EngineError::Failed(why)) if why.contains(ENDED_MEANWHILE) => remove().await?,
+            removed => removed?,
         }
-        removed?;
         self.relays().remove(id);
         Ok(())
     }

@@ -250,7 +250,8 @@ impl<S: State> World<S> {
         self.step.as_ref().is_some_and(|step| step.place == StepType::Given)
     }
 
-    /// Looks again and again, at most `limit` long (longer where the machine is too busy for that), until `look` finds nothing wrong; gives what was wrong last.
+    /// Looks again and again, at most `limit` long (longer where the machine is too busy for that), until `look` finds nothing wrong;
+    /// gives what was wrong last.
     pub(crate) async fn within(&mut self, limit: Duration, mut look: impl AsyncFnMut(&mut Self) -> Option<String>) -> Option<String> {
         let began = tokio::time::Instant::now();
         loop {

@@ -249,10 +249,11 @@ impl ManifestReader<'_> {
             }
             _ => {}
         }
-        if kind == TransportKind::Http && places == 1 && given.url.is_none() {
+        let has_requests = kind.spec().has_requests;
+        if has_requests && places == 1 && given.url.is_none() {
             self.wrong(given.kind.span(), "http is reached by a `url`".into(), Some("start the server by [serve]".into()));
         }
-        if kind != TransportKind::Http && !given.headers.is_empty() {
+        if !has_requests && !given.headers.is_empty() {
             self.wrong(given.kind.span(), format!("only an http system has `headers`, this one is {}", kind.name()), None);
         }
         if !kind.spec().has_handshake
@@ -443,7 +444,7 @@ impl ManifestReader<'_> {
                 CallShape::Command(Vec::new())
             }
         };
-        if kind != TransportKind::Http {
+        if !kind.spec().has_requests {
             let parts = [(&given.query, "query"), (&given.headers, "headers"), (&given.body, "body"), (&given.form, "form")];
             for (part, name) in parts.into_iter().filter_map(|(part, name)| Some((part.as_ref()?, name))) {
                 self.wrong(part.span(), format!("a call over {} has no `{name}`: a request over http has one", kind.name()), None);
@@ -612,15 +613,15 @@ impl ManifestReader<'_> {
         let mut events = Vec::new();
         for (name, given) in &raw.events {
             let announcement = self.word(name, "announcement", &names);
-            let is_http = kind == TransportKind::Http;
+            let has_requests = kind.spec().has_requests;
             let stream = match (&given.command, &given.file, &given.method, &given.sse) {
                 (Some(words), None, None, None) => Stream::Command(self.words(words, &[])),
                 (None, Some(file), None, None) => Stream::File(self.text(file, &[])),
-                (None, None, Some(method), None) if kind.spec().is_server && !is_http => Stream::Method(method.as_ref().clone()),
-                (None, None, None, Some(path)) if is_http => Stream::Sse(self.text(path, &[])),
+                (None, None, Some(method), None) if kind.spec().is_server && !has_requests => Stream::Method(method.as_ref().clone()),
+                (None, None, None, Some(path)) if has_requests => Stream::Sse(self.text(path, &[])),
                 _ => {
                     let wanted = match kind.spec().is_server {
-                        true if is_http => "`sse`, `command` or `file`",
+                        true if has_requests => "`sse`, `command` or `file`",
                         true => "`method`, `command` or `file`",
                         false => "`command` or `file`",
                     };

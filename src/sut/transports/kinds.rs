@@ -33,6 +33,8 @@ pub(crate) struct TransportSpec {
     pub(crate) is_server: bool,
     /// Whether a manifest says what is said first.
     pub(crate) has_handshake: bool,
+    /// Whether what is asked are requests, below a URL, and announcements come as server-sent events.
+    pub(crate) has_requests: bool,
     /// The canonical streams, given the system's command.
     pub(crate) streams: fn(&[Word]) -> Streams,
     /// How a manifest's system is reached.
@@ -96,6 +98,7 @@ pub(crate) const TRANSPORTS: &[TransportSpec] = &[
         named: None,
         is_server: false,
         has_handshake: false,
+        has_requests: false,
         streams: |_| Vec::new(),
         route: |_| {
             let what = "[transport] kind: the built-in reference is not reached by a driver of this kind".to_owned();
@@ -108,6 +111,7 @@ pub(crate) const TRANSPORTS: &[TransportSpec] = &[
         named: None,
         is_server: false,
         has_handshake: false,
+        has_requests: false,
         streams: |program| {
             let more = ["events", "--follow"].map(|word| Word::One(Template::parse(word).expect("canonical words are templates")));
             vec![(None, Stream::Command(program.iter().cloned().chain(more).collect()))]
@@ -128,6 +132,7 @@ pub(crate) const TRANSPORTS: &[TransportSpec] = &[
         }),
         is_server: true,
         has_handshake: true,
+        has_requests: false,
         streams: |_| ANNOUNCEMENTS.iter().map(|spec| (Some(spec.name), Stream::Method(spec.name.into()))).collect(),
         route: |system| {
             let (endpoint, handshake) = (system.endpoint()?, system.handshake()?);
@@ -145,6 +150,7 @@ pub(crate) const TRANSPORTS: &[TransportSpec] = &[
         }),
         is_server: true,
         has_handshake: false,
+        has_requests: false,
         streams: |_| vec![(None, Stream::Method("notifications/message".into()))],
         route: |system| Ok(Box::new(McpRoute { endpoint: system.endpoint()? })),
     },
@@ -159,6 +165,7 @@ pub(crate) const TRANSPORTS: &[TransportSpec] = &[
         }),
         is_server: true,
         has_handshake: false,
+        has_requests: true,
         streams: |_| vec![(None, Stream::Sse(Template::parse("/events").expect("a path is a template")))],
         route: |system| {
             let Endpoint::Http(base) = system.endpoint()? else {

@@ -75,7 +75,9 @@ impl Manager {
     /// An unreadable record costs its session and no other. Its file stays, for whoever wants to mend it; an agent that
     /// can be found is ended, for nothing runs unlisted.
     async fn leave_out(&self, name: &str, is_json: bool) {
-        self.broken.store(is_json || self.behavior.adopting != Adopting::StumblesOverJson, Ordering::Relaxed);
+        if is_json || self.behavior.adopting != Adopting::StumblesOverJson {
+            self.broken.store(true, Ordering::Relaxed);
+        }
         match self.behavior.adopting {
             Adopting::AllOrNothing => self.sessions().clear(),
             Adopting::GivesUp => return,

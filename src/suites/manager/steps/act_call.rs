@@ -9,6 +9,7 @@ use super::act_start::{named, plain_start, was_started};
 use super::sessions::ManagerWorld;
 use crate::engine::vocabulary::{Arguments, Done, StepDef, step};
 use crate::engine::world::Stop;
+use crate::sut::recorder::Answered;
 
 /// An id that no manager gave.
 const NEVER: &str = "never-was-0000";
@@ -175,14 +176,20 @@ async fn capture(w: &mut ManagerWorld, a: &Arguments) -> Done {
     Ok(())
 }
 
-async fn send(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    let (text, id) = (named(w, a.text(0), a.text(1))?, w.id(a.text(1))?);
-    let mut args = of(id.as_str());
+/// Sends a text to a session, which counts where it is taken.
+async fn say(w: &mut ManagerWorld, label: &str, text: String) -> Result<Answered, Stop> {
+    let mut args = of(w.id(label)?.as_str());
     args.insert("message".into(), text.clone().into());
     let answer = w.ask("send_message", args).await?;
     if answer.result.is_ok() && !text.is_empty() {
-        w.session_mut(a.text(1))?.messages.push(text);
+        w.session_mut(label)?.messages.push(text);
     }
+    Ok(answer)
+}
+
+async fn send(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let text = named(w, a.text(0), a.text(1))?;
+    let answer = say(w, a.text(1), text).await?;
     let given = w.is_given();
     w.granted(&answer, given)
 }
@@ -191,12 +198,7 @@ async fn send_first_again(w: &mut ManagerWorld, a: &Arguments) -> Done {
     let label = a.text(0);
     let first = w.session(label)?.messages.first().cloned();
     let text = first.ok_or_else(|| Stop::CouldNotTest(format!("session \"{label}\" was given no message before")))?;
-    let mut args = of(w.id(label)?.as_str());
-    args.insert("message".into(), text.clone().into());
-    let answer = w.ask("send_message", args).await?;
-    if answer.result.is_ok() {
-        w.session_mut(label)?.messages.push(text);
-    }
+    let answer = say(w, label, text).await?;
     let given = w.is_given();
     w.granted(&answer, given)
 }
@@ -265,46 +267,50 @@ async fn end_never(w: &mut ManagerWorld, _: &Arguments) -> Done {
     Ok(())
 }
 
-async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
+/// Ends what has no such id.
+async fn end_each(w: &mut ManagerWorld, ids: &[String]) -> Done {
     w.mark_quiet();
-    for part in parts(w)? {
-        w.ask("end_session", of(&part)).await?;
+    for id in ids {
+        w.ask("end_session", of(id)).await?;
     }
     Ok(())
 }
 
-async fn end_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+/// Sends a message to what has no such id.
+async fn send_each(w: &mut ManagerWorld, ids: &[String]) -> Done {
     w.mark_quiet();
-    for near in nearly(w.id(a.text(0))?.as_str()) {
-        w.ask("end_session", of(&near)).await?;
-    }
-    Ok(())
-}
-
-async fn send_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
-    w.mark_quiet();
-    for near in nearly(w.id(a.text(0))?.as_str()) {
-        let mut args = of(&near);
+    for id in ids {
+        let mut args = of(id);
         args.insert("message".into(), "ask-nobody-1. Please answer.".into());
         w.ask("send_message", args).await?;
     }
     Ok(())
+}
+
+async fn end_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    let parts = parts(w)?;
+    end_each(w, &parts).await
+}
+
+async fn send_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
+    let parts = parts(w)?;
+    send_each(w, &parts).await
+}
+
+async fn end_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let near = nearly(w.id(a.text(0))?.as_str());
+    end_each(w, &near).await
+}
+
+async fn send_nearly(w: &mut ManagerWorld, a: &Arguments) -> Done {
+    let near = nearly(w.id(a.text(0))?.as_str());
+    send_each(w, &near).await
 }
 
 /// What is no id, and is taken for one by whoever matches patterns or cuts paths.
 fn nearly(id: &str) -> [String; 3] {
     let behind: String = id.chars().skip(1).collect();
     [format!("{id}*"), format!("?{behind}"), format!("x/../{id}")]
-}
-
-async fn send_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
-    w.mark_quiet();
-    for part in parts(w)? {
-        let mut args = of(&part);
-        args.insert("message".into(), "ask-nobody-1. Please answer.".into());
-        w.ask("send_message", args).await?;
-    }
-    Ok(())
 }
 
 async fn read_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
@@ -320,14 +326,10 @@ async fn read_prefixes(w: &mut ManagerWorld, _: &Arguments) -> Done {
 async fn send_many(w: &mut ManagerWorld, a: &Arguments) -> Done {
     for _ in 0..a.number::<usize>(0) {
         let (label, turn) = (a.text(1), w.session(a.text(1))?.messages.len() as u64 + 1);
-        let mut args = of(w.id(label)?.as_str());
         let text = named(w, "plain", label)?;
-        args.insert("message".into(), text.clone().into());
-        let answer = w.ask("send_message", args).await?;
-        if answer.result.is_err() {
+        if say(w, label, text).await?.result.is_err() {
             break;
         }
-        w.session_mut(label)?.messages.push(text);
         // A message that never arrives is for a check to find.
         if w.turn_open(label, turn).await.is_ok() {
             w.release(label, None, TurnStatus::Completed).await?;
